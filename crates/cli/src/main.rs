@@ -1,0 +1,2 @@
+//! The `cossistant` command.
+fn main() {}

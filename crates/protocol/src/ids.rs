@@ -1,0 +1,192 @@
+//! Identifiers, each a type of its own.
+//!
+//! An id is checked when it is made and never changes, so code that holds one need not check it again.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The longest id, in characters.
+pub const MAX_ID_LENGTH: usize = 128;
+/// The longest `id` of a message (its idempotency key), in characters.
+pub const MAX_KEY_LENGTH: usize = 64;
+
+/// Why a text is no id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidId {
+    /// It has no characters.
+    #[error("must not be empty")]
+    Empty,
+    /// It is longer than the limit.
+    #[error("must have at most {0} characters")]
+    TooLong(usize),
+    /// It has a character outside the allowed set.
+    #[error("has a character that ids may not have")]
+    Character,
+}
+
+fn check(text: &str, allowed: fn(u8) -> bool) -> Result<(), InvalidId> {
+    if text.is_empty() {
+        return Err(InvalidId::Empty);
+    }
+    if !text.bytes().all(allowed) {
+        return Err(InvalidId::Character);
+    }
+    if text.len() > MAX_ID_LENGTH {
+        return Err(InvalidId::TooLong(MAX_ID_LENGTH));
+    }
+    Ok(())
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
+fn is_person(byte: u8) -> bool {
+    is_plain(byte) || matches!(byte, b'.' | b':' | b'@' | b'|' | b'+')
+}
+
+fn check_key(text: &str, _: fn(u8) -> bool) -> Result<(), InvalidId> {
+    if text.is_empty() {
+        return Err(InvalidId::Empty);
+    }
+    if text.contains('\0') {
+        return Err(InvalidId::Character);
+    }
+    if text.chars().count() > MAX_KEY_LENGTH {
+        return Err(InvalidId::TooLong(MAX_KEY_LENGTH));
+    }
+    Ok(())
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $check:ident, $allowed:ident, $pattern:literal, $max:literal) => {
+        $(#[$doc])*
+        ///
+        /// Cheap to clone: clones share the text.
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks a text and takes it as an id.
+            ///
+            /// # Errors
+            /// [`InvalidId`] says which rule the text breaks.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
+                let text = text.as_ref();
+                $check(text, $allowed)?;
+                Ok(Self(Arc::from(text)))
+            }
+
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor;
+                impl serde::de::Visitor<'_> for Visitor {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("a string")
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        $name::new(text).map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Visitor)
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string", "minLength": 1, "maxLength": $max, "pattern": $pattern
+                })
+            }
+        }
+    };
+}
+
+id!(
+    /// The id of a customer of the platform, who has websites.
+    OrganizationId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+);
+id!(
+    /// The id of a website; unique within its organization.
+    WebsiteId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+);
+id!(
+    /// The id of a conversation; unique within its organization.
+    ConversationId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+);
+id!(
+    /// The id that the server gave a message (`msg_…`); sorts by time.
+    MessageId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+);
+id!(
+    /// The id that the server gave a connection (`conn_…`).
+    ConnectionId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+);
+id!(
+    /// The id of a key; `kid` in the header of a token names it.
+    KeyId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+);
+id!(
+    /// The id of a visitor, user or AI agent: the `sub` of a token.
+    PersonId, check, is_person, "^[A-Za-z0-9_.:@|+-]+$", 128
+);
+id!(
+    /// The `id` that a client gives a message, echoed by its answer; of a `send_message` the idempotency key.
+    RequestId, check_key, is_plain, "^[^\\u0000]*$", 64
+);

@@ -1,2 +1,4 @@
-//! Placeholder.
+//! The server of Cossistant realtime.
 #![forbid(unsafe_code)]
+
+pub mod store;

@@ -154,17 +154,11 @@ impl Deflater {
     /// A deflater whose window is two to the power of `window_bits`, for a connection that asked
     /// for less. `None` outside of 9 to 15: a peer that asks for 8 is sent nothing compressed.
     pub fn with_window_bits(window_bits: u8) -> Option<Self> {
-        (9..=MAX_WINDOW_BITS)
-            .contains(&window_bits)
-            .then(|| Self::make(window_bits))
+        (9..=MAX_WINDOW_BITS).contains(&window_bits).then(|| Self::make(window_bits))
     }
 
     fn make(window_bits: u8) -> Self {
-        Self {
-            stream: Compress::new_with_window_bits(LEVEL, false, window_bits),
-            window_bits,
-            out: Vec::new(),
-        }
+        Self { stream: Compress::new_with_window_bits(LEVEL, false, window_bits), window_bits, out: Vec::new() }
     }
 
     /// The window that this deflater uses, as a power of two.

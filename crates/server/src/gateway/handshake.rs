@@ -45,9 +45,7 @@ pub fn is_valid_key(key: &str) -> bool {
 /// Whether a comma-separated header, such as `Connection` or `Upgrade`, lists `token`, whatever
 /// its case.
 pub fn has_token(header: &str, token: &str) -> bool {
-    header
-        .split(',')
-        .any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
+    header.split(',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
 }
 
 /// What a request's `Sec-WebSocket-Protocol` headers offer.

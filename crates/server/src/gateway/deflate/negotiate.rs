@@ -33,10 +33,7 @@ impl DeflateParams {
 
 impl fmt::Display for DeflateParams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{NAME}; server_no_context_takeover; client_no_context_takeover"
-        )?;
+        write!(f, "{NAME}; server_no_context_takeover; client_no_context_takeover")?;
         match self.server_max_window_bits {
             Some(bits) => write!(f, "; server_max_window_bits={bits}"),
             None => Ok(()),
@@ -87,9 +84,7 @@ fn next_offer(rest: &mut &str) -> Option<Offer> {
         }
     }
     Some(if is_acceptable {
-        Offer::Taken(DeflateParams {
-            server_max_window_bits: params.server_max_window_bits,
-        })
+        Offer::Taken(DeflateParams { server_max_window_bits: params.server_max_window_bits })
     } else {
         Offer::Declined
     })
@@ -118,11 +113,7 @@ impl Params {
             }
             ("server_max_window_bits", Some(value)) => {
                 let bits = window_bits(value)?;
-                return self
-                    .server_max_window_bits
-                    .replace(bits)
-                    .is_none()
-                    .then_some(());
+                return self.server_max_window_bits.replace(bits).is_none().then_some(());
             }
             (_, _) => return None,
         };
@@ -137,9 +128,7 @@ fn window_bits(value: &str) -> Option<u8> {
         "9" => Some(9),
         _ => {
             let digit = value.strip_prefix('1')?;
-            matches!(digit, "0" | "1" | "2" | "3" | "4" | "5")
-                .then(|| value.parse().ok())
-                .flatten()
+            matches!(digit, "0" | "1" | "2" | "3" | "4" | "5").then(|| value.parse().ok()).flatten()
         }
     }
 }
@@ -182,10 +171,7 @@ fn quoted_end(text: &str) -> Option<usize> {
 /// Reads a token of HTTP off the front; `None` when there is none.
 fn token<'a>(rest: &mut &'a str) -> Option<&'a str> {
     let text = rest.trim_ascii_start();
-    let end = text
-        .bytes()
-        .position(|byte| !is_token_byte(byte))
-        .unwrap_or(text.len());
+    let end = text.bytes().position(|byte| !is_token_byte(byte)).unwrap_or(text.len());
     let (token, after) = text.split_at(end);
     *rest = after;
     (!token.is_empty()).then_some(token)

@@ -28,10 +28,7 @@ fn acceptable_offers() {
     ] {
         assert_eq!(answer(&[offer]).as_deref(), Some(PLAIN), "{offer}");
     }
-    assert_eq!(
-        answer(&["x-other", "permessage-deflate"]).as_deref(),
-        Some(PLAIN)
-    );
+    assert_eq!(answer(&["x-other", "permessage-deflate"]).as_deref(), Some(PLAIN));
 }
 
 #[test]
@@ -39,9 +36,7 @@ fn offered_server_windows_are_answered() {
     for bits in 8..=15 {
         for offer in [
             format!("permessage-deflate; server_max_window_bits={bits}"),
-            format!(
-                "permessage-deflate; server_max_window_bits=\"{bits}\"; client_max_window_bits=9"
-            ),
+            format!("permessage-deflate; server_max_window_bits=\"{bits}\"; client_max_window_bits=9"),
         ] {
             let expected = format!("{PLAIN}; server_max_window_bits={bits}");
             assert_eq!(answer(&[&offer]), Some(expected));
@@ -110,9 +105,7 @@ fn offers_from_random_characters_never_panic() {
     for _ in 0..20_000 {
         let mut offer = String::new();
         for _ in 0..12 {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             offer.push_str(pieces[(state >> 33) % pieces.len()]);
         }
         negotiate([offer.as_str()]);
@@ -126,21 +119,13 @@ fn the_examples_of_the_standard_inflate() {
         // One block; one stored block; a final block with the padding that the standard asks for;
         // two blocks; a final block without that padding.
         &[0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00],
-        &[
-            0x00, 0x05, 0x00, 0xFA, 0xFF, 0x48, 0x65, 0x6C, 0x6C, 0x6F, 0x00,
-        ],
+        &[0x00, 0x05, 0x00, 0xFA, 0xFF, 0x48, 0x65, 0x6C, 0x6C, 0x6F, 0x00],
         &[0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00, 0x00],
-        &[
-            0xF2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xCA, 0xC9, 0xC9, 0x07, 0x00,
-        ],
+        &[0xF2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xCA, 0xC9, 0xC9, 0x07, 0x00],
         &[0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00],
     ];
     for example in examples {
-        assert_eq!(
-            inflater.inflate(example, LIMIT),
-            Ok(&b"Hello"[..]),
-            "{example:x?}"
-        );
+        assert_eq!(inflater.inflate(example, LIMIT), Ok(&b"Hello"[..]), "{example:x?}");
     }
     assert_eq!(inflater.inflate(&[0x00], LIMIT), Ok(&b""[..]));
     assert_eq!(inflater.inflate(&[], LIMIT), Ok(&b""[..]));
@@ -170,9 +155,7 @@ fn what_is_deflated_inflates_at_every_window() {
                 let mut narrow = Decompress::new_with_window_bits(false, bits);
                 let mut out = Vec::with_capacity(length + 1);
                 let whole = [&packed[..], &FLUSH_TAIL].concat();
-                narrow
-                    .decompress_vec(&whole, &mut out, FlushDecompress::Sync)
-                    .expect("within the window");
+                narrow.decompress_vec(&whole, &mut out, FlushDecompress::Sync).expect("within the window");
                 assert_eq!(out, message);
             }
         }
@@ -212,10 +195,7 @@ fn the_limit_is_exact() {
 fn a_bomb_costs_no_more_than_the_limit() {
     let bomb = Deflater::new().deflate(&vec![0; 100 << 20]).to_vec();
     let mut inflater = Inflater::default();
-    assert_eq!(
-        inflater.inflate(&bomb, LIMIT),
-        Err(FrameError::MessageTooLarge)
-    );
+    assert_eq!(inflater.inflate(&bomb, LIMIT), Err(FrameError::MessageTooLarge));
     assert!(inflater.out.capacity() <= LIMIT + 64);
 }
 
@@ -234,9 +214,7 @@ fn random_bytes_never_panic() {
     for _ in 0..30_000 {
         let mut message = [0; 24];
         for byte in &mut message {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             *byte = (state >> 56) as u8;
         }
         if let Ok(out) = inflater.inflate(&message, 1000) {

@@ -104,11 +104,7 @@ enum Source {
 impl Decoder {
     /// A decoder for a connection that has just been opened.
     pub fn new(config: DecoderConfig) -> Self {
-        Self {
-            partial: None,
-            config,
-            has_ended: false,
-        }
+        Self { partial: None, config, has_ended: false }
     }
 
     /// Takes bytes off the front of `input` until a message or control frame is complete.
@@ -132,9 +128,9 @@ impl Decoder {
         }
         let result = match self.assemble(input) {
             Ok((taken, None)) => Ok((taken, None)),
-            Ok((taken, Some(payload))) => self
-                .understand(payload, input, scratch)
-                .map(|decoded| (taken, Some(decoded))),
+            Ok((taken, Some(payload))) => {
+                self.understand(payload, input, scratch).map(|decoded| (taken, Some(decoded)))
+            }
             Err(error) => Err(error),
         };
         self.has_ended = matches!(result, Err(_) | Ok((_, Some(Decoded::Close { .. }))));
@@ -155,9 +151,7 @@ impl Decoder {
     pub fn heap_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| {
             let message = partial.message.as_ref();
-            size_of::<Partial>()
-                + partial.control.capacity()
-                + message.map_or(0, |message| message.bytes.capacity())
+            size_of::<Partial>() + partial.control.capacity() + message.map_or(0, |message| message.bytes.capacity())
         })
     }
 
@@ -178,8 +172,7 @@ impl Decoder {
             };
             let start = at;
             let left = frame.left();
-            let arrived =
-                usize::try_from(left).map_or(input.len() - at, |left| left.min(input.len() - at));
+            let arrived = usize::try_from(left).map_or(input.len() - at, |left| left.min(input.len() - at));
             at += arrived;
             let chunk = &mut input[start..at];
             if let Some(mask) = frame.header.mask {
@@ -229,10 +222,7 @@ impl Decoder {
 
     fn open_message(&self) -> Option<OpenMessage> {
         let message = self.partial.as_ref()?.message.as_ref()?;
-        Some(OpenMessage {
-            bytes: message.bytes.len(),
-            is_compressed: message.is_compressed,
-        })
+        Some(OpenMessage { bytes: message.bytes.len(), is_compressed: message.is_compressed })
     }
 
     /// Keeps a piece of a frame or message, and gives the whole out when this was the last.
@@ -283,10 +273,7 @@ impl Decoder {
         input: &'b [u8],
         scratch: &'b mut Scratch,
     ) -> Result<Decoded<'b>, FrameError> {
-        let Scratch {
-            assembled,
-            inflater,
-        } = scratch;
+        let Scratch { assembled, inflater } = scratch;
         let mut bytes = match payload.source {
             Source::Input(range) => &input[range],
             Source::Assembled(whole) => {
@@ -322,10 +309,7 @@ fn text(bytes: &[u8]) -> Result<&str, FrameError> {
 fn close(bytes: &[u8]) -> Result<Decoded<'_>, FrameError> {
     let Some((code, reason)) = bytes.split_first_chunk() else {
         if bytes.is_empty() {
-            return Ok(Decoded::Close {
-                code: None,
-                reason: "",
-            });
+            return Ok(Decoded::Close { code: None, reason: "" });
         }
         return Err(FrameError::ClosePayload);
     };
@@ -334,8 +318,5 @@ fn close(bytes: &[u8]) -> Result<Decoded<'_>, FrameError> {
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
         return Err(FrameError::CloseCode);
     }
-    Ok(Decoded::Close {
-        code: Some(code),
-        reason: text(reason)?,
-    })
+    Ok(Decoded::Close { code: Some(code), reason: text(reason)? })
 }

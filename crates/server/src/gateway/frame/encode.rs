@@ -85,11 +85,7 @@ fn frame(first: u8, payload: &[u8]) -> Bytes {
 }
 
 fn fitting(opcode: Opcode, payload: &[u8]) -> &[u8] {
-    if opcode.is_control() {
-        &payload[..payload.len().min(MAX_CONTROL_BYTES)]
-    } else {
-        payload
-    }
+    if opcode.is_control() { &payload[..payload.len().min(MAX_CONTROL_BYTES)] } else { payload }
 }
 
 fn header_bytes(payload_bytes: usize) -> usize {

@@ -69,13 +69,7 @@ impl Header {
         } else {
             None
         };
-        let header = Self {
-            opcode,
-            is_final: first & FIN != 0,
-            is_compressed,
-            mask,
-            payload_bytes,
-        };
+        let header = Self { opcode, is_final: first & FIN != 0, is_compressed, mask, payload_bytes };
         Ok(Some((header, end)))
     }
 }
@@ -125,16 +119,12 @@ fn check_second(second: u8, opcode: Opcode, role: Role) -> Result<(), FrameError
 fn read_length(second: u8, bytes: &[u8]) -> Result<Option<(u64, usize)>, FrameError> {
     let rest = bytes.get(2..).unwrap_or_default();
     match second & 0x7F {
-        126 => Ok(rest
-            .first_chunk()
-            .map(|length| (u64::from(u16::from_be_bytes(*length)), 4))),
+        126 => Ok(rest.first_chunk().map(|length| (u64::from(u16::from_be_bytes(*length)), 4))),
         127 => {
             if rest.first().is_some_and(|high| high & 0x80 != 0) {
                 return Err(FrameError::LengthOverflow);
             }
-            Ok(rest
-                .first_chunk()
-                .map(|length| (u64::from_be_bytes(*length), 10)))
+            Ok(rest.first_chunk().map(|length| (u64::from_be_bytes(*length), 10)))
         }
         short => Ok(Some((u64::from(short), 2))),
     }

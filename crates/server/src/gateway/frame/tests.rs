@@ -45,10 +45,7 @@ impl From<Decoded<'_>> for Owned {
 type Outcome = (Vec<Owned>, Option<FrameError>);
 
 fn accepting() -> DecoderConfig {
-    DecoderConfig {
-        binary: BinaryMessages::Accept,
-        ..DecoderConfig::default()
-    }
+    DecoderConfig { binary: BinaryMessages::Accept, ..DecoderConfig::default() }
 }
 
 /// A client's frame, its length in the shortest form.
@@ -70,21 +67,12 @@ fn masked_with_length(first: u8, payload: &[u8], length: u64, form: usize) -> Ve
         frame.extend(length.to_be_bytes());
     }
     frame.extend(key);
-    frame.extend(
-        payload
-            .iter()
-            .enumerate()
-            .map(|(index, byte)| byte ^ key[index % 4]),
-    );
+    frame.extend(payload.iter().enumerate().map(|(index, byte)| byte ^ key[index % 4]));
     frame
 }
 
 /// Decodes `bytes` in the pieces that `lengths` gives, the last length for ever.
-fn decode_in(
-    config: DecoderConfig,
-    bytes: &[u8],
-    lengths: impl IntoIterator<Item = usize>,
-) -> Outcome {
+fn decode_in(config: DecoderConfig, bytes: &[u8], lengths: impl IntoIterator<Item = usize>) -> Outcome {
     let mut decoder = Decoder::new(config);
     let mut scratch = Scratch::default();
     let mut seen = Vec::new();
@@ -171,28 +159,14 @@ fn read_frames(mut bytes: &[u8]) -> Vec<PlainFrame> {
         };
         let mut length = usize::from(second & 0x7F);
         if extra > 0 {
-            length = take(extra)
-                .iter()
-                .fold(0, |sum, byte| sum * 256 + usize::from(*byte));
+            length = take(extra).iter().fold(0, |sum, byte| sum * 256 + usize::from(*byte));
             assert!(length > 125, "not the shortest form");
             assert!(extra == 2 || length > 0xFFFF, "not the shortest form");
         }
         let is_masked = second & 0x80 != 0;
-        let key = if is_masked {
-            take(4).to_vec()
-        } else {
-            vec![0; 4]
-        };
-        let payload = take(length)
-            .iter()
-            .enumerate()
-            .map(|(index, byte)| byte ^ key[index % 4])
-            .collect();
-        frames.push(PlainFrame {
-            first: *first,
-            is_masked,
-            payload,
-        });
+        let key = if is_masked { take(4).to_vec() } else { vec![0; 4] };
+        let payload = take(length).iter().enumerate().map(|(index, byte)| byte ^ key[index % 4]).collect();
+        frames.push(PlainFrame { first: *first, is_masked, payload });
         bytes = rest;
     }
     assert!(bytes.is_empty(), "half a header is left");

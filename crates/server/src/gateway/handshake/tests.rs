@@ -51,20 +51,11 @@ fn subprotocols() {
     assert_eq!(parse(&[]), (None, None));
     assert_eq!(parse(&["cossistant.v1"]), (ours, None));
     assert_eq!(parse(&["chat, cossistant.v1 ,x"]), (ours, None));
-    assert_eq!(
-        parse(&["bearer.a.b_c-d,cossistant.v1"]),
-        (ours, Some("a.b_c-d"))
-    );
+    assert_eq!(parse(&["bearer.a.b_c-d,cossistant.v1"]), (ours, Some("a.b_c-d")));
     assert_eq!(parse(&["cossistant.v1", "bearer.t"]), (ours, Some("t")));
     assert_eq!(parse(&["bearer.t"]), (None, Some("t")));
-    assert_eq!(
-        parse(&["bearer., bearer.one, bearer.two"]),
-        (None, Some("one"))
-    );
-    assert_eq!(
-        parse(&["Cossistant.v1, cossistant.v10, bearer"]),
-        (None, None)
-    );
+    assert_eq!(parse(&["bearer., bearer.one, bearer.two"]), (None, Some("one")));
+    assert_eq!(parse(&["Cossistant.v1, cossistant.v10, bearer"]), (None, None));
 }
 
 #[test]

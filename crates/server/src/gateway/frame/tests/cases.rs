@@ -7,10 +7,7 @@ use super::*;
 fn lengths_of_every_form() {
     for length in [0, 1, 125, 126, 127, 128, 0xFFFF, 0x1_0000] {
         let payload = "*".repeat(length);
-        let config = DecoderConfig {
-            max_message_bytes: 0x1_0000,
-            ..accepting()
-        };
+        let config = DecoderConfig { max_message_bytes: 0x1_0000, ..accepting() };
         let expected = (vec![text(&payload)], None);
         let frame = masked(TEXT, payload.as_bytes());
         assert_eq!(decode_in(config, &frame, []), expected);
@@ -41,19 +38,8 @@ fn the_highest_bit_of_a_length_is_refused() {
 #[test]
 fn pings_and_pongs() {
     let long = [0xFE; 125];
-    let stream = [
-        masked(PING, b""),
-        masked(PONG, b"unasked"),
-        masked(PING, &long),
-        masked(TEXT, b"x"),
-    ]
-    .concat();
-    let expected = [
-        Owned::Ping(Vec::new()),
-        Owned::Pong(b"unasked".to_vec()),
-        Owned::Ping(long.to_vec()),
-        text("x"),
-    ];
+    let stream = [masked(PING, b""), masked(PONG, b"unasked"), masked(PING, &long), masked(TEXT, b"x")].concat();
+    let expected = [Owned::Ping(Vec::new()), Owned::Pong(b"unasked".to_vec()), Owned::Ping(long.to_vec()), text("x")];
     expect_messages(&stream, &expected);
     for first in [PING, PONG, CLOSE] {
         expect_error(&masked(first, &[b'x'; 126]), FrameError::ControlTooLong);
@@ -79,62 +65,33 @@ fn reserved_bits_and_opcodes() {
 
 #[test]
 fn a_fault_shows_with_the_byte_that_has_it() {
-    assert_eq!(
-        decode_in(accepting(), &[0xF1], []).1,
-        Some(FrameError::ReservedBits)
-    );
-    assert_eq!(
-        decode_in(accepting(), &[TEXT, 5], []).1,
-        Some(FrameError::NotMasked)
-    );
+    assert_eq!(decode_in(accepting(), &[0xF1], []).1, Some(FrameError::ReservedBits));
+    assert_eq!(decode_in(accepting(), &[TEXT, 5], []).1, Some(FrameError::NotMasked));
     let mut claim = masked_with_length(TEXT, b"", 1 << 40, 8);
     claim.truncate(10);
-    assert_eq!(
-        decode_in(accepting(), &claim, []).1,
-        Some(FrameError::MessageTooLarge)
-    );
+    assert_eq!(decode_in(accepting(), &claim, []).1, Some(FrameError::MessageTooLarge));
 }
 
 #[test]
 fn what_came_before_a_fault_is_decoded() {
-    let stream = [
-        masked(TEXT, b"good"),
-        masked(0x83, b"bad"),
-        masked(TEXT, b"x"),
-    ]
-    .concat();
-    assert_eq!(
-        decode(accepting(), &stream),
-        (vec![text("good")], Some(FrameError::ReservedOpcode))
-    );
+    let stream = [masked(TEXT, b"good"), masked(0x83, b"bad"), masked(TEXT, b"x")].concat();
+    assert_eq!(decode(accepting(), &stream), (vec![text("good")], Some(FrameError::ReservedOpcode)));
 }
 
 #[test]
 fn masks_belong_to_clients() {
     let plain = [TEXT, 2, b'h', b'i'];
     expect_error(&plain, FrameError::NotMasked);
-    let client = DecoderConfig {
-        role: Role::Client,
-        ..accepting()
-    };
+    let client = DecoderConfig { role: Role::Client, ..accepting() };
     assert_eq!(decode(client, &plain), (vec![text("hi")], None));
-    assert_eq!(
-        decode(client, &masked(TEXT, b"hi")),
-        (Vec::new(), Some(FrameError::Masked))
-    );
+    assert_eq!(decode(client, &masked(TEXT, b"hi")), (Vec::new(), Some(FrameError::Masked)));
 }
 
 #[test]
 fn binary_is_refused_unless_it_is_wanted() {
-    let refusing = DecoderConfig {
-        binary: BinaryMessages::Refuse,
-        ..DecoderConfig::default()
-    };
+    let refusing = DecoderConfig { binary: BinaryMessages::Refuse, ..DecoderConfig::default() };
     for first in [BINARY, BINARY_PART] {
-        assert_eq!(
-            decode(refusing, &masked(first, b"x")),
-            (Vec::new(), Some(FrameError::Binary))
-        );
+        assert_eq!(decode(refusing, &masked(first, b"x")), (Vec::new(), Some(FrameError::Binary)));
     }
     expect_messages(&masked(BINARY, &[0xFF]), &[Owned::Binary(vec![0xFF])]);
 }
@@ -174,16 +131,8 @@ fn fragments_out_of_place() {
         let stream = [masked(TEXT_PART, b"x"), masked(first, b"y")].concat();
         expect_error(&stream, FrameError::ExpectedContinuation);
     }
-    let ended = [
-        masked(TEXT_PART, b"a"),
-        masked(LAST_PART, b"b"),
-        masked(LAST_PART, b"c"),
-    ]
-    .concat();
-    assert_eq!(
-        decode(accepting(), &ended),
-        (vec![text("ab")], Some(FrameError::UnexpectedContinuation))
-    );
+    let ended = [masked(TEXT_PART, b"a"), masked(LAST_PART, b"b"), masked(LAST_PART, b"c")].concat();
+    assert_eq!(decode(accepting(), &ended), (vec![text("ab")], Some(FrameError::UnexpectedContinuation)));
 }
 
 #[test]
@@ -204,10 +153,7 @@ fn close_payloads() {
     expect_error(&masked(CLOSE, &[3]), FrameError::ClosePayload);
     let longest = "*".repeat(123);
     let payload = [&1000_u16.to_be_bytes(), longest.as_bytes()].concat();
-    expect_messages(
-        &masked(CLOSE, &payload),
-        &[Owned::Close(Some(1000), longest)],
-    );
+    expect_messages(&masked(CLOSE, &payload), &[Owned::Close(Some(1000), longest)]);
     let invalid = [&1000_u16.to_be_bytes()[..], &[0xCE, 0xBA, 0xED, 0xA0, 0x80]].concat();
     expect_error(&masked(CLOSE, &invalid), FrameError::InvalidUtf8);
     expect_error(&masked(CLOSE, &[3, 0xE8, 0xC3]), FrameError::InvalidUtf8);
@@ -234,11 +180,7 @@ fn close_codes() {
 fn nothing_is_decoded_after_the_end() {
     let mut decoder = Decoder::new(accepting());
     let mut scratch = Scratch::default();
-    assert!(
-        decoder
-            .decode(&mut masked(0x83, b""), &mut scratch)
-            .is_err()
-    );
+    assert!(decoder.decode(&mut masked(0x83, b""), &mut scratch).is_err());
     let mut frame = masked(TEXT, b"late");
     let length = frame.len();
     assert_eq!(decoder.decode(&mut frame, &mut scratch), Ok((length, None)));
@@ -313,10 +255,7 @@ fn invalid_text_is_refused_before_its_frame_or_message_ends() {
     assert_eq!(decode_in(accepting(), &frame[..shown], []).1, None);
     let error = Some(FrameError::InvalidUtf8);
     assert_eq!(decode_in(accepting(), &frame[..=shown], []).1, error);
-    assert_eq!(
-        decode_in(accepting(), &frame[..=shown], [shown, 1]).1,
-        error
-    );
+    assert_eq!(decode_in(accepting(), &frame[..=shown], [shown, 1]).1, error);
 
     let parts = [masked(TEXT_PART, start), masked(PART, b"\x90")].concat();
     assert_eq!(decode_in(accepting(), &parts, []).1, error);

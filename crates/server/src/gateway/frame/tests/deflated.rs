@@ -5,10 +5,7 @@ use super::super::{DecoderConfig, FrameError, Opcode, compressed_frame, compress
 use super::*;
 
 fn deflating() -> DecoderConfig {
-    DecoderConfig {
-        deflate: true,
-        ..accepting()
-    }
+    DecoderConfig { deflate: true, ..accepting() }
 }
 
 #[test]
@@ -43,10 +40,7 @@ fn compressed_and_plain_messages_mix() {
 #[test]
 fn our_own_compressed_frames_are_understood() {
     let mut deflater = Deflater::new();
-    let client = DecoderConfig {
-        role: super::super::Role::Client,
-        ..deflating()
-    };
+    let client = DecoderConfig { role: super::super::Role::Client, ..deflating() };
     for length in [0, 1, 100, 255, 4096, 50_000] {
         let payload = "abc, ".repeat(length / 5 + 1)[..length].to_owned();
         let frame = compressed_text_frame(&payload, &mut deflater);

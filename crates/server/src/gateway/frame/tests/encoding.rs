@@ -3,17 +3,12 @@
 use bytes::BytesMut;
 
 use super::super::{
-    Opcode, close_frame, close_reply, encode_frame, encode_masked_frame, ping_frame, pong_frame,
-    text_frame,
+    Opcode, close_frame, close_reply, encode_frame, encode_masked_frame, ping_frame, pong_frame, text_frame,
 };
 use super::*;
 
 fn plain(first: u8, payload: &[u8]) -> PlainFrame {
-    PlainFrame {
-        first,
-        is_masked: false,
-        payload: payload.to_vec(),
-    }
+    PlainFrame { first, is_masked: false, payload: payload.to_vec() }
 }
 
 #[test]
@@ -49,10 +44,7 @@ fn frames_of_all_kinds_follow_each_other_in_one_buffer() {
         assert_eq!(Opcode::from_bits(opcode.bits()), Some(opcode));
     }
     assert_eq!(vec, bytes);
-    assert_eq!(
-        read_frames(&vec),
-        kinds.map(|(_, first)| plain(first, b"pp"))
-    );
+    assert_eq!(read_frames(&vec), kinds.map(|(_, first)| plain(first, b"pp")));
 }
 
 #[test]
@@ -67,19 +59,10 @@ fn control_payloads_are_cut_to_what_may_be_sent() {
 fn close_reasons_are_cut_between_characters() {
     let reason = format!("{}€uro", "x".repeat(121));
     let expected = [&4401_u16.to_be_bytes()[..], &[b'x'; 121]].concat();
-    assert_eq!(
-        read_frames(&close_frame(4401, &reason)),
-        [plain(CLOSE, &expected)]
-    );
-    assert_eq!(
-        read_frames(&close_frame(1000, "done")),
-        [plain(CLOSE, b"\x03\xE8done")]
-    );
+    assert_eq!(read_frames(&close_frame(4401, &reason)), [plain(CLOSE, &expected)]);
+    assert_eq!(read_frames(&close_frame(1000, "done")), [plain(CLOSE, b"\x03\xE8done")]);
     assert_eq!(read_frames(&close_reply(None)), [plain(CLOSE, b"")]);
-    assert_eq!(
-        read_frames(&close_reply(Some(1001))),
-        [plain(CLOSE, b"\x03\xE9")]
-    );
+    assert_eq!(read_frames(&close_reply(Some(1001))), [plain(CLOSE, b"\x03\xE9")]);
 }
 
 #[test]

@@ -4,11 +4,7 @@ use super::super::{DecoderConfig, FrameError};
 use super::*;
 
 fn small() -> DecoderConfig {
-    DecoderConfig {
-        max_message_bytes: 1000,
-        max_fragments: 4,
-        ..accepting()
-    }
+    DecoderConfig { max_message_bytes: 1000, max_fragments: 4, ..accepting() }
 }
 
 #[test]
@@ -17,12 +13,7 @@ fn an_idle_decoder_is_small_and_keeps_nothing() {
     let mut decoder = Decoder::new(accepting());
     let mut scratch = Scratch::default();
     let mut seen = Vec::new();
-    let stream = [
-        masked(TEXT_PART, b"a"),
-        masked(PING, b"b"),
-        masked(LAST_PART, b"c"),
-    ]
-    .concat();
+    let stream = [masked(TEXT_PART, b"a"), masked(PING, b"b"), masked(LAST_PART, b"c")].concat();
     for (index, byte) in stream.iter().enumerate() {
         let result = decode_piece(&mut decoder, &mut scratch, &[*byte], &mut seen);
         assert_eq!(result, Ok(()));
@@ -54,19 +45,13 @@ fn a_whole_frame_is_borrowed_from_the_input() {
 
 #[test]
 fn memory_follows_what_arrived_and_not_what_a_header_claims() {
-    let config = DecoderConfig {
-        max_message_bytes: 16 << 20,
-        ..accepting()
-    };
+    let config = DecoderConfig { max_message_bytes: 16 << 20, ..accepting() };
     let frame = masked_with_length(TEXT, &[b'x'; 100_000], 16 << 20, 8);
     let mut decoder = Decoder::new(config);
     let mut scratch = Scratch::default();
     let mut arrived = 0;
     for piece in frame.chunks(777) {
-        assert_eq!(
-            decode_piece(&mut decoder, &mut scratch, piece, &mut Vec::new()),
-            Ok(())
-        );
+        assert_eq!(decode_piece(&mut decoder, &mut scratch, piece, &mut Vec::new()), Ok(()));
         arrived += piece.len();
         assert!(decoder.heap_bytes() <= 2 * arrived + 256, "after {arrived}");
     }
@@ -79,10 +64,7 @@ fn a_kept_message_has_no_room_beyond_its_end() {
     let frame = masked(TEXT, &[b'x'; 1000]);
     let kept = &frame[..frame.len() - 1];
     for piece in kept.chunks(600) {
-        assert_eq!(
-            decode_piece(&mut decoder, &mut scratch, piece, &mut Vec::new()),
-            Ok(())
-        );
+        assert_eq!(decode_piece(&mut decoder, &mut scratch, piece, &mut Vec::new()), Ok(()));
     }
     assert!(decoder.heap_bytes() <= 1000 + 256);
 }
@@ -103,18 +85,11 @@ fn a_message_at_the_limit_passes_and_one_above_is_refused_at_the_header() {
 
 #[test]
 fn fragments_count_together() {
-    let stream = [
-        masked(TEXT_PART, &[b'x'; 600]),
-        masked(PING, b"not counted"),
-        masked(LAST_PART, &[b'x'; 400]),
-    ]
-    .concat();
+    let stream =
+        [masked(TEXT_PART, &[b'x'; 600]), masked(PING, b"not counted"), masked(LAST_PART, &[b'x'; 400])].concat();
     assert_eq!(decode(small(), &stream).1, None);
     let stream = [masked(TEXT_PART, &[b'x'; 600]), masked(PART, &[b'x'; 401])].concat();
-    assert_eq!(
-        decode(small(), &stream).1,
-        Some(FrameError::MessageTooLarge)
-    );
+    assert_eq!(decode(small(), &stream).1, Some(FrameError::MessageTooLarge));
 }
 
 #[test]
@@ -125,10 +100,7 @@ fn endless_fragments_are_refused() {
             stream.extend(masked(PART, payload));
         }
         let fits = [stream.clone(), masked(LAST_PART, payload)].concat();
-        assert_eq!(
-            decode(small(), &fits),
-            (vec![text(&"x".repeat(4 * payload.len()))], None)
-        );
+        assert_eq!(decode(small(), &fits), (vec![text(&"x".repeat(4 * payload.len()))], None));
         stream.extend(masked(PART, payload));
         stream.extend(masked(LAST_PART, payload));
         let error = Some(FrameError::TooManyFragments);
@@ -144,11 +116,7 @@ fn a_failed_decoder_gives_its_memory_back() {
     let mut start = masked(TEXT_PART, &[b'x'; 500]);
     assert!(decoder.decode(&mut start, &mut scratch).is_ok());
     assert!(decoder.heap_bytes() > 500);
-    assert!(
-        decoder
-            .decode(&mut masked(TEXT, b""), &mut scratch)
-            .is_err()
-    );
+    assert!(decoder.decode(&mut masked(TEXT, b""), &mut scratch).is_err());
     assert_eq!(decoder.heap_bytes(), 0);
 }
 
@@ -173,10 +141,7 @@ fn every_error_has_a_code_and_a_reason_that_may_be_sent() {
         FrameError::TooManyFragments,
     ];
     for error in errors {
-        assert!(matches!(
-            error.close_code(),
-            1002 | 1003 | 1007 | 1009 | 4400
-        ));
+        assert!(matches!(error.close_code(), 1002 | 1003 | 1007 | 1009 | 4400));
         assert!((1..=123).contains(&error.reason().len()));
         assert_eq!(error.to_string(), error.reason());
     }

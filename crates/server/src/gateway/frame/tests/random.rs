@@ -8,16 +8,8 @@ fn config(random: &mut Random) -> DecoderConfig {
     DecoderConfig {
         max_message_bytes: 300,
         max_fragments: 5,
-        role: if random.below(8) == 0 {
-            Role::Client
-        } else {
-            Role::Server
-        },
-        binary: if random.below(4) == 0 {
-            BinaryMessages::Refuse
-        } else {
-            BinaryMessages::Accept
-        },
+        role: if random.below(8) == 0 { Role::Client } else { Role::Server },
+        binary: if random.below(4) == 0 { BinaryMessages::Refuse } else { BinaryMessages::Accept },
         deflate: random.below(2) == 0,
     }
 }
@@ -104,12 +96,7 @@ fn valid_stream(random: &mut Random) -> (Vec<u8>, Vec<Owned>) {
         let length = random.below(120);
         let is_text = random.below(2) == 0;
         let payload = if is_text {
-            "aé€😀"
-                .chars()
-                .cycle()
-                .take(length / 3)
-                .collect::<String>()
-                .into_bytes()
+            "aé€😀".chars().cycle().take(length / 3).collect::<String>().into_bytes()
         } else {
             random.bytes(length)
         };
@@ -117,11 +104,7 @@ fn valid_stream(random: &mut Random) -> (Vec<u8>, Vec<Owned>) {
         let mut rest = payload.as_slice();
         for part in 0..parts {
             let is_last = part + 1 == parts;
-            let take = if is_last {
-                rest.len()
-            } else {
-                random.below(rest.len() + 1)
-            };
+            let take = if is_last { rest.len() } else { random.below(rest.len() + 1) };
             let (piece, after) = rest.split_at(take);
             rest = after;
             let opcode = match (part, is_text) {
@@ -151,11 +134,8 @@ fn valid_streams_come_out_as_the_naive_reader_sees_them() {
         let mut random = Random::new(seed);
         let (stream, expected) = valid_stream(&mut random);
         let frames = read_frames(&stream);
-        let data: Vec<u8> = frames
-            .iter()
-            .filter(|frame| frame.first != PING)
-            .flat_map(|frame| frame.payload.clone())
-            .collect();
+        let data: Vec<u8> =
+            frames.iter().filter(|frame| frame.first != PING).flat_map(|frame| frame.payload.clone()).collect();
         let decoded = decode_in(accepting(), &stream, random_cuts(&mut random));
         assert_eq!(decoded, (expected.clone(), None), "seed {seed}");
         agree_however_cut(accepting(), &stream, &mut random, seed);

@@ -34,12 +34,8 @@ impl std::str::FromStr for Channel {
 
     fn from_str(text: &str) -> Result<Self, InvalidChannel> {
         match text.split_once(':') {
-            Some(("conversation", id)) => ConversationId::new(id)
-                .map(Self::Conversation)
-                .map_err(|_| InvalidChannel),
-            Some(("website", id)) => WebsiteId::new(id)
-                .map(Self::Website)
-                .map_err(|_| InvalidChannel),
+            Some(("conversation", id)) => ConversationId::new(id).map(Self::Conversation).map_err(|_| InvalidChannel),
+            Some(("website", id)) => WebsiteId::new(id).map(Self::Website).map_err(|_| InvalidChannel),
             Some(_) | None => Err(InvalidChannel),
         }
     }

@@ -3,11 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::fields::{Integer, Text, object, present};
+use crate::fields::{Integer, Strict, Text, object, present};
 use crate::json::{self, Object};
-use crate::limits::{
-    MAX_ACTIVITY_LENGTH, MAX_EPOCH_LENGTH, MAX_PHASE_LENGTH, MAX_TOKEN_BYTES, MAX_TYPING_LENGTH,
-};
+use crate::limits::{MAX_ACTIVITY_LENGTH, MAX_EPOCH_LENGTH, MAX_PHASE_LENGTH, MAX_TOKEN_BYTES, MAX_TYPING_LENGTH};
 use crate::{
     ActivityAudience, ConversationId, ErrorCode, ErrorDetails, MessageContent, RequestId, Visibility, WebsiteId,
     check_metadata,
@@ -73,11 +71,11 @@ pub struct ClientFrame {
 }
 
 macro_rules! client_messages {
-    ($($(#[$doc:meta])* $variant:ident($body:ty) = $type:literal),* $(,)?) => {
+    ($($(#[doc = $doc:literal])* $variant:ident($body:ty) = $type:literal),* $(,)?) => {
         /// What a client says, valid in every field.
         #[derive(Debug, Clone, PartialEq, Serialize)]
         #[serde(tag = "type", rename_all = "snake_case")]
-        pub enum ClientMessage { $($(#[$doc])* $variant($body)),* }
+        pub enum ClientMessage { $($(#[doc = $doc])* $variant($body)),* }
 
         impl ClientMessage {
             /// The `type` of every client message.
@@ -96,11 +94,16 @@ macro_rules! client_messages {
                 }
             }
 
-            /// The JSON Schema of each message's body, by its `type`.
+            /// The JSON Schema of each message's body, in the order of [`Self::TYPES`].
             #[cfg(feature = "schema")]
             #[must_use]
-            pub fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<(&'static str, &'static str, schemars::Schema)> {
-                vec![$(($type, stringify!($variant), generator.subschema_for::<$body>())),*]
+            pub fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<crate::MessageSchema> {
+                vec![$(crate::MessageSchema {
+                    type_name: $type,
+                    name: stringify!($variant),
+                    doc: concat!($($doc),*).trim_ascii(),
+                    body: generator.subschema_for::<$body>(),
+                }),*]
             }
         }
     };
@@ -224,6 +227,7 @@ pub struct SendMessage {
     pub content: MessageContent,
     /// An object of the application's own.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::content::MetadataSchema"))]
     pub metadata: Option<Object>,
     /// Who may read it.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -286,19 +290,22 @@ pub struct AgentActivity {
 /// The phase that ends an activity.
 pub const PHASE_DONE: &str = "done";
 
+/// A `type`, known or not.
+pub(crate) type TypeName = Text<0, { usize::MAX }>;
+
 /// The fields that every message has, each still raw, so that one bad field does not hide another.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     r#type: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     timestamp: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     conversation_id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     website_id: Option<&'a RawValue>,
 }
 
@@ -322,18 +329,11 @@ impl ClientFrame {
     /// [`Rejected`] with the code and details of the answer.
     pub fn parse(text: &str) -> Result<Self, Rejected> {
         let reject = |code, id: Option<RequestId>, invalid| Rejected { id, code, invalid, subscription: None };
-        let envelope: Envelope<'_> = match serde_json::from_str(text) {
-            Ok(envelope) => envelope,
-            Err(error) if error.is_data() => {
-                let invalid = Invalid::new("", data_reason(&error));
-                return Err(reject(ErrorCode::InvalidMessage, None, Some(invalid)));
-            }
+        let envelope = match read::<Strict<Envelope<'_>>>(text) {
+            Ok(Strict(envelope)) => envelope,
+            Err(invalid) if is_json(text) => return Err(reject(ErrorCode::InvalidMessage, None, Some(invalid))),
             Err(_) => return Err(reject(ErrorCode::InvalidJson, None, None)),
         };
-        if !text.trim_start().starts_with('{') {
-            let invalid = Invalid::new("", "must be an object");
-            return Err(reject(ErrorCode::InvalidMessage, None, Some(invalid)));
-        }
         let id = match envelope.id {
             None => None,
             Some(raw) => match read::<RequestId>(raw.get()) {
@@ -341,25 +341,24 @@ impl ClientFrame {
                 Err(invalid) => return Err(reject(ErrorCode::InvalidMessage, None, Some(invalid.under("id")))),
             },
         };
-        let invalid_at = |path: &str, invalid: Invalid| {
-            reject(ErrorCode::InvalidMessage, id.clone(), Some(invalid.under(path)))
-        };
+        let invalid_at =
+            |path: &str, invalid: Invalid| reject(ErrorCode::InvalidMessage, id.clone(), Some(invalid.under(path)));
         let kind = match envelope.r#type {
             None => return Err(invalid_at("type", Invalid::new("", "is required"))),
-            Some(raw) => read::<String>(raw.get()).map_err(|invalid| invalid_at("type", invalid))?,
+            Some(raw) => read::<TypeName>(raw.get()).map_err(|invalid| invalid_at("type", invalid))?.into_string(),
         };
         let timestamp = match envelope.timestamp {
             None => None,
-            Some(raw) => {
-                Some(read::<Integer>(raw.get()).map_err(|invalid| invalid_at("timestamp", invalid))?.0)
-            }
+            Some(raw) => Some(read::<Integer>(raw.get()).map_err(|invalid| invalid_at("timestamp", invalid))?.0),
         };
         let Some(body) = ClientMessage::parse_body(&kind, text) else {
             return Err(reject(ErrorCode::UnknownType, id, None));
         };
-        let checked = body.and_then(|message| match &message {
-            ClientMessage::SendMessage(send) => send.check().map(|()| message),
-            _ => Ok(message),
+        let checked = body.and_then(|message| {
+            if let ClientMessage::SendMessage(send) = &message {
+                send.check()?;
+            }
+            Ok(message)
         });
         match checked {
             Ok(message) => Ok(Self { id, timestamp, message }),
@@ -403,6 +402,11 @@ pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Invalid> {
     }
 }
 
+/// Whether a text is JSON by its grammar. (Such a text may still not be readable: `"\ud800"` stands for no text.)
+pub(crate) fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
 /// Turns serde's path into a dotted one, and names the field that a "missing" or "duplicate" is about.
 fn locate(error: &serde_path_to_error::Error<serde_json::Error>) -> Invalid {
     use serde_path_to_error::Segment;
@@ -419,17 +423,24 @@ fn locate(error: &serde_path_to_error::Error<serde_json::Error>) -> Invalid {
     let text = error.inner().to_string();
     for (prefix, reason) in [("missing field `", "is required"), ("duplicate field `", "stands twice")] {
         if let Some(field) = text.strip_prefix(prefix).and_then(|rest| rest.split('`').next()) {
-            return Invalid::new(json::join(&path, field), reason);
+            // The path of a duplicate may or may not end in the field already.
+            let whole = if path.rsplit('.').next() == Some(field) { path } else { json::join(&path, field) };
+            return Invalid::new(whole, reason);
         }
     }
     Invalid::new(path, data_reason(error.inner()))
 }
 
-/// The reason of a serde error without its line and column, which mean nothing to a peer.
+/// The reason of a serde error, without its line and column, which mean nothing to a peer, and without the value, of
+/// which the peer could make an answer of any length.
 fn data_reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
+    let text = text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end]);
+    let expected = text.starts_with("invalid ").then(|| text.rsplit_once(", expected ")).flatten();
+    match expected {
+        Some((_, "a map")) => "must be an object".to_owned(),
+        Some((_, "a sequence")) => "must be a list".to_owned(),
+        Some((_, kind)) => format!("must be {kind}"),
+        None => text.to_owned(),
     }
 }

@@ -1,23 +1,51 @@
 //! Stable codes: why a message failed, why a connection closed.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 macro_rules! names {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),* $(,)? }
+        $(or { $(#[$xdoc:meta])* $extra:ident = $xtext:literal })?
+    ) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$vdoc])* $variant),* }
+        pub enum $name {
+            $($(#[$vdoc])* $variant,)*
+            $($(#[$xdoc])* #[cfg_attr(feature = "schema", schemars(skip))] $extra)?
+        }
 
         impl $name {
-            /// Every value, in the order of its declaration.
+            /// Every value that is said, in the order of its declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The value as it is written on the wire.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),* }
+                match self { $(Self::$variant => $text,)* $(Self::$extra => $xtext)? }
+            }
+        }
+
+        // Derived code would also read the form `{"name": null}`.
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor;
+
+                impl serde::de::Visitor<'_> for Visitor {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str(concat!("one of", $(" ", $text),*))
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(|_| E::custom(concat!("must be one of", $(" ", $text),*)))
+                    }
+                }
+
+                deserializer.deserialize_str(Visitor)
             }
         }
 
@@ -75,8 +103,23 @@ names!(
         MethodNotAllowed = "method_not_allowed",
         /// HTTP: the body is not `application/json`.
         UnsupportedMediaType = "unsupported_media_type",
+    } or {
+        /// A code of a newer server, as a client reads it; never said. Permanent, as every code is that a client does
+        /// not know.
+        Unknown = "unknown"
     }
 );
+
+impl ErrorCode {
+    /// Reads a code as a client does: one of a newer server is [`ErrorCode::Unknown`].
+    ///
+    /// # Errors
+    /// That the value is no text.
+    pub fn received<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Ok(text.parse().unwrap_or(Self::Unknown))
+    }
+}
 
 names!(
     /// What kind of person or program a principal is.
@@ -232,11 +275,8 @@ mod tests {
 
     #[test]
     fn close_codes_follow_the_law_of_ranges() {
-        let stop: Vec<u16> = CloseCode::ALL
-            .iter()
-            .map(|code| code.as_u16())
-            .filter(|code| !may_reconnect(*code))
-            .collect();
+        let stop: Vec<u16> =
+            CloseCode::ALL.iter().map(|code| code.as_u16()).filter(|code| !may_reconnect(*code)).collect();
         assert_eq!(stop, [1002, 1003, 1007, 1009, 4400, 4401, 4403]);
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::fields::{Integer, Text, objects, present};
+use crate::fields::{Integer, Strict, Text, maybe_raw_object, objects, present};
 use crate::json::{self, Object};
 use crate::limits::{
     MAX_ATTACHMENT_NAME_LENGTH, MAX_ATTACHMENTS, MAX_HTML_LENGTH, MAX_METADATA_BYTES, MAX_METADATA_DEPTH,
@@ -14,6 +14,7 @@ use crate::{Invalid, RequestId};
 /// What a message says. At least one of `text`, `html` and `attachments` is not empty.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("x-anyNonEmpty" = ["text", "html", "attachments"])))]
 #[serde(rename_all = "camelCase")]
 pub struct MessageContent {
     /// Plain text.
@@ -24,11 +25,66 @@ pub struct MessageContent {
     pub html: Option<Text<0, MAX_HTML_LENGTH>>,
     /// Files and images by URL.
     #[serde(default, deserialize_with = "objects", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(length(max = 10)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_ATTACHMENTS)))]
     pub attachments: Option<Vec<Attachment>>,
     /// An object of the application's own.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "MetadataSchema"))]
     pub metadata: Option<Object>,
+}
+
+/// What a message says, as the server tells it.
+///
+/// The server has checked it when it came in. Its lengths are not checked again, and it may be empty: what sanitising
+/// makes of an `html` can be longer than what was sent, or nothing.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ReceivedContent {
+    /// Plain text.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Rich text in a sanitised form.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
+    /// Files and images by URL.
+    #[serde(default, deserialize_with = "objects", skip_serializing_if = "Option::is_none")]
+    pub attachments: Option<Vec<Attachment>>,
+    /// An object of the application's own.
+    #[serde(default, deserialize_with = "maybe_raw_object", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Object>"))]
+    pub metadata: Option<Box<RawValue>>,
+}
+
+impl ReceivedContent {
+    /// Reads content from JSON.
+    ///
+    /// # Errors
+    /// The path is relative to the content.
+    pub fn parse(raw: &RawValue) -> Result<Self, Invalid> {
+        crate::client::read::<Strict<Self>>(raw.get()).map(|strict| strict.0)
+    }
+}
+
+/// The limits of a `metadata` object, which JSON Schema has no words for.
+#[cfg(feature = "schema")]
+pub(crate) struct MetadataSchema;
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for MetadataSchema {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Metadata".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "object", "x-maxBytes": MAX_METADATA_BYTES, "x-maxDepth": MAX_METADATA_DEPTH
+        })
+    }
 }
 
 /// A file or an image that a message points to.
@@ -61,19 +117,14 @@ impl Url {
     /// A reason for people, when it is no such URL.
     pub fn new(text: impl Into<String>) -> Result<Self, &'static str> {
         let text = text.into();
-        if text.len() > MAX_URL_LENGTH {
+        if text.len() > MAX_URL_LENGTH && text.chars().count() > MAX_URL_LENGTH {
             return Err("must have at most 2048 characters");
         }
-        let lower = text.get(..8).unwrap_or(&text).to_ascii_lowercase();
-        let rest = if lower.starts_with("https://") {
-            &text[8..]
-        } else if lower.starts_with("http://") {
-            &text[7..]
-        } else {
-            return Err("must be an http or https URL");
-        };
-        let host_ok = rest.chars().next().is_some_and(|first| first.is_alphanumeric() || first == '[');
-        if !host_ok || text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\')) {
+        let has_scheme = |scheme: &str| text.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
+        let after_scheme = ["https://", "http://"].iter().find(|scheme| has_scheme(scheme)).map(|scheme| scheme.len());
+        let host = after_scheme.and_then(|at| text[at..].chars().next());
+        let has_host = host.is_some_and(|first| first.is_ascii_alphanumeric() || first == '[' || !first.is_ascii());
+        if !has_host || text.chars().any(is_never_in_urls) {
             return Err("must be an http or https URL");
         }
         Ok(Self(text))
@@ -84,6 +135,11 @@ impl Url {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Characters that could end a URL where it is written into a page, or hide in it.
+fn is_never_in_urls(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\' | '\u{feff}')
 }
 
 impl<'de> Deserialize<'de> for Url {
@@ -105,7 +161,8 @@ impl schemars::JsonSchema for Url {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string", "maxLength": MAX_URL_LENGTH,
-            "pattern": "^[hH][tT][tT][pP][sS]?://[A-Za-z0-9\\[\\u0080-\\uffff][^\\s\\u0000-\\u001f\\u007f-\\u009f\"<>\\\\]*$"
+            // `\s` is the white space of JavaScript, which is that of Unicode and U+FEFF, without the control U+0085.
+            "pattern": "^[hH][tT][tT][pP][sS]?://(?=[A-Za-z0-9\\[]|[^\\u0000-\\u007f])[^\\s\\u0000-\\u001f\\u007f-\\u009f\"<>\\\\]+$"
         })
     }
 }
@@ -125,7 +182,7 @@ impl MessageContent {
     /// # Errors
     /// The path is relative to the content and empty for the content as a whole.
     pub fn parse(raw: &RawValue) -> Result<Self, Invalid> {
-        let content: Self = crate::client::read(raw.get())?;
+        let Strict(content) = crate::client::read::<Strict<Self>>(raw.get())?;
         content.check()?;
         Ok(content)
     }
@@ -159,7 +216,7 @@ pub fn check_metadata(metadata: &Object) -> Result<(), Invalid> {
     if json::object_depth(metadata) > MAX_METADATA_DEPTH {
         return Err(Invalid::new("", format!("must nest at most {MAX_METADATA_DEPTH} levels deep")));
     }
-    if json::canonical_object(metadata).len() > MAX_METADATA_BYTES {
+    if json::object_size(metadata) > MAX_METADATA_BYTES {
         return Err(Invalid::new("", format!("must have at most {MAX_METADATA_BYTES} bytes as JSON")));
     }
     match json::find_nul_in_object(metadata) {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::limits::MAX_INTEGER;
 
@@ -177,16 +178,66 @@ pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -
     Strict::deserialize(deserializer).map(|strict| strict.0)
 }
 
+/// Reads an optional struct from a JSON object only; see [`object`] and [`present`].
+///
+/// # Errors
+/// Those of the struct, or that the value is no object.
+pub fn maybe_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    object(deserializer).map(Some)
+}
+
+/// Reads a list whose items are objects; see [`object`].
+///
+/// # Errors
+/// Those of the items, or that the value is no list of objects.
+pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let items = Vec::<Strict<T>>::deserialize(deserializer)?;
+    Ok(items.into_iter().map(|strict| strict.0).collect())
+}
+
+/// Reads a field that must be there and may be `null`. (Derived code would take its absence for `null`.)
+///
+/// # Errors
+/// Those of the field's own type.
+pub fn or_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
+/// Reads an [`Integer`] as a plain number.
+///
+/// # Errors
+/// That it is no whole number from 0 to 2^53 − 1.
+pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Integer::deserialize(deserializer).map(|integer| integer.0)
+}
+
+/// Reads an optional [`Integer`] as a plain number; see [`present`].
+///
+/// # Errors
+/// As [`number`].
+pub fn maybe_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    number(deserializer).map(Some)
+}
+
+/// Reads an optional JSON object and keeps its text; see [`present`].
+///
+/// # Errors
+/// That the value is no object.
+pub fn maybe_raw_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    if raw.get().starts_with('{') { Ok(Some(raw)) } else { Err(serde::de::Error::custom("must be an object")) }
+}
+
 /// Reads an optional list whose items are objects; see [`object`] and [`present`].
 ///
 /// # Errors
 /// Those of the items, or that the value is no list of objects.
 pub fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Vec<T>>, D::Error> {
-    let items = Vec::<Strict<T>>::deserialize(deserializer)?;
-    Ok(Some(items.into_iter().map(|strict| strict.0).collect()))
+    list(deserializer).map(Some)
 }
 
-struct Strict<T>(T);
+/// A struct that is read from a JSON object only.
+pub(crate) struct Strict<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Strict<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

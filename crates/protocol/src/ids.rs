@@ -188,5 +188,5 @@ id!(
 );
 id!(
     /// The `id` that a client gives a message, echoed by its answer; of a `send_message` the idempotency key.
-    RequestId, check_key, is_plain, "^[^\\u0000]*$", 64
+    RequestId, check_key, is_plain, "^[^\\u0000]+$", 64
 );

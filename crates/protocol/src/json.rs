@@ -58,7 +58,7 @@ pub fn join(head: &str, tail: &str) -> String {
 }
 
 /// Writes a value in the one form that all equal values share: keys sorted, no white space, numbers of one value
-/// in one spelling (`1`, `1.0` and `1e0` are equal).
+/// in one spelling (`1`, `1.0` and `1e0` are equal), as in RFC 8785; but integers past 2^53 keep all their digits.
 #[must_use]
 pub fn canonical(value: &Value) -> String {
     let mut out = String::new();
@@ -72,6 +72,34 @@ pub fn canonical_object(object: &Object) -> String {
     let mut out = String::new();
     write_object(&mut out, object);
     out
+}
+
+/// The bytes of an object as JSON without white space, each number as JavaScript writes it, so that a browser counts
+/// the same. It is the length of [`canonical_object`], but for integers past 2^53, which JavaScript rounds.
+#[must_use]
+pub fn object_size(object: &Object) -> usize {
+    let entries = object.iter().map(|(key, value)| string_size(key) + 1 + size(value));
+    2 + object.len().saturating_sub(1) + entries.sum::<usize>()
+}
+
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(true) => 4,
+        Value::Bool(false) => 5,
+        Value::Number(number) => number.as_f64().map_or(0, |value| ecmascript_number(value).len()),
+        Value::String(text) => string_size(text),
+        Value::Array(items) => 2 + items.len().saturating_sub(1) + items.iter().map(size).sum::<usize>(),
+        Value::Object(object) => object_size(object),
+    }
+}
+
+fn string_size(text: &str) -> usize {
+    let escapes = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' | 0x08 | 0x09 | 0x0a | 0x0c | 0x0d => 1,
+        0..0x20 => 5,
+        _ => 0,
+    });
+    2 + text.len() + escapes.sum::<usize>()
 }
 
 fn write_value(out: &mut String, value: &Value) {
@@ -110,14 +138,43 @@ fn write_object(out: &mut String, object: &Object) {
     out.push('}');
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the value is checked to be whole and exact")]
 fn write_number(out: &mut String, number: &serde_json::Number) {
-    let whole = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0);
     // Writing to a string cannot fail.
-    let _infallible = match whole {
-        Some(value) => write!(out, "{}", value as i64),
-        None => write!(out, "{number}"),
+    let _infallible = match (number.as_u64(), number.as_i64(), number.as_f64()) {
+        (Some(value), _, _) => write!(out, "{value}"),
+        (None, Some(value), _) => write!(out, "{value}"),
+        (None, None, Some(value)) => out.write_str(&ecmascript_number(value)),
+        (None, None, None) => write!(out, "{number}"),
     };
+}
+
+/// A finite number as JavaScript writes it (ECMA-262, `Number::toString`).
+fn ecmascript_number(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    // The shortest digits that give the same number, as `d.ddde±x`.
+    let scientific = format!("{:e}", value.abs());
+    let (mantissa, exponent) = scientific.split_once('e').expect("the format has an exponent");
+    let digits = mantissa.replace('.', "");
+    let exponent: i32 = exponent.parse().expect("an exponent is a number");
+    let count = i32::try_from(digits.len()).expect("a double has at most 17 digits");
+    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
+    let split = |at: i32| digits.split_at(usize::try_from(at).unwrap_or(0));
+    let sign = if value < 0.0 { "-" } else { "" };
+    match exponent {
+        -6..0 => format!("{sign}0.{}{digits}", zeros(-exponent - 1)),
+        0..21 if exponent + 1 >= count => format!("{sign}{digits}{}", zeros(exponent + 1 - count)),
+        0..21 => {
+            let (whole, rest) = split(exponent + 1);
+            format!("{sign}{whole}.{rest}")
+        }
+        _ => {
+            let (first, rest) = split(1);
+            let point = if rest.is_empty() { "" } else { "." };
+            format!("{sign}{first}{point}{rest}e{exponent:+}")
+        }
+    }
 }
 
 fn write_string(out: &mut String, text: &str) {
@@ -134,6 +191,33 @@ mod tests {
         let b: Value = serde_json::from_str(r#"{"a":null,"b":[1,"A"]}"#).unwrap();
         assert_eq!(canonical(&a), canonical(&b));
         assert_eq!(canonical(&a), r#"{"a":null,"b":[1,"A"]}"#);
+    }
+
+    #[test]
+    fn numbers_are_written_as_javascript_writes_them() {
+        for (text, written) in [
+            ("-0", "0"),
+            ("1e0", "1"),
+            ("-12.50", "-12.5"),
+            ("1e20", "100000000000000000000"),
+            ("1e21", "1e+21"),
+            ("-1.5e300", "-1.5e+300"),
+            ("0.000001", "0.000001"),
+            ("0.0000001", "1e-7"),
+            ("1.25e-9", "1.25e-9"),
+            ("123456.789", "123456.789"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("-9223372036854775808", "-9223372036854775808"),
+        ] {
+            assert_eq!(canonical(&serde_json::from_str(text).unwrap()), written, "{text}");
+        }
+    }
+
+    #[test]
+    fn size_is_the_length_of_the_one_form() {
+        let text = r#"{"a":[1,2.5,-1e30,true,false,null],"b\n\u0001":{"c":"ä\"\\","d":{}},"e":[]}"#;
+        let object: Object = serde_json::from_str(text).unwrap();
+        assert_eq!(object_size(&object), canonical_object(&object).len());
     }
 
     #[test]

@@ -13,8 +13,9 @@ mod channel;
 mod client;
 mod codes;
 mod content;
+#[cfg(feature = "schema")]
+pub mod examples;
 pub mod fields;
-mod http;
 mod ids;
 pub mod json;
 mod limits;
@@ -25,7 +26,6 @@ pub use channel::*;
 pub use client::*;
 pub use codes::*;
 pub use content::*;
-pub use http::*;
 pub use ids::*;
 pub use limits::*;
 pub use server::*;

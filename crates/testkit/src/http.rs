@@ -23,10 +23,7 @@ impl Http {
             .timeout_global(Some(Duration::from_secs(30)))
             .build()
             .new_agent();
-        Self {
-            base: base.trim_end_matches('/').to_owned(),
-            agent,
-        }
+        Self { base: base.trim_end_matches('/').to_owned(), agent }
     }
 
     /// Starts a request; nothing is sent before [`Request::send`].
@@ -106,11 +103,7 @@ impl Request {
     #[must_use]
     pub fn raw(mut self, content_type: &str, body: Vec<u8>) -> Self {
         self.body = Some(body);
-        if content_type.is_empty() {
-            self
-        } else {
-            self.header("Content-Type", content_type)
-        }
+        if content_type.is_empty() { self } else { self.header("Content-Type", content_type) }
     }
 
     /// Sends it and reads the whole answer.
@@ -133,16 +126,12 @@ impl Request {
     ///
     /// The transport's words when no whole answer came.
     pub async fn try_send(self) -> Result<Response, String> {
-        tokio::task::spawn_blocking(move || self.run())
-            .await
-            .map_err(|error| error.to_string())?
+        tokio::task::spawn_blocking(move || self.run()).await.map_err(|error| error.to_string())?
     }
 
     fn run(self) -> Result<Response, String> {
         let what = format!("{} {}", self.method, self.url);
-        let mut builder = ureq::http::Request::builder()
-            .method(self.method.as_str())
-            .uri(&self.url);
+        let mut builder = ureq::http::Request::builder().method(self.method.as_str()).uri(&self.url);
         for (name, value) in &self.headers {
             builder = builder.header(name, value);
         }
@@ -157,22 +146,14 @@ impl Request {
             }
         };
         let mut answer = answer.map_err(|error| error.to_string())?;
-        let text = answer
-            .body_mut()
-            .read_to_string()
-            .map_err(|error| error.to_string())?;
+        let text = answer.body_mut().read_to_string().map_err(|error| error.to_string())?;
         Ok(Response {
             what,
             status: answer.status().as_u16(),
             headers: answer
                 .headers()
                 .iter()
-                .map(|(name, value)| {
-                    (
-                        name.to_string(),
-                        String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                    )
-                })
+                .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
                 .collect(),
             json: serde_json::from_str(&text).unwrap_or(Value::Null),
             text,
@@ -198,10 +179,7 @@ impl Response {
     /// The first header of this name (lower case).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(found, _)| found == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// The body, if the status is `status`.
@@ -240,13 +218,7 @@ impl Response {
     /// With `rule` when it is not.
     #[track_caller]
     pub fn expect_problem(&self, status: u16, code: &str, rule: &str) -> Value {
-        let seen = format!(
-            "{} answered {} {:?} {}",
-            self.what,
-            self.status,
-            self.header("content-type"),
-            self.text
-        );
+        let seen = format!("{} answered {} {:?} {}", self.what, self.status, self.header("content-type"), self.text);
         assert_eq!(self.status, status, "{rule}: {seen}");
         let kind = self.header("content-type").unwrap_or_default();
         assert!(
@@ -255,10 +227,7 @@ impl Response {
         );
         assert_eq!(self.json["code"], code, "{rule}: {seen}");
         if let Some(said) = self.json.get("status") {
-            assert_eq!(
-                said, status,
-                "RFC 9457, `status` repeats the status ({rule}): {seen}"
-            );
+            assert_eq!(said, status, "RFC 9457, `status` repeats the status ({rule}): {seen}");
         }
         self.json.clone()
     }

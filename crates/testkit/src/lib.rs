@@ -35,9 +35,7 @@ pub const DEADLINE: Duration = Duration::from_secs(5);
 #[must_use]
 pub fn unique(prefix: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let nanos = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.subsec_nanos());
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
     let count = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("{prefix}_{:x}{nanos:x}{count:x}", std::process::id())
 }
@@ -59,10 +57,7 @@ where
         if let Some(value) = attempt().await {
             return value;
         }
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "not within {patience:?}: {rule}"
-        );
+        assert!(tokio::time::Instant::now() < deadline, "not within {patience:?}: {rule}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

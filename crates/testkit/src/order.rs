@@ -6,13 +6,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 /// The durable events: those that carry a place and are never lost.
-const DURABLE: [&str; 5] = [
-    "conversation_created",
-    "new_message",
-    "message_updated",
-    "conversation_status_changed",
-    "conversation_assigned",
-];
+const DURABLE: [&str; 5] =
+    ["conversation_created", "new_message", "message_updated", "conversation_status_changed", "conversation_assigned"];
 
 /// Which numbering is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,11 +71,7 @@ impl OrderChecker {
     /// A checker that expects the event after `last` first.
     #[must_use]
     pub fn after(place: Place, last: u64) -> Self {
-        Self {
-            place,
-            last,
-            messages: HashSet::new(),
-        }
+        Self { place, last, messages: HashSet::new() }
     }
 
     /// The number of the last durable event that was observed.
@@ -98,9 +89,7 @@ impl OrderChecker {
     /// Whether `event` is durable, thus subject to the law.
     #[must_use]
     pub fn is_durable(event: &Value) -> bool {
-        event["type"]
-            .as_str()
-            .is_some_and(|kind| DURABLE.contains(&kind))
+        event["type"].as_str().is_some_and(|kind| DURABLE.contains(&kind))
     }
 
     /// Takes the next frame.
@@ -114,19 +103,11 @@ impl OrderChecker {
         }
         let field = self.place.field();
         let Some(got) = event[field].as_u64() else {
-            return Err(OrderError::Unplaced {
-                field,
-                event: event.clone(),
-            });
+            return Err(OrderError::Unplaced { field, event: event.clone() });
         };
         let expected = self.last + 1;
         if got != expected {
-            return Err(OrderError::Jump {
-                field,
-                expected,
-                got,
-                event: event.clone(),
-            });
+            return Err(OrderError::Jump { field, expected, got, event: event.clone() });
         }
         if event["type"] == "new_message"
             && let Some(id) = event["messageId"].as_str()
@@ -146,9 +127,7 @@ impl OrderChecker {
     pub fn assert_all<'a>(&mut self, reader: &str, events: impl IntoIterator<Item = &'a Value>) {
         for event in events {
             if let Err(error) = self.observe(event) {
-                panic!(
-                    "section 6, durable events come in order, none missing, none twice; {reader}: {error}"
-                );
+                panic!("section 6, durable events come in order, none missing, none twice; {reader}: {error}");
             }
         }
     }
@@ -182,26 +161,10 @@ mod tests {
     #[test]
     fn holes_repeats_and_doubles_are_found() {
         let mut checker = OrderChecker::after(Place::Seq, 0);
-        assert!(matches!(
-            checker.observe(&message(2, "a")),
-            Err(OrderError::Jump {
-                expected: 1,
-                got: 2,
-                ..
-            })
-        ));
+        assert!(matches!(checker.observe(&message(2, "a")), Err(OrderError::Jump { expected: 1, got: 2, .. })));
         checker.observe(&message(1, "a")).unwrap();
-        assert!(matches!(
-            checker.observe(&message(1, "b")),
-            Err(OrderError::Jump { .. })
-        ));
-        assert!(matches!(
-            checker.observe(&message(2, "a")),
-            Err(OrderError::Doubled(_))
-        ));
-        assert!(matches!(
-            checker.observe(&json!({"type": "new_message"})),
-            Err(OrderError::Unplaced { .. })
-        ));
+        assert!(matches!(checker.observe(&message(1, "b")), Err(OrderError::Jump { .. })));
+        assert!(matches!(checker.observe(&message(2, "a")), Err(OrderError::Doubled(_))));
+        assert!(matches!(checker.observe(&json!({"type": "new_message"})), Err(OrderError::Unplaced { .. })));
     }
 }

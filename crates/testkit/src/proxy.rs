@@ -62,33 +62,16 @@ impl Proxy {
     ///
     /// When no port can be had.
     pub async fn start(target: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a free port on loopback");
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback");
+        let address = listener.local_addr().expect("a bound listener has an address");
         let (mode, modes) = watch::channel(Mode::Pass);
         let (target, targets) = watch::channel(target.to_owned());
         let (state, listening) = watch::channel(true);
         let counts = Arc::new(Counts::default());
-        let acceptor = Acceptor {
-            address,
-            modes,
-            targets,
-            state,
-            counts: Arc::clone(&counts),
-            connections: JoinSet::new(),
-        };
+        let acceptor =
+            Acceptor { address, modes, targets, state, counts: Arc::clone(&counts), connections: JoinSet::new() };
         let task = tokio::spawn(acceptor.run(listener));
-        Self {
-            address,
-            mode,
-            target,
-            listening,
-            counts,
-            task,
-        }
+        Self { address, mode, target, listening, counts, task }
     }
 
     /// `host:port` of the proxy.
@@ -200,25 +183,13 @@ async fn accept(listener: Option<&TcpListener>) -> Option<io::Result<(TcpStream,
 }
 
 /// One connection through the proxy, until either side or a mode ends it.
-async fn serve(
-    client: TcpStream,
-    target: &str,
-    mut modes: watch::Receiver<Mode>,
-) -> io::Result<()> {
+async fn serve(client: TcpStream, target: &str, mut modes: watch::Receiver<Mode>) -> io::Result<()> {
     // A black hole accepts but does not go on: the server knows nothing of the connection yet.
-    let mode = *modes
-        .wait_for(|mode| *mode != Mode::BlackHole)
-        .await
-        .map_err(io::Error::other)?;
+    let mode = *modes.wait_for(|mode| *mode != Mode::BlackHole).await.map_err(io::Error::other)?;
     match mode {
         Mode::Reset => return reset(&client),
         Mode::Fin => return finish(client).await,
-        Mode::Pass
-        | Mode::BlackHole
-        | Mode::Refuse
-        | Mode::Delay(_)
-        | Mode::Throttle(_)
-        | Mode::CutAfter(_) => {}
+        Mode::Pass | Mode::BlackHole | Mode::Refuse | Mode::Delay(_) | Mode::Throttle(_) | Mode::CutAfter(_) => {}
     }
     let server = TcpStream::connect(target).await.inspect_err(|_| {
         reset(&client).ok();
@@ -227,18 +198,9 @@ async fn serve(
     server.set_nodelay(true)?;
     let (client, server) = (Arc::new(client), Arc::new(server));
     let passed = Arc::new(AtomicUsize::new(0));
-    let up = Pump {
-        from: Arc::clone(&client),
-        to: Arc::clone(&server),
-        modes: modes.clone(),
-        passed: Arc::clone(&passed),
-    };
-    let down = Pump {
-        from: server,
-        to: client,
-        modes,
-        passed,
-    };
+    let up =
+        Pump { from: Arc::clone(&client), to: Arc::clone(&server), modes: modes.clone(), passed: Arc::clone(&passed) };
+    let down = Pump { from: server, to: client, modes, passed };
     let (up, down) = (up.run(), down.run());
     tokio::pin!(up, down);
     // A half close is passed on as one; any other end takes the whole connection along.
@@ -325,17 +287,10 @@ impl Pump {
             tokio::time::sleep(THROTTLE_STEP).await;
         }
         let before = self.passed.fetch_add(chunk.len(), Ordering::SeqCst);
-        let allowed = if let Mode::CutAfter(limit) = mode {
-            limit.saturating_sub(before).min(chunk.len())
-        } else {
-            chunk.len()
-        };
+        let allowed =
+            if let Mode::CutAfter(limit) = mode { limit.saturating_sub(before).min(chunk.len()) } else { chunk.len() };
         write_all(&self.to, &chunk[..allowed]).await?;
-        if allowed < chunk.len() {
-            Err(io::ErrorKind::ConnectionReset.into())
-        } else {
-            Ok(())
-        }
+        if allowed < chunk.len() { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 
     fn reset(&self) -> End {

@@ -160,8 +160,7 @@ impl ServerOptions {
     /// When it does not come up; the message has its output.
     #[must_use]
     pub fn start(self) -> Server {
-        self.try_start()
-            .unwrap_or_else(|error| panic!("the server must come up: {error}"))
+        self.try_start().unwrap_or_else(|error| panic!("the server must come up: {error}"))
     }
 }
 
@@ -287,8 +286,7 @@ impl Server {
     /// When it still runs or does not come up.
     pub fn start_again(&mut self) {
         assert!(self.process.is_none(), "the server still runs");
-        self.launch()
-            .unwrap_or_else(|error| panic!("the server must come up again: {error}"));
+        self.launch().unwrap_or_else(|error| panic!("the server must come up again: {error}"));
     }
 
     /// An orderly stop and a new start, on the same data folder and the same port.
@@ -298,12 +296,7 @@ impl Server {
     /// When it does not stop with 0 within a minute, or does not come up again.
     pub fn restart(&mut self) {
         let code = self.terminate(Duration::from_secs(60));
-        assert_eq!(
-            code,
-            Some(0),
-            "section 10, an orderly stop exits 0; it said:\n{}",
-            self.output()
-        );
+        assert_eq!(code, Some(0), "section 10, an orderly stop exits 0; it said:\n{}", self.output());
         self.start_again();
     }
 
@@ -323,11 +316,7 @@ impl Server {
         self.output.drain(child.stderr.take());
         let mut watchdog = watchdog(child.id(), &self.home)?;
         let leash = watchdog.stdin.take();
-        self.process = Some(Process {
-            child,
-            watchdog,
-            _leash: leash,
-        });
+        self.process = Some(Process { child, watchdog, _leash: leash });
         let ready = self.await_ready(&ready_file)?;
         // The same port again at the next start: clients know no other.
         host_and_port(&ready.url).clone_into(&mut self.listen);
@@ -341,10 +330,7 @@ impl Server {
         if self.options.dev {
             command.arg("--dev");
         }
-        command
-            .args(["--listen", &self.listen])
-            .arg("--data")
-            .arg(&self.data);
+        command.args(["--listen", &self.listen]).arg("--data").arg(&self.data);
         command.arg("--ready-file").arg(ready_file);
         if let Some(config) = &self.options.config {
             let path = self.home.join("config.toml");
@@ -359,10 +345,7 @@ impl Server {
         }
         command.envs(self.options.env.iter().map(|(name, value)| (name, value)));
         command.current_dir(&self.home);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(command)
     }
 
@@ -378,10 +361,7 @@ impl Server {
                 self.kill_9();
                 // The pipes are closed by now; give their readers the moment they need.
                 self.output.settle();
-                return Err(StartError::Exited {
-                    code: status.code(),
-                    output: self.output.text(),
-                });
+                return Err(StartError::Exited { code: status.code(), output: self.output.text() });
             }
             thread::sleep(Duration::from_millis(10));
         }
@@ -452,22 +432,14 @@ impl Output {
     }
 
     fn text(&self) -> String {
-        self.text.lock().map_or_else(
-            |_| String::new(),
-            |text| String::from_utf8_lossy(&text).into_owned(),
-        )
+        self.text.lock().map_or_else(|_| String::new(), |text| String::from_utf8_lossy(&text).into_owned())
     }
 
     fn show(&self, who: &str) {
         let text = self.text();
         let from = text.len().saturating_sub(OUTPUT_SHOWN);
-        let from = (from..text.len())
-            .find(|at| text.is_char_boundary(*at))
-            .unwrap_or(text.len());
-        eprintln!(
-            "--- the server on {who} said (end of it):\n{}\n---",
-            &text[from..]
-        );
+        let from = (from..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        eprintln!("--- the server on {who} said (end of it):\n{}\n---", &text[from..]);
     }
 }
 
@@ -486,13 +458,8 @@ fn watchdog(pid: u32, home: &Path) -> Result<Child, StartError> {
 }
 
 fn signal(name: &str, pid: u32) {
-    let status = Command::new("/bin/sh")
-        .args(["-c", &format!("kill -{name} {pid}")])
-        .status();
-    assert!(
-        status.is_ok_and(|status| status.success()),
-        "SIG{name} to {pid} could not be sent"
-    );
+    let status = Command::new("/bin/sh").args(["-c", &format!("kill -{name} {pid}")]).status();
+    assert!(status.is_ok_and(|status| status.success()), "SIG{name} to {pid} could not be sent");
 }
 
 fn host_and_port(url: &str) -> &str {
@@ -504,24 +471,62 @@ fn host_and_port(url: &str) -> &str {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_early_exit_is_told_with_code_and_words() {
+    /// A shell script in place of the binary, in a folder that the caller removes.
+    fn script(text: &str) -> (PathBuf, PathBuf) {
         let home = std::env::temp_dir().join(unique("testkit"));
         fs::create_dir_all(&home).unwrap();
-        let script = home.join("fails");
-        fs::write(&script, "#!/bin/sh\necho \"no: $1\" >&2\nexit 2\n").unwrap();
-        let status = Command::new("chmod")
-            .arg("+x")
-            .arg(&script)
-            .status()
-            .unwrap();
+        let script = home.join("binary");
+        fs::write(&script, format!("#!/bin/sh\n{text}")).unwrap();
+        let status = Command::new("chmod").arg("+x").arg(&script).status().unwrap();
         assert!(status.success());
+        (home, script)
+    }
+
+    // One test: a script that was just written cannot run while another thread is between fork
+    // and exec with the file still open.
+    #[test]
+    fn servers_are_started_ended_and_told_apart_from_failures() {
+        starts_ends_and_starts_again();
+        tells_an_early_exit_with_code_and_words();
+    }
+
+    fn starts_ends_and_starts_again() {
+        let (home, script) = script(
+            r#"
+            while [ $# -gt 0 ]; do
+                [ "$1" = --ready-file ] && file=$2
+                [ "$1" = --listen ] && echo "listens on $2"
+                shift
+            done
+            trap 'exit 7' TERM
+            echo '{"url":"http://127.0.0.1:4711","wsUrl":"ws://127.0.0.1:4711/ws"}' > "$file.new"
+            mv "$file.new" "$file"
+            while :; do sleep 0.02; done
+            "#,
+        );
+        let mut server = Server::start(&script);
+        assert_eq!((server.address().as_str(), server.ready().website_id.as_str()), ("127.0.0.1:4711", ""));
+        assert_eq!(server.terminate(START_PATIENCE), Some(7));
+        assert_eq!(server.pid(), None);
+        server.start_again();
+        assert_eq!(server.pid().map(|_| server.wait_exit(Duration::ZERO)), Some(None), "it does not end by itself");
+        server.start_again();
+        server.kill_9();
+        server.output.settle();
+        let said = server.output();
+        assert_eq!(said.matches("listens on 127.0.0.1:0\n").count(), 1, "a free port at first: {said}");
+        assert_eq!(said.matches("listens on 127.0.0.1:4711\n").count(), 2, "then the same again: {said}");
+        let folder = server.home.clone();
+        drop(server);
+        assert!(!folder.exists(), "its folder goes with it");
+        fs::remove_dir_all(home).unwrap();
+    }
+
+    fn tells_an_early_exit_with_code_and_words() {
+        let (home, script) = script("echo \"no: $1\" >&2\nexit 2\n");
         let error = ServerOptions::new(&script).try_start().unwrap_err();
         fs::remove_dir_all(&home).unwrap();
-        assert!(
-            matches!(&error, StartError::Exited { code: Some(2), output } if output == "no: serve\n"),
-            "{error}"
-        );
+        assert!(matches!(&error, StartError::Exited { code: Some(2), output } if output == "no: serve\n"), "{error}");
     }
 
     #[test]

@@ -17,9 +17,7 @@ pub const DEV_WEBSITE: &str = "website-123";
 /// The Unix time in seconds, moved by `offset`.
 #[must_use]
 pub fn unix_seconds(offset: i64) -> i64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("the clock is past 1970");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
     i64::try_from(now.as_secs()).expect("seconds fit") + offset
 }
 
@@ -58,9 +56,7 @@ impl Token {
             "iat": unix_seconds(0),
             "exp": unix_seconds(3_600),
         });
-        let Value::Object(claims) = claims else {
-            unreachable!("an object literal")
-        };
+        let Value::Object(claims) = claims else { unreachable!("an object literal") };
         Self { claims, kid: None }
     }
 
@@ -133,11 +129,7 @@ impl Token {
     pub fn unsigned(&self) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let header = json!({"alg": "none", "typ": "JWT"});
-        format!(
-            "{}.{}.",
-            part(&header),
-            part(&Value::Object(self.claims.clone()))
-        )
+        format!("{}.{}.", part(&header), part(&Value::Object(self.claims.clone())))
     }
 }
 
@@ -152,11 +144,7 @@ mod tests {
 
     #[test]
     fn claims_and_headers_are_as_asked() {
-        let token = user("u1")
-            .claim("role", "admin")
-            .without("iat")
-            .kid("key_1")
-            .sign();
+        let token = user("u1").claim("role", "admin").without("iat").kid("key_1").sign();
         assert_eq!(decoded(&token, 0)["alg"], "HS256");
         assert_eq!(decoded(&token, 0)["kid"], "key_1");
         assert_eq!(decoded(&token, 1)["role"], "admin");

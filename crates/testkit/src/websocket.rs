@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use thiserror::Error;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
@@ -42,6 +42,7 @@ pub struct WsOptions {
     protocols: Vec<String>,
     deadline: Duration,
     name: String,
+    receive_buffer: Option<u32>,
 }
 
 impl WsOptions {
@@ -56,6 +57,7 @@ impl WsOptions {
             protocols: Vec::new(),
             deadline: DEADLINE,
             name: "client".to_owned(),
+            receive_buffer: None,
         }
     }
 
@@ -100,15 +102,31 @@ impl WsOptions {
         self
     }
 
+    /// The size of the kernel's receive buffer in bytes: a small one makes a slow reader.
+    #[must_use]
+    pub const fn receive_buffer(mut self, bytes: u32) -> Self {
+        self.receive_buffer = Some(bytes);
+        self
+    }
+
+    async fn dial(&self, authority: &str) -> std::io::Result<TcpStream> {
+        let address = tokio::net::lookup_host(authority).await?.next().ok_or(std::io::ErrorKind::NotFound)?;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(bytes) = self.receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        let stream = socket.connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
     fn request(&self) -> Result<Request, ConnectError> {
         let mut query = self.query.clone();
         let mut protocols = self.protocols.clone();
         let mut headers = self.headers.clone();
         match &self.credential {
             Credential::None => {}
-            Credential::Header(token) => {
-                headers.push(("Authorization".to_owned(), format!("Bearer {token}")))
-            }
+            Credential::Header(token) => headers.push(("Authorization".to_owned(), format!("Bearer {token}"))),
             Credential::Subprotocol(token) => {
                 protocols.insert(0, "cossistant.v1".to_owned());
                 protocols.push(format!("bearer.{token}"));
@@ -116,25 +134,15 @@ impl WsOptions {
             Credential::Query(token) => query.push(("token".to_owned(), token.clone())),
             Credential::PublicKey(key) => query.push(("publicKey".to_owned(), key.clone())),
         }
-        let query: Vec<String> = query
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let url = if query.is_empty() {
-            self.url.clone()
-        } else {
-            format!("{}?{}", self.url, query.join("&"))
-        };
+        let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let url = if query.is_empty() { self.url.clone() } else { format!("{}?{}", self.url, query.join("&")) };
         let mut request = url.into_client_request()?;
         if !protocols.is_empty() {
             headers.push(("Sec-WebSocket-Protocol".to_owned(), protocols.join(", ")));
         }
         for (name, value) in headers {
             let name: HeaderName = name.parse().map_err(|_| ConnectError::BadHeader)?;
-            request.headers_mut().insert(
-                name,
-                HeaderValue::from_str(&value).map_err(|_| ConnectError::BadHeader)?,
-            );
+            request.headers_mut().insert(name, HeaderValue::from_str(&value).map_err(|_| ConnectError::BadHeader)?);
         }
         Ok(request)
     }
@@ -146,25 +154,15 @@ impl WsOptions {
     /// [`ConnectError::Refused`] when the server answers with something else than an upgrade.
     pub async fn connect(self) -> Result<WsClient, ConnectError> {
         let request = self.request()?;
-        let authority = request
-            .uri()
-            .authority()
-            .ok_or(ConnectError::BadHeader)?
-            .to_string();
+        let authority = request.uri().authority().ok_or(ConnectError::BadHeader)?.to_string();
         let patience = self.deadline.max(DEADLINE);
         let handshake = async {
-            let stream = TcpStream::connect(authority).await?;
-            stream.set_nodelay(true)?;
-            let config = WebSocketConfig::default()
-                .max_message_size(Some(64 << 20))
-                .max_frame_size(Some(64 << 20));
-            client_async_with_config(request, stream, Some(config))
-                .await
-                .map_err(ConnectError::from)
+            let stream = self.dial(&authority).await?;
+            let config = WebSocketConfig::default().max_message_size(Some(64 << 20)).max_frame_size(Some(64 << 20));
+            client_async_with_config(request, stream, Some(config)).await.map_err(ConnectError::from)
         };
-        let (socket, response) = tokio::time::timeout(patience, handshake)
-            .await
-            .map_err(|_| ConnectError::TimedOut)??;
+        let (socket, response) =
+            tokio::time::timeout(patience, handshake).await.map_err(|_| ConnectError::TimedOut)??;
         Ok(WsClient {
             name: self.name,
             socket,
@@ -220,10 +218,7 @@ pub enum ConnectError {
 }
 
 impl From<WsError> for ConnectError {
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the library's enum, of which one case matters"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum, of which one case matters")]
     fn from(error: WsError) -> Self {
         match error {
             WsError::Http(response) => Self::Refused {
@@ -336,10 +331,7 @@ impl WsClient {
     ///
     /// The transport's words when the line is down.
     pub async fn try_send(&mut self, message: Value) -> Result<(), String> {
-        self.socket
-            .send(Message::text(message.to_string()))
-            .await
-            .map_err(|error| error.to_string())
+        self.socket.send(Message::text(message.to_string())).await.map_err(|error| error.to_string())
     }
 
     /// Sends text that need not be JSON.
@@ -372,8 +364,7 @@ impl WsClient {
     ///
     /// When none comes in time.
     pub async fn expect(&mut self, kind: &str) -> Value {
-        self.recv_until(kind, |message| message["type"] == kind)
-            .await
+        self.recv_until(kind, |message| message["type"] == kind).await
     }
 
     /// Takes the first message that answers `id`, whatever its type.
@@ -382,10 +373,7 @@ impl WsClient {
     ///
     /// When none comes in time.
     pub async fn expect_answer(&mut self, id: &str) -> Value {
-        self.recv_until(&format!("an answer with the id {id}"), |message| {
-            message["id"] == id
-        })
-        .await
+        self.recv_until(&format!("an answer with the id {id}"), |message| message["id"] == id).await
     }
 
     /// Takes the `error` that answers `id`, and checks its code.
@@ -397,10 +385,7 @@ impl WsClient {
         let answer = self.expect_answer(id).await;
         assert_eq!(answer["type"], "error", "{rule}; {}: {answer}", self.name);
         assert_eq!(answer["code"], code, "{rule}; {}: {answer}", self.name);
-        assert!(
-            answer["error"].is_string(),
-            "section 4, `error` has words for people: {answer}"
-        );
+        assert!(answer["error"].is_string(), "section 4, `error` has words for people: {answer}");
         answer
     }
 
@@ -421,12 +406,7 @@ impl WsClient {
                 from += 1;
             }
             if !self.read_one(until).await {
-                panic!(
-                    "{}: waited {:?} for: {what}\n{}",
-                    self.name,
-                    self.deadline,
-                    self.story()
-                );
+                panic!("{}: waited {:?} for: {what}\n{}", self.name, self.deadline, self.story());
             }
         }
     }
@@ -456,10 +436,7 @@ impl WsClient {
         self.fences += 1;
         let id = format!("fence-{}", self.fences);
         self.send(json!({"type": "ping", "id": id})).await;
-        self.recv_until("the pong of a fence", |message| {
-            message["type"] == "pong" && message["id"] == id
-        })
-        .await;
+        self.recv_until("the pong of a fence", |message| message["type"] == "pong" && message["id"] == id).await;
     }
 
     /// Asserts that nothing for which `fits` holds is there that nobody took, after a fence.
@@ -471,18 +448,12 @@ impl WsClient {
     pub async fn assert_none(&mut self, rule: &str, mut fits: impl FnMut(&Value) -> bool) {
         self.fence().await;
         let taken = &self.taken;
-        let found = self
-            .seen
-            .iter()
-            .enumerate()
-            .find(|(at, message)| !taken[*at] && fits(message));
+        let found = self.seen.iter().enumerate().find(|(at, message)| !taken[*at] && fits(message));
         assert!(
             found.is_none(),
             "{rule}; {} got: {}",
             self.name,
-            found
-                .map(|(_, found)| found.to_string())
-                .unwrap_or_default()
+            found.map(|(_, found)| found.to_string()).unwrap_or_default()
         );
     }
 
@@ -496,17 +467,9 @@ impl WsClient {
         let until = Instant::now() + window;
         while self.read_one(until).await {}
         self.fence().await;
-        let new: Vec<String> = self.seen[before..]
-            .iter()
-            .filter(|message| message["type"] != "pong")
-            .map(Value::to_string)
-            .collect();
-        assert!(
-            new.is_empty(),
-            "{rule}; {} got: {}",
-            self.name,
-            new.join("\n")
-        );
+        let new: Vec<String> =
+            self.seen[before..].iter().filter(|message| message["type"] != "pong").map(Value::to_string).collect();
+        assert!(new.is_empty(), "{rule}; {} got: {}", self.name, new.join("\n"));
     }
 
     /// Forgets what was seen so far: the next wait takes only what is new.
@@ -524,12 +487,7 @@ impl WsClient {
         while self.read_one(until).await {}
         match self.closed.clone() {
             Some(closed) => closed,
-            None => panic!(
-                "{}: waited {:?} for the close\n{}",
-                self.name,
-                self.deadline,
-                self.story()
-            ),
+            None => panic!("{}: waited {:?} for the close\n{}", self.name, self.deadline, self.story()),
         }
     }
 
@@ -540,22 +498,13 @@ impl WsClient {
     /// With `rule` when it does not end in time, or otherwise.
     pub async fn expect_close(&mut self, code: u16, rule: &str) -> Closed {
         let closed = self.expect_closed().await;
-        assert_eq!(
-            closed.code,
-            Some(code),
-            "{rule}; {}: {closed:?}\n{}",
-            self.name,
-            self.story()
-        );
+        assert_eq!(closed.code, Some(code), "{rule}; {}: {closed:?}\n{}", self.name, self.story());
         closed
     }
 
     /// Ends the connection with a close frame of `code` and waits for the server's.
     pub async fn close(mut self, code: u16) -> Option<Closed> {
-        let frame = CloseFrame {
-            code: CloseCode::from(code),
-            reason: "".into(),
-        };
+        let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
         self.socket.close(Some(frame)).await.ok()?;
         let until = Instant::now() + self.deadline;
         while self.read_one(until).await {}
@@ -565,9 +514,7 @@ impl WsClient {
     /// Ends the connection without a word: the peer gets a reset.
     pub fn abort(self) {
         let stream = self.socket.into_inner();
-        socket2::SockRef::from(&stream)
-            .set_linger(Some(Duration::ZERO))
-            .ok();
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).ok();
     }
 
     /// Sends a WebSocket-level ping.
@@ -576,10 +523,7 @@ impl WsClient {
     ///
     /// The transport's words when the line is down.
     pub async fn try_ping(&mut self) -> Result<(), String> {
-        self.socket
-            .send(Message::Ping(Vec::new().into()))
-            .await
-            .map_err(|error| error.to_string())
+        self.socket.send(Message::Ping(Vec::new().into())).await.map_err(|error| error.to_string())
     }
 
     /// Reads one message into the log; false when the time or the connection is over.
@@ -591,10 +535,7 @@ impl WsClient {
             match read {
                 Some(Ok(Message::Text(text))) => {
                     let message = serde_json::from_str(&text).unwrap_or_else(|error| {
-                        panic!(
-                            "section 1, text frames are JSON; {} got {error}: {text}",
-                            self.name
-                        )
+                        panic!("section 1, text frames are JSON; {} got {error}: {text}", self.name)
                     });
                     self.seen.push(message);
                     self.taken.push(false);
@@ -602,14 +543,8 @@ impl WsClient {
                 }
                 Some(Ok(Message::Close(frame))) => {
                     self.closed = Some(frame.map_or_else(
-                        || Closed {
-                            code: None,
-                            reason: "a close frame without a code".to_owned(),
-                        },
-                        |frame| Closed {
-                            code: Some(frame.code.into()),
-                            reason: frame.reason.to_string(),
-                        },
+                        || Closed { code: None, reason: "a close frame without a code".to_owned() },
+                        |frame| Closed { code: Some(frame.code.into()), reason: frame.reason.to_string() },
                     ));
                     self.socket.flush().await.ok();
                 }
@@ -617,18 +552,8 @@ impl WsClient {
                     panic!("section 1, frames are text; {} got a binary one", self.name)
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                Some(Err(error)) => {
-                    self.closed = Some(Closed {
-                        code: None,
-                        reason: error.to_string(),
-                    })
-                }
-                None => {
-                    self.closed = Some(Closed {
-                        code: None,
-                        reason: "the end of the stream".to_owned(),
-                    })
-                }
+                Some(Err(error)) => self.closed = Some(Closed { code: None, reason: error.to_string() }),
+                None => self.closed = Some(Closed { code: None, reason: "the end of the stream".to_owned() }),
             }
         }
         false

@@ -12,25 +12,18 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 /// Greets, answers `ping`, echoes `echo`, and closes with 4401 on `bye`.
 async fn server() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("loopback works");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback works");
     let address = listener.local_addr().expect("it is bound");
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(async move {
-                let mut socket = tokio_tungstenite::accept_async(stream)
-                    .await
-                    .expect("a handshake");
+                let mut socket = tokio_tungstenite::accept_async(stream).await.expect("a handshake");
                 let hello = json!({"type": "connection_established", "userId": "u1"});
                 socket.send(Message::text(hello.to_string())).await.ok();
                 while let Some(Ok(Message::Text(text))) = socket.next().await {
                     let mut message: Value = serde_json::from_str(&text).expect("JSON");
                     if message["type"] == "bye" {
-                        let frame = CloseFrame {
-                            code: 4401.into(),
-                            reason: "no".into(),
-                        };
+                        let frame = CloseFrame { code: 4401.into(), reason: "no".into() };
                         socket.close(Some(frame)).await.ok();
                         return;
                     }
@@ -58,12 +51,8 @@ async fn takes_by_kind_and_keeps_the_rest() {
     client.send(json!({"type": "other", "n": 2})).await;
     assert_eq!(client.expect("other").await["n"], 2);
     assert_eq!(client.next().await.unwrap()["n"], 1);
-    client
-        .assert_none("all was taken", |message| message["type"] != "pong")
-        .await;
-    client
-        .assert_silent(Duration::from_millis(20), "nothing is sent")
-        .await;
+    client.assert_none("all was taken", |message| message["type"] != "pong").await;
+    client.assert_silent(Duration::from_millis(20), "nothing is sent").await;
 }
 
 #[tokio::test]
@@ -80,9 +69,7 @@ async fn reads_close_codes() {
 async fn a_message_that_must_not_come_fails() {
     let mut client = client().await;
     client.send(json!({"type": "echo"})).await;
-    client
-        .assert_none("no echo may come", |message| message["type"] == "echo")
-        .await;
+    client.assert_none("no echo may come", |message| message["type"] == "echo").await;
 }
 
 #[tokio::test]
@@ -103,18 +90,9 @@ async fn refusals_and_problems_are_answers() {
             stream.write_all(answer.as_bytes()).await.ok();
         }
     });
-    let refused = WsOptions::new(&format!("ws://{address}/ws"), Credential::None)
-        .connect()
-        .await;
-    assert!(
-        matches!(refused, Err(ConnectError::Refused { status: 403, .. })),
-        "{refused:?}"
-    );
+    let refused = WsOptions::new(&format!("ws://{address}/ws"), Credential::None).connect().await;
+    assert!(matches!(refused, Err(ConnectError::Refused { status: 403, .. })), "{refused:?}");
     let http = Http::new(&format!("http://{address}"));
-    http.delete("/v1/x")
-        .bearer("t")
-        .send()
-        .await
-        .expect_problem(403, "forbidden", "as sent");
+    http.delete("/v1/x").bearer("t").send().await.expect_problem(403, "forbidden", "as sent");
     assert_eq!(http.patch("/v1/x", json!({})).send().await.status, 403);
 }

@@ -1,0 +1,155 @@
+//! Section 2: what happens to a credential while its connection lives.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use cossistant_testkit::{Credential, Server, unique};
+use serde_json::json;
+
+use crate::support::{PAGE, Stage, assert_time, event, is, say, subscribe, subscribe_website, text, try_say};
+
+static SERVER: OnceLock<Server> = OnceLock::new();
+
+fn stage() -> Stage {
+    Stage::shared(&SERVER, "")
+}
+
+#[tokio::test]
+async fn a_token_about_to_expire_is_told_and_then_closed() {
+    let stage = stage();
+    let token = stage.claims("user", &unique("u")).expires_in(3).sign();
+    let mut client = stage.join(&token, "short-lived").await;
+    let warning = client.expect("token_expiring").await;
+    assert_time(&warning, "expiresAt");
+    assert_eq!(warning["expiresAt"], client.established()["expiresAt"], "section 2, both tell the same end");
+    let error = client.expect("error").await;
+    assert_eq!(error["code"], "token_expired", "section 2, at expiry: {error}");
+    client.expect_close(4401, "section 2, at expiry").await;
+}
+
+#[tokio::test]
+async fn a_new_token_prolongs_the_connection() {
+    let stage = stage();
+    let sub = unique("u");
+    let claims = stage.claims("user", &sub);
+    let mut client = stage.join(&claims.clone().expires_in(3).sign(), "refreshed").await;
+    client.expect("token_expiring").await;
+    client.send(json!({"type": "authenticate", "id": "again", "token": claims.expires_in(3_600).sign()})).await;
+    let answer = client.expect_answer("again").await;
+    assert_eq!(answer["type"], "authenticated", "section 2, authenticate replaces the token: {answer}");
+    assert_time(&answer, "expiresAt");
+    client
+        .assert_silent(Duration::from_millis(4_500), "section 2, the old token's end is no longer this connection's")
+        .await;
+}
+
+#[tokio::test]
+async fn an_earlier_expiry_takes_effect_at_once() {
+    let stage = stage();
+    let claims = stage.claims("user", &unique("u"));
+    let mut client = stage.join(&claims.sign(), "shortened").await;
+    client.send(json!({"type": "authenticate", "id": "less", "token": claims.expires_in(2).sign()})).await;
+    assert_eq!(client.expect_answer("less").await["type"], "authenticated", "section 2");
+    client.expect("token_expiring").await;
+    client.expect_close(4401, "section 2, an earlier exp takes effect").await;
+}
+
+#[tokio::test]
+async fn another_principal_cannot_take_over_a_connection() {
+    let stage = stage();
+    let sub = unique("u");
+    let mut client = stage.user(&sub).await;
+    let others = [
+        stage.user_token(&unique("other")),
+        stage.visitor_token(&sub),
+        stage.claims("ai_agent", &sub).sign(),
+        stage.own_organization().await.user_token(&sub),
+    ];
+    for (at, token) in others.iter().enumerate() {
+        let id = format!("other-{at}");
+        client.send(json!({"type": "authenticate", "id": id, "token": token})).await;
+        client.expect_error(&id, "forbidden", "section 2, a different principal is forbidden").await;
+    }
+    client.fence().await;
+    let mut agent =
+        stage.options(Credential::Header(stage.secret_key.clone())).query("agentId", &unique("bot")).establish().await;
+    agent.send(json!({"type": "authenticate", "id": "sk", "token": stage.user_token(&sub)})).await;
+    agent.expect_error("sk", "forbidden", "section 2, a connection by secret key takes no token").await;
+    agent.fence().await;
+}
+
+#[tokio::test]
+async fn fewer_websites_end_what_is_no_longer_covered() {
+    let stage = stage().own_website().await;
+    let other = stage.own_website().await;
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    let claims = stage.claims("user", &unique("u"));
+    let both = claims.clone().websites(&[&stage.website, &other.website]).sign();
+    let mut user = stage.join(&both, "user").await;
+    subscribe(&mut user, &conversation).await;
+    subscribe_website(&mut user, &other.website, json!({})).await;
+    user.send(json!({"type": "authenticate", "id": "fewer", "token": claims.websites(&[&other.website]).sign()})).await;
+    assert_eq!(user.expect_answer("fewer").await["type"], "authenticated", "section 2");
+    let ended = user.expect("subscription_ended").await;
+    assert_eq!(
+        ended["channel"],
+        format!("conversation:{conversation}"),
+        "section 2, what is no longer covered: {ended}"
+    );
+    assert_eq!(ended["reason"], "revoked", "section 2: {ended}");
+    say(&mut visitor, &conversation, "in private").await;
+    event(&mut visitor, "new_message", &conversation).await;
+    user.assert_none("section 5, access is checked on every message", is("new_message")).await;
+    let answer = try_say(&mut user, &conversation, json!({})).await;
+    assert_eq!(answer["code"], "not_found", "section 4, to one who may not see it, it is not_found: {answer}");
+}
+
+#[tokio::test]
+async fn a_deleted_website_closes_its_visitors() {
+    let stage = stage().own_website().await;
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    let mut user = stage.user_in(&conversation).await;
+    let path = format!("/v1/websites/{}", stage.website);
+    let gone = stage.http.delete(&path).bearer(&stage.admin_key).send().await;
+    assert!([200, 204].contains(&gone.status), "section 8, DELETE of a website: {gone:?}");
+    visitor.expect_close(4403, "section 5, a visitor whose website is gone").await;
+    let ended = user.expect("subscription_ended").await;
+    assert_eq!(ended["reason"], "revoked", "section 5, access ends with the website: {ended}");
+}
+
+#[tokio::test]
+async fn a_disconnected_person_may_come_back_unless_revoked() {
+    let stage = stage();
+    let sub = unique("u");
+    let token = stage.claims("user", &sub).claim("iat", cossistant_testkit::tokens::unix_seconds(-5)).sign();
+    let mut user = stage.join(&token, "kicked").await;
+    let disconnect = |body| stage.http.post("/v1/disconnect", body).bearer(&stage.secret_key).send();
+    let answer = disconnect(json!({"userId": sub})).await;
+    assert!([200, 202, 204].contains(&answer.status), "section 8, POST /v1/disconnect: {answer:?}");
+    user.expect_close(4010, "section 8, disconnect ends connections").await;
+    let (_visitor, conversation) = stage.visitor_in_conversation().await;
+    let mut user = stage.join(&token, "back").await;
+    subscribe(&mut user, &conversation).await;
+    disconnect(json!({"userId": sub, "revoke": true})).await;
+    let ended = user.expect("subscription_ended").await;
+    assert_eq!(ended["reason"], "revoked", "section 8, with revoke: {ended}");
+    user.expect_close(4403, "section 8, with revoke").await;
+    for token in [token, stage.claims("user", &sub).without("iat").sign()] {
+        let mut refused = stage.options(Credential::Header(token)).connect().await.expect("the upgrade comes first");
+        let closed = refused.expect_closed().await;
+        assert!([Some(4401), Some(4403)].contains(&closed.code), "section 8, older tokens stay refused: {closed:?}");
+    }
+    let fresh = stage.claims("user", &sub).claim("iat", cossistant_testkit::tokens::unix_seconds(2)).sign();
+    stage.join(&fresh, "with a fresh token").await;
+}
+
+#[tokio::test]
+async fn a_refreshed_visitor_token_keeps_the_visitor() {
+    let stage = stage();
+    let key = Credential::PublicKey(stage.public_key.clone());
+    let mut client = stage.options(key).origin(PAGE).establish().await;
+    let token = text(client.established(), "visitorToken").to_owned();
+    client.send(json!({"type": "authenticate", "id": "same", "token": token})).await;
+    let answer = client.expect_answer("same").await;
+    assert_eq!(answer["type"], "authenticated", "section 2, the same principal: {answer}");
+}

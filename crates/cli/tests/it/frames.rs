@@ -1,0 +1,428 @@
+//! Sections 1 and 3: the form of frames and messages, and what a wrong one is told.
+
+use std::sync::OnceLock;
+
+use base64::Engine as _;
+use cossistant_testkit::{Server, WsClient, unique};
+use flate2::{Compress, Compression, FlushCompress};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{PATIENCE, Stage, is, new_message, say_with, subscribe, text, try_say};
+
+static SERVER: OnceLock<Server> = OnceLock::new();
+
+fn stage() -> Stage {
+    Stage::shared(&SERVER, "")
+}
+
+#[tokio::test]
+async fn pong_goes_to_the_sender_alone_with_its_id() {
+    let stage = stage();
+    let sub = unique("u");
+    let (mut one, mut other) = (stage.user(&sub).await, stage.user(&sub).await);
+    one.send(json!({"type": "ping", "id": "p-1", "timestamp": 1, "unknown": {"field": true}})).await;
+    let pong = one.expect_answer("p-1").await;
+    assert_eq!(pong["type"], "pong", "section 3, ping: {pong}");
+    other.assert_none("section 3, pong to the sender alone", |message| message["id"] == "p-1").await;
+    one.send(json!({"type": "ping"})).await;
+    let pong = one.expect("pong").await;
+    assert!(pong.get("id").is_none_or(Value::is_null), "section 1, no id, none in the answer: {pong}");
+}
+
+#[tokio::test]
+async fn text_that_is_no_json_is_told() {
+    let mut client = stage().user(&unique("u")).await;
+    let deep = format!("{{\"type\":\"ping\",\"x\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+    for bad in ["", "{", "nonsense", "{\"type\":\"ping\"", "{'type':'ping'}", "{\"type\":\"ping\",\"n\":NaN}", &deep] {
+        client.send_text(bad).await;
+        let error = client.expect("error").await;
+        let code = text(&error, "code");
+        assert!(
+            code == "invalid_json" || (bad.len() > 1_000 && code == "invalid_message"),
+            "section 4, no JSON: {error}"
+        );
+    }
+    client.fence().await;
+}
+
+#[tokio::test]
+async fn json_that_is_no_message_is_told() {
+    let mut client = stage().user(&unique("u")).await;
+    for bad in ["[]", "\"ping\"", "1", "null", "true", "{}", "{\"type\":5}", "{\"type\":null}", "[{\"type\":\"ping\"}]"]
+    {
+        client.send_text(bad).await;
+        let error = client.expect("error").await;
+        assert_eq!(error["code"], "invalid_message", "section 1, {bad} is no object with a string type: {error}");
+    }
+    client.send(json!({"type": 5, "id": "with-id"})).await;
+    client.expect_error("with-id", "invalid_message", "section 1, errors carry the id").await;
+    client.fence().await;
+}
+
+#[tokio::test]
+async fn an_unknown_type_is_told_with_its_id() {
+    let mut client = stage().user(&unique("u")).await;
+    for kind in ["dance", "Ping", "new_message", "connection_established", ""] {
+        let id = unique("id");
+        client.send(json!({"type": kind, "id": id})).await;
+        client.expect_error(&id, "unknown_type", "section 1, an unknown type").await;
+    }
+    client.fence().await;
+}
+
+#[tokio::test]
+async fn an_id_has_1_to_64_chars() {
+    let mut client = stage().user(&unique("u")).await;
+    for bad in [json!(""), json!("x".repeat(65)), json!(7), json!({}), json!("a\u{0}b")] {
+        client.send(json!({"type": "ping", "id": bad})).await;
+        let error = client.expect("error").await;
+        assert_eq!(error["code"], "invalid_message", "section 1, the id {bad}: {error}");
+        assert!(error.get("id").is_none_or(Value::is_null), "section 1, without an id of bad form: {error}");
+    }
+    for good in ["x".repeat(64), "ü😀".repeat(32), "x".to_owned()] {
+        client.send(json!({"type": "ping", "id": good})).await;
+        assert_eq!(client.expect_answer(&good).await["type"], "pong", "section 1, chars are Unicode scalar values");
+    }
+}
+
+#[tokio::test]
+async fn fields_of_a_wrong_form_are_named_by_path() {
+    let stage = stage();
+    let (_visitor, conversation) = stage.visitor_in_conversation().await;
+    let mut agent = stage.agent(&unique("a")).await;
+    let attachment = |url: &str| json!({"id": "a1", "url": url, "type": "image/png", "name": "a.png"});
+    let deep = (0..9).fold(json!(1), |inner, _| json!({"x": inner}));
+    let send = |content: Value| json!({"type": "send_message", "conversationId": conversation, "content": content});
+    let sends = |more: Value| {
+        let mut message = send(json!({"text": "x"}));
+        crate::support::merge(&mut message, &more);
+        message
+    };
+    let cases = [
+        (json!({"type": "typing_start"}), "conversationId"),
+        (json!({"type": "typing_start", "conversationId": 5}), "conversationId"),
+        (json!({"type": "typing_start", "conversationId": ""}), "conversationId"),
+        (json!({"type": "typing_start", "conversationId": "a/b"}), "conversationId"),
+        (json!({"type": "typing_start", "conversationId": "a.*"}), "conversationId"),
+        (json!({"type": "typing_start", "conversationId": "x".repeat(129)}), "conversationId"),
+        (json!({"type": "send_message", "conversationId": conversation}), "content"),
+        (send(json!("hello")), "content"),
+        (send(json!({})), "content"),
+        (send(json!({"text": "", "html": "", "attachments": []})), "content"),
+        (send(json!({"text": 5})), "content.text"),
+        (send(json!({"text": "x".repeat(16_001)})), "content.text"),
+        (send(json!({"text": "a\u{0}b"})), "content.text"),
+        (send(json!({"text": "x", "html": "x".repeat(32_001)})), "content.html"),
+        (send(json!({"text": "x", "attachments": vec![attachment("https://x.example/a"); 11]})), "content.attachments"),
+        (
+            send(json!({"attachments": [attachment("https://x.example/a"), attachment("javascript:alert(1)")]})),
+            "content.attachments.1.url",
+        ),
+        (send(json!({"attachments": [attachment("data:text/html,x")]})), "content.attachments.0.url"),
+        (
+            send(json!({"attachments": [{"id": "a", "url": "https://x.example", "type": "image/png"}]})),
+            "content.attachments.0.name",
+        ),
+        (send(json!({"text": "x", "metadata": deep})), "content.metadata"),
+        (send(json!({"text": "x", "metadata": []})), "content.metadata"),
+        (sends(json!({"metadata": {"big": "x".repeat(8_200)}})), "metadata"),
+        (sends(json!({"metadata": {"k": "a\u{0}"}})), "metadata.k"),
+        (sends(json!({"visibility": "secret"})), "visibility"),
+        (json!({"type": "mark_seen", "conversationId": conversation, "seq": -1}), "seq"),
+        (json!({"type": "mark_seen", "conversationId": conversation, "seq": "1"}), "seq"),
+        (json!({"type": "mark_seen", "conversationId": conversation}), "seq"),
+        (json!({"type": "typing_progress", "conversationId": conversation, "content": "x".repeat(2_001)}), "content"),
+        (json!({"type": "agent_activity", "conversationId": conversation, "phase": ""}), "phase"),
+        (json!({"type": "agent_activity", "conversationId": conversation, "phase": "x".repeat(65)}), "phase"),
+        (
+            json!({"type": "agent_activity", "conversationId": conversation, "phase": "x", "audience": "world"}),
+            "audience",
+        ),
+    ];
+    for (mut message, path) in cases {
+        let id = unique("bad");
+        message["id"] = json!(id);
+        agent.send(message.clone()).await;
+        let error = agent.expect_error(&id, "invalid_message", &format!("section 3, {path}")).await;
+        // A text deep inside metadata may be named by the metadata as a whole.
+        let said = text(&error["details"], "path");
+        assert!(
+            said == path || path.strip_prefix(said).is_some_and(|rest| said == "metadata" && rest.starts_with('.')),
+            "section 3, details.path is dotted, {path}: {error}"
+        );
+        assert!(error["details"]["reason"].is_string(), "section 4, details.reason: {error}");
+    }
+    agent.fence().await;
+}
+
+#[tokio::test]
+async fn texts_up_to_the_limits_pass() {
+    let stage = stage();
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    let content = json!({"text": "😀".repeat(16_000)});
+    let ack = say_with(&mut visitor, &conversation, json!({"content": content})).await;
+    assert_eq!(
+        new_message(&mut visitor, &ack).await["content"]["text"],
+        content["text"],
+        "section 3, 16,000 chars of 4 bytes"
+    );
+    let deep = (0..7).fold(json!(1), |inner, _| json!({"x": inner}));
+    say_with(&mut visitor, &conversation, json!({"metadata": deep, "content": {"text": "x", "metadata": deep}})).await;
+    let url = json!({"id": "a1", "url": "http://x.example/a.png", "type": "image/png", "name": "a.png", "size": 5});
+    let ack = say_with(&mut visitor, &conversation, json!({"content": {"attachments": vec![url.clone(); 10]}})).await;
+    let message = new_message(&mut visitor, &ack).await;
+    assert_eq!(message["content"]["attachments"][9], url, "section 3, ten attachments alone are a message: {message}");
+}
+
+#[tokio::test]
+async fn subscriptions_of_a_wrong_form_are_refused() {
+    let mut client = stage().user(&unique("u")).await;
+    for (at, after) in [json!(-1), json!("5"), json!(1.5)].into_iter().enumerate() {
+        let id = format!("after-{at}");
+        client
+            .send(json!({"type": "subscribe_conversation", "id": id, "conversationId": "conv-1", "after": after}))
+            .await;
+        let answer = client.expect_answer(&id).await;
+        assert_eq!(answer["type"], "subscription_error", "section 3, the channel can be named: {answer}");
+        assert_eq!(
+            (&answer["code"], &answer["channel"]),
+            (&json!("invalid_message"), &json!("conversation:conv-1")),
+            "section 3: {answer}"
+        );
+    }
+    client.send(json!({"type": "subscribe_conversation", "id": "none", "conversationId": "a b"})).await;
+    client.expect_error("none", "invalid_message", "section 3, no channel can be named, so `error`").await;
+}
+
+#[tokio::test]
+async fn roles_bound_what_one_may_send() {
+    let stage = stage();
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    let mut user = stage.user_in(&conversation).await;
+    let with_html = json!({"content": {"text": "x", "html": "<b>x</b>"}});
+    let as_note = json!({"visibility": "internal"});
+    for (more, rule) in [(with_html, "html is for users and ai_agents"), (as_note, "notes are for users and ai_agents")]
+    {
+        let answer = try_say(&mut visitor, &conversation, more).await;
+        assert_eq!(answer["code"], "forbidden", "section 3, {rule}: {answer}");
+    }
+    visitor.send(json!({"type": "viewing_start", "id": "view", "conversationId": conversation})).await;
+    visitor.expect_error("view", "forbidden", "section 3, viewing is for users").await;
+    visitor.send(json!({"type": "subscribe_website", "id": "site", "websiteId": stage.website})).await;
+    let answer = visitor.expect_answer("site").await;
+    assert_eq!(
+        (&answer["type"], &answer["code"]),
+        (&json!("subscription_error"), &json!("forbidden")),
+        "section 3: {answer}"
+    );
+    for client in [&mut visitor, &mut user] {
+        client
+            .send(json!({"type": "agent_activity", "id": "act", "conversationId": conversation, "phase": "thinking"}))
+            .await;
+        client.expect_error("act", "forbidden", "section 3, agent_activity is for ai_agents").await;
+    }
+}
+
+#[tokio::test]
+async fn html_is_kept_sanitised() {
+    let stage = stage();
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    let mut user = stage.user_in(&conversation).await;
+    let html = "<b>bold</b><script>alert(1)</script><img src=x onerror=alert(2)><a href=\"javascript:alert(3)\">l</a>";
+    let ack = say_with(&mut user, &conversation, json!({"content": {"html": html}})).await;
+    let message = new_message(&mut visitor, &ack).await;
+    let kept = text(&message["content"], "html");
+    assert!(kept.contains("<b>bold</b>"), "section 3, the server keeps a sanitised form: {kept}");
+    for bad in ["<script", "onerror", "javascript:"] {
+        assert!(!kept.contains(bad), "section 3, {bad} is sanitised away: {kept}");
+    }
+}
+
+#[tokio::test]
+async fn a_lone_surrogate_is_no_text() {
+    let stage = stage();
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    visitor.send_text(format!("{{\"type\":\"send_message\",\"id\":\"s\",\"conversationId\":\"{conversation}\",\"content\":{{\"text\":\"a\\ud800b\"}}}}")).await;
+    let error = visitor.expect("error").await;
+    assert!(
+        ["invalid_json", "invalid_message"].contains(&text(&error, "code")),
+        "section 1, chars are scalar values: {error}"
+    );
+    visitor.fence().await;
+}
+
+#[tokio::test]
+async fn a_binary_frame_is_closed_with_1003() {
+    let mut client = stage().user(&unique("u")).await;
+    client.send_binary(b"{\"type\":\"ping\"}".to_vec()).await;
+    client.expect_close(1003, "section 1, a binary frame").await;
+}
+
+#[tokio::test]
+async fn a_message_above_the_limit_is_closed_with_1009() {
+    let stage = stage();
+    let sized = |size: usize| {
+        let head = "{\"type\":\"ping\",\"id\":\"big\",\"x\":\"";
+        format!("{head}{}\"}}", "x".repeat(size - head.len() - 2))
+    };
+    let mut client = stage.user(&unique("u")).await;
+    client.send_text(sized(65_536)).await;
+    assert_eq!(client.expect_answer("big").await["type"], "pong", "section 1, 64 KiB is within the limit");
+    client.send_text(sized(65_537)).await;
+    client.expect_close(1009, "section 1, above the size limit").await;
+}
+
+#[tokio::test]
+async fn a_hundred_invalid_messages_are_abuse() {
+    let mut client = stage().user(&unique("u")).await;
+    for _ in 0..100 {
+        if client.try_send(json!({"type": "send_message"})).await.is_err() {
+            break;
+        }
+    }
+    let closed = client.expect_close(4400, "section 4, 100 invalid messages in 60 s").await;
+    assert!(!closed.reason.is_empty(), "section 4, each close has a reason");
+    let told = client.seen().iter().filter(|message| is("error")(message)).count();
+    assert!(told >= 90, "section 4, invalid ones before are told, not closed: {told}");
+}
+
+/// A socket that writes frames by hand, for what no client library does.
+struct RawSocket {
+    stream: TcpStream,
+    head: String,
+}
+
+impl RawSocket {
+    async fn connect(stage: &Stage, extensions: &str) -> Self {
+        let address = stage.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let mut stream = TcpStream::connect(&address).await.expect("the server listens");
+        let key = base64::engine::general_purpose::STANDARD.encode(b"0123456789abcdef");
+        let token = stage.user_token(&unique("u"));
+        let request = format!(
+            "GET /ws HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: {key}\r\nAuthorization: Bearer {token}\r\nSec-WebSocket-Extensions: {extensions}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.expect("the server reads");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(
+                tokio::time::timeout(PATIENCE, stream.read_u8()).await.expect("an answer in time").expect("an answer"),
+            );
+        }
+        Self { stream, head: String::from_utf8_lossy(&head).to_lowercase() }
+    }
+
+    /// A masked frame; the mask is zero, so the payload goes as it is.
+    async fn send(&mut self, first: u8, payload: &[u8]) {
+        let mut frame = vec![first];
+        match u16::try_from(payload.len()) {
+            Ok(length @ 0..126) => frame.push(0x80 | length.to_be_bytes()[1]),
+            Ok(length) => {
+                frame.push(0x80 | 126);
+                frame.extend(length.to_be_bytes());
+            }
+            Err(_) => {
+                frame.push(0x80 | 127);
+                frame.extend((payload.len() as u64).to_be_bytes());
+            }
+        }
+        frame.extend([0; 4]);
+        frame.extend(payload);
+        self.stream.write_all(&frame).await.expect("the server reads");
+    }
+
+    /// The code of the close frame that comes next among the others.
+    async fn close_code(&mut self) -> Option<u16> {
+        let read = async {
+            loop {
+                let first = self.stream.read_u8().await.ok()?;
+                let length = match self.stream.read_u8().await.ok()? {
+                    126 => u64::from(self.stream.read_u16().await.ok()?),
+                    127 => self.stream.read_u64().await.ok()?,
+                    short => u64::from(short),
+                };
+                let mut payload = vec![0; usize::try_from(length).ok()?];
+                self.stream.read_exact(&mut payload).await.ok()?;
+                if first & 0x0f == 8 {
+                    return Some(u16::from_be_bytes([*payload.first()?, *payload.get(1)?]));
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, read).await.expect("a close in time")
+    }
+}
+
+fn deflated(text: &[u8]) -> Vec<u8> {
+    let mut compress = Compress::new(Compression::best(), false);
+    let mut out = Vec::with_capacity(text.len() + 1024);
+    compress.compress_vec(text, &mut out, FlushCompress::Sync).expect("deflate cannot fail");
+    assert!(out.ends_with(&[0, 0, 0xff, 0xff]), "a sync flush ends so");
+    out.truncate(out.len() - 4);
+    out
+}
+
+#[tokio::test]
+async fn deflate_is_negotiated_and_its_limit_counts_inflated_bytes() {
+    let stage = stage();
+    let mut socket = RawSocket::connect(&stage, "permessage-deflate; client_max_window_bits").await;
+    assert!(socket.head.starts_with("http/1.1 101"), "section 1: {}", socket.head);
+    let answer =
+        socket.head.lines().find(|line| line.starts_with("sec-websocket-extensions:")).unwrap_or_default().to_owned();
+    for part in ["permessage-deflate", "server_no_context_takeover", "client_no_context_takeover"] {
+        assert!(answer.contains(part), "section 1, deflate is negotiated when offered, no context takeover: {answer}");
+    }
+    socket.send(0xc1, &deflated(br#"{"type":"ping","id":"deflated"}"#)).await;
+    let bomb = format!("{{\"type\":\"ping\",\"x\":\"{}\"}}", "x".repeat(4 << 20));
+    let bomb = deflated(bomb.as_bytes());
+    assert!(bomb.len() < 60_000, "small on the wire");
+    socket.send(0xc1, &bomb).await;
+    assert_eq!(socket.close_code().await, Some(1009), "section 1, every limit counts inflated bytes");
+}
+
+#[tokio::test]
+async fn broken_frames_are_closed_by_the_book() {
+    let stage = stage();
+    let invalid_utf8: &[u8] = b"{\"type\":\"\xff\"}";
+    let cases: [(u8, &[u8], u16, &str); 5] = [
+        (0x83, b"x", 1002, "a reserved opcode"),
+        (0xc1, b"x", 1002, "a reserved bit without an extension"),
+        (0x88, &[3], 1002, "a close frame of one byte"),
+        (0x88, &[0x03, 0xed], 1002, "a close code that nobody may send"),
+        (0x81, invalid_utf8, 1007, "text that is no UTF-8"),
+    ];
+    for (first, payload, code, rule) in cases {
+        let mut socket = RawSocket::connect(&stage, "x-unknown").await;
+        socket.send(first, payload).await;
+        assert_eq!(socket.close_code().await, Some(code), "RFC 6455, {rule}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_in_fragments_counts_as_one() {
+    let stage = stage();
+    let mut socket = RawSocket::connect(&stage, "x-unknown").await;
+    socket.send(0x01, br#"{"type":"ping","x":""#).await;
+    for _ in 0..5 {
+        socket.send(0x00, &[b'x'; 16_000]).await;
+    }
+    assert_eq!(socket.close_code().await, Some(1009), "section 1, the limit is of the message");
+}
+
+#[tokio::test]
+async fn unsubscribing_is_always_answered() {
+    let stage = stage();
+    let (mut visitor, conversation): (WsClient, String) = stage.visitor_in_conversation().await;
+    for round in ["held", "not held"] {
+        let id = unique("un");
+        visitor.send(json!({"type": "unsubscribe_conversation", "id": id, "conversationId": conversation})).await;
+        let answer = visitor.expect_answer(&id).await;
+        assert_eq!(answer["type"], "subscription_ended", "section 3, unsubscribing from what is {round}: {answer}");
+        assert_eq!(answer["channel"], format!("conversation:{conversation}"), "section 4: {answer}");
+    }
+    let ack = try_say(&mut visitor, &conversation, json!({})).await;
+    assert_eq!(ack["type"], "message_ack", "section 3, sending needs no subscription: {ack}");
+    visitor.assert_none("section 3, no events after the end", is("new_message")).await;
+    subscribe(&mut visitor, &conversation).await;
+}

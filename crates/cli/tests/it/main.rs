@@ -1,0 +1,21 @@
+//! The wire contract, proven against the real binary from outside.
+//!
+//! Nothing here knows the product's code: requests and answers are JSON as a stranger would
+//! write it. Each module shares one server; a test that stops, floods or configures a server
+//! has one of its own.
+
+mod audience;
+mod auth;
+mod auth_live;
+mod chat;
+mod cli;
+mod durability;
+mod ephemeral;
+mod frames;
+mod http;
+mod http_setup;
+mod limits;
+mod network;
+mod presence;
+mod replay;
+mod support;

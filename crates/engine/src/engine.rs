@@ -1,0 +1,483 @@
+//! The edge of the machine: inputs, outputs, wake-ups.
+
+use std::collections::VecDeque;
+
+use crate::backoff::Randomness;
+use crate::config::{Config, Millis};
+use crate::connection::{Link, Phase};
+use crate::input::{Channel, Input};
+use crate::outbox::Outbox;
+use crate::output::{ConnectionState, Failure, Frame, Output, Stats, SubscriptionState, Trouble};
+use crate::subscription::Subscriptions;
+use crate::timer::Timer;
+use crate::typing::{Keystroke, Typing};
+
+/// A wake-up that comes later than this is taken for a sleep of the machine.
+const CLOCK_JUMP: Millis = 5_000;
+
+/// How many timers may fire by one input. What is left fires by the next, which is due at once.
+const MAX_FIRINGS: usize = 64;
+
+/// The client, as a pure machine. See the [crate] for the order of calls.
+///
+/// It never panics, whatever the order of its inputs. At any time at most one socket lives: each
+/// [`Output::Dial`] is followed by [`Output::CloseSocket`], [`Input::Closed`] or [`Input::DialFailed`] of that generation before the next one.
+#[derive(Debug)]
+pub struct Engine<P, M = P> {
+    pub(crate) config: Config,
+    pub(crate) randomness: Randomness,
+    pub(crate) now: Millis,
+    /// When the driver was asked to come back.
+    wake_at: Option<Millis>,
+    pub(crate) phase: Phase,
+    pub(crate) generation: u32,
+    numbers: u32,
+    /// Failures in a row, which is the number of the present or next attempt.
+    pub(crate) attempts: u32,
+    /// Whether a connection was lost that is to be told as regained.
+    pub(crate) is_reconnecting: bool,
+    /// Whether a token was renewed because of a refusal, and none has proved good since.
+    pub(crate) is_renewed: bool,
+    /// The server asked not to be dialled earlier.
+    pub(crate) not_before: Millis,
+    is_hidden: bool,
+    is_offline: bool,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) outbox: Outbox<P>,
+    pub(crate) typing: Typing,
+    /// Pings of the application: id and when it went.
+    pub(crate) pings: Vec<(String, Millis)>,
+    outputs: VecDeque<Output<P, M>>,
+    pub(crate) stats: Stats,
+}
+
+impl<P: Clone, M> Engine<P, M> {
+    /// A client that is not connected. Equal seeds and inputs give equal outputs.
+    #[must_use]
+    pub fn new(config: Config, seed: u64) -> Self {
+        Self {
+            config,
+            randomness: Randomness::new(seed),
+            now: 0,
+            wake_at: None,
+            phase: Phase::Idle,
+            generation: 0,
+            numbers: 0,
+            attempts: 0,
+            is_reconnecting: false,
+            is_renewed: false,
+            not_before: 0,
+            is_hidden: false,
+            is_offline: false,
+            subscriptions: Subscriptions::default(),
+            outbox: Outbox::new(),
+            typing: Typing::default(),
+            pings: Vec::new(),
+            outputs: VecDeque::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes in one thing that happened, at the time `now` in ms.
+    ///
+    /// What is due by then happens too. All outputs are to be polled before the next input.
+    pub fn handle_input(&mut self, input: Input<P, M>, now: Millis) {
+        self.now = self.now.max(now);
+        let is_asleep_over = self.wake_at.is_some_and(|at| self.now > at.saturating_add(CLOCK_JUMP));
+        // What a socket did, it did before this moment: that comes before the timers that it may put out.
+        let rest = if input.is_of_socket() {
+            self.hear(&input);
+            self.apply(input);
+            None
+        } else {
+            Some(input)
+        };
+        if is_asleep_over {
+            self.nudge();
+        }
+        self.fire_due();
+        if let Some(input) = rest {
+            self.apply(input);
+            self.fire_due();
+        }
+        self.pump();
+        self.wake_at = self.next_timer().map(|(at, _)| at);
+    }
+
+    /// The next thing to do, in order; `None` when all is done.
+    pub fn poll_output(&mut self) -> Option<Output<P, M>> {
+        self.outputs.pop_front()
+    }
+
+    /// When to hand in [`Input::Tick`] at the latest, on the driver's clock; `None` when nothing is pending.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Millis> {
+        self.wake_at
+    }
+
+    /// The wake-up that comes next, with its name, for logs.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<(Millis, Timer)> {
+        let mut next = Next(None);
+        match &self.phase {
+            Phase::Token { deadline, .. } | Phase::Dialling { deadline, .. } | Phase::Opening { deadline, .. } => {
+                next.offer(Some(*deadline), Timer::Connect)
+            }
+            Phase::Waiting { until } => next.offer(Some(*until), Timer::Redial),
+            Phase::Established(link) => {
+                next.offer(link.stable_at, Timer::Stable);
+                next.offer(link.drain_until, Timer::Drain);
+                next.offer(Some(link.liveness.ping_at()), Timer::Heartbeat);
+                if let Some(until) = link.liveness.probe_until() {
+                    next.offer(Some(until), Timer::Probe);
+                } else if !self.is_hidden {
+                    next.offer(Some(link.liveness.silence_at()), Timer::Silence);
+                }
+            }
+            Phase::Idle | Phase::Suspended | Phase::Stopped(_) => {}
+        }
+        let timeout = self.config.request_timeout;
+        next.offer(self.subscriptions.request_due(timeout), Timer::Request);
+        next.offer(self.outbox.request_due(timeout), Timer::Request);
+        for (_, since) in &self.pings {
+            next.offer(Some(since.saturating_add(timeout)), Timer::Request);
+        }
+        next.offer(self.subscriptions.wait_due(), Timer::Retry);
+        next.offer(self.outbox.wait_due(), Timer::Retry);
+        next.offer(self.outbox.expiry_due(), Timer::Expiry);
+        let throttle = self.typing_throttle();
+        next.offer(self.typing.progress_due(throttle), Timer::TypingProgress);
+        next.offer(self.typing.stop_due(), Timer::TypingStop);
+        next.0
+    }
+
+    /// Where the connection stands.
+    #[must_use]
+    pub fn state(&self) -> ConnectionState {
+        self.connection_state()
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// How many messages are neither acknowledged nor failed.
+    #[must_use]
+    pub fn queued_message_count(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Whether the network was last said to be gone. Only a mark: nothing is decided by it.
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        self.is_offline
+    }
+
+    /// All wishes and where they stand, in the order in which they were made.
+    pub fn subscriptions(&self) -> impl Iterator<Item = (&Channel, SubscriptionState)> {
+        self.subscriptions.list.iter().map(|subscription| (&subscription.channel, subscription.state()))
+    }
+
+    /// Notes a life sign, if the input is a frame of the present socket.
+    fn hear(&mut self, input: &Input<P, M>) {
+        let (Input::Inbound { generation, .. } | Input::Invalid { generation }) = input else {
+            return;
+        };
+        let now = self.now;
+        if let Some(link) = self.phase.link_mut()
+            && link.generation == *generation
+        {
+            link.liveness.heard(now);
+        }
+    }
+
+    fn apply(&mut self, input: Input<P, M>) {
+        match input {
+            Input::Connect => self.connect(),
+            Input::Disconnect => self.disconnect(),
+            Input::Configure(config) => self.config = config,
+            Input::Tick => {}
+            Input::Token { request, outcome } => self.handle_token(request, outcome),
+            Input::Opened { generation } => self.handle_opened(generation),
+            Input::DialFailed { generation } => self.handle_dial_failed(generation),
+            Input::Closed { generation, code, reason } => self.handle_closed(generation, code, reason),
+            Input::Inbound { generation, envelope, message } => {
+                if self.phase.is_open() && self.phase.generation() == Some(generation) {
+                    self.handle_inbound(envelope, message);
+                }
+            }
+            Input::Invalid { generation } => {
+                if self.phase.generation() == Some(generation) {
+                    self.stats.messages_received += 1;
+                    self.stats.messages_invalid += 1;
+                }
+            }
+            Input::Subscribe { channel, holder } => self.subscriptions.hold(channel, holder),
+            Input::Unsubscribe { channel, holder } => {
+                if self.subscriptions.release(&channel, holder) && self.may_transmit() {
+                    let id = request_id("sub-", self.next_number());
+                    self.transmit(Frame::Unsubscribe { id, channel });
+                }
+            }
+            Input::Send { id, conversation, payload, age } => self.send(id, conversation, payload, age),
+            Input::Pass { payload } => {
+                if self.may_transmit() {
+                    self.transmit(Frame::Pass(payload));
+                }
+            }
+            Input::TypingStart { .. } | Input::TypingProgress { .. } | Input::TypingStop { .. } => {
+                self.apply_typing(input)
+            }
+            Input::Ping { id } => self.ping_for(id),
+            Input::Online => {
+                self.is_offline = false;
+                self.nudge();
+            }
+            Input::Offline => self.is_offline = true,
+            Input::Visible | Input::PageShow => {
+                self.is_hidden = false;
+                self.nudge();
+            }
+            Input::Hidden => {
+                self.is_hidden = true;
+                if let Some(link) = self.phase.link_mut() {
+                    link.liveness.hidden();
+                }
+            }
+            Input::PageHide => self.suspend(),
+        }
+    }
+
+    fn apply_typing(&mut self, input: Input<P, M>) {
+        // Typing is never queued: without a connection it is forgotten.
+        if !self.may_transmit() {
+            return;
+        }
+        let now = self.now;
+        let throttle = self.typing_throttle();
+        if let Input::TypingStart { conversation } = input {
+            self.typing.start(conversation, now);
+        } else if let Input::TypingProgress { conversation, text } = input {
+            self.typing.progress(conversation, text, throttle, now);
+        } else if let Input::TypingStop { conversation } = input {
+            self.typing.stop(&conversation, now);
+        }
+    }
+
+    fn send(&mut self, id: String, conversation: String, payload: P, age: Millis) {
+        let config = &self.config;
+        let is_connected = matches!(self.phase, Phase::Established(_));
+        let expires_at = self.now.saturating_add(config.max_queue_age.saturating_sub(age));
+        let taken = if config.enable_message_queue || is_connected {
+            self.outbox.queue(&id, conversation.clone(), payload, expires_at, config)
+        } else {
+            Err(Failure::NotConnected)
+        };
+        match taken {
+            Ok(()) => self.typing.message_sent(&conversation),
+            Err(failure) => self.put(Output::MessageFailed { id, failure }),
+        }
+    }
+
+    fn ping_for(&mut self, id: String) {
+        if !self.may_transmit() || self.pings.iter().any(|(known, _)| *known == id) {
+            self.put(Output::PingFailed { id });
+            return;
+        }
+        self.pings.push((id.clone(), self.now));
+        self.transmit(Frame::Ping { id });
+    }
+
+    fn fire_due(&mut self) {
+        for _ in 0..MAX_FIRINGS {
+            match self.next_timer() {
+                Some((at, timer)) if at <= self.now => self.fire(timer),
+                Some(_) | None => return,
+            }
+        }
+    }
+
+    fn fire(&mut self, timer: Timer) {
+        let now = self.now;
+        let throttle = self.typing_throttle();
+        match timer {
+            Timer::Redial => self.begin(false),
+            Timer::Connect => self.lose(Trouble::ConnectTimeout),
+            Timer::Stable => self.handle_stable(),
+            Timer::Heartbeat => self.ping(),
+            Timer::Silence | Timer::Probe => self.lose(Trouble::Silence),
+            Timer::Drain => self.handle_drained(),
+            Timer::Request => self.end_requests(),
+            Timer::Retry => {
+                self.outbox.end_waits(now);
+                self.subscriptions.end_waits(now);
+            }
+            Timer::Expiry => {
+                for id in self.outbox.take_expired(now) {
+                    let failure = Failure::TooOld;
+                    self.put(Output::MessageFailed { id, failure });
+                }
+            }
+            Timer::TypingProgress => self.typing.handle_progress_due(throttle, now),
+            Timer::TypingStop => self.typing.handle_stop_due(now),
+        }
+    }
+
+    fn end_requests(&mut self) {
+        let (now, timeout) = (self.now, self.config.request_timeout);
+        let is_message_late = self.outbox.end_requests(now, timeout);
+        let is_subscription_late = self.subscriptions.end_requests(now, timeout, self.config.max_reconnect_delay);
+        let mut late = Vec::new();
+        self.pings.retain(|(id, since)| {
+            let is_kept = since.saturating_add(timeout) > now;
+            if !is_kept {
+                late.push(id.clone());
+            }
+            is_kept
+        });
+        if is_message_late || is_subscription_late || !late.is_empty() {
+            self.probe();
+        }
+        for id in late {
+            self.put(Output::PingFailed { id });
+        }
+    }
+
+    /// Sends what may go now, and tells what changed.
+    fn pump(&mut self) {
+        let now = self.now;
+        for (conversation, keystroke) in self.typing.take_frames() {
+            self.transmit(match keystroke {
+                Keystroke::Start => Frame::TypingStart { conversation },
+                Keystroke::Progress(text) => Frame::TypingProgress { conversation, text },
+                Keystroke::Stop => Frame::TypingStop { conversation },
+            });
+        }
+        if let Some(link) = self.phase.link() {
+            if link.liveness.is_overdue(now) {
+                // Into a link that may be dead nothing goes but the question whether it is.
+                if !link.liveness.is_probed() {
+                    self.probe();
+                }
+            } else {
+                self.pump_requests();
+            }
+        }
+        self.tell_subscriptions();
+    }
+
+    fn pump_requests(&mut self) {
+        let now = self.now;
+        let is_resumption = self.phase.link().is_some_and(|link| !link.is_resumed);
+        loop {
+            let id = request_id("sub-", self.numbers.wrapping_add(1));
+            let Some((id, channel, place)) = self.subscriptions.ask_next(id, now, is_resumption) else {
+                break;
+            };
+            self.next_number();
+            let (after, epoch) = place.map_or((None, None), |place| (Some(place.at), Some(place.epoch)));
+            self.transmit(Frame::Subscribe { id, channel, after, epoch });
+        }
+        if self.subscriptions.is_resuming() {
+            return;
+        }
+        if let Some(link) = self.phase.link_mut() {
+            link.is_resumed = true;
+        }
+        while let Some((id, conversation, payload)) = self.outbox.take_next(now) {
+            self.transmit(Frame::SendMessage { id, conversation, payload });
+        }
+    }
+
+    pub(crate) fn tell_subscriptions(&mut self) {
+        for (channel, state) in core::mem::take(&mut self.subscriptions.changes) {
+            self.put(Output::SubscriptionChanged { channel, state });
+        }
+        for channel in core::mem::take(&mut self.subscriptions.resyncs) {
+            self.put(Output::Resync(channel));
+        }
+    }
+
+    /// Pings, and gives the link a short deadline if somebody looks.
+    pub(crate) fn probe(&mut self) {
+        let is_probing = |link: &Link| link.liveness.probe_until().is_some();
+        if self.phase.link().is_some_and(is_probing) {
+            return;
+        }
+        self.ping();
+        let (now, has_deadline) = (self.now, !self.is_hidden);
+        if let Some(link) = self.phase.link_mut() {
+            link.liveness.probed(now, has_deadline);
+        }
+    }
+
+    fn ping(&mut self) {
+        let now = self.now;
+        let id = request_id("ping-", self.next_number());
+        if let Some(link) = self.phase.link_mut() {
+            link.liveness.pinged(now);
+            link.ping = Some((id.clone(), now));
+        }
+        self.transmit(Frame::Ping { id });
+    }
+
+    fn may_transmit(&self) -> bool {
+        self.phase.link().is_some_and(|link| !link.liveness.is_overdue(self.now))
+    }
+
+    pub(crate) fn transmit(&mut self, frame: Frame<P>) {
+        if let Some(generation) = self.phase.link().map(|link| link.generation) {
+            self.stats.messages_sent += 1;
+            self.put(Output::Transmit { generation, frame });
+        }
+    }
+
+    fn typing_throttle(&self) -> Millis {
+        self.phase.link().map_or(0, |link| self.config.typing_progress_throttle.max(link.typing_interval))
+    }
+
+    pub(crate) fn put(&mut self, output: Output<P, M>) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn note(&mut self, trouble: Trouble) {
+        self.stats.last_error = Some(trouble);
+        self.stats.last_error_at = Some(self.now);
+    }
+
+    pub(crate) fn next_number(&mut self) -> u32 {
+        self.numbers = self.numbers.wrapping_add(1);
+        self.numbers
+    }
+}
+
+/// The earliest of the wake-ups offered.
+struct Next(Option<(Millis, Timer)>);
+
+impl Next {
+    fn offer(&mut self, at: Option<Millis>, timer: Timer) {
+        if let Some(at) = at
+            && self.0.is_none_or(|(earliest, _)| at < earliest)
+        {
+            self.0 = Some((at, timer));
+        }
+    }
+}
+
+/// The id of a request: a prefix and a number. Written by hand, because the formatting machinery of the
+/// standard library would outweigh the whole engine in WebAssembly.
+pub(crate) fn request_id(prefix: &str, number: u32) -> String {
+    let mut id = String::from(prefix);
+    let mut unit = 1_u32;
+    while number / unit >= 10 {
+        unit *= 10;
+    }
+    while unit > 0 {
+        let digit = (number / unit % 10) as u8;
+        id.push((b'0' + digit) as char);
+        unit /= 10;
+    }
+    id
+}

@@ -1,0 +1,183 @@
+//! Messages that are not yet answered.
+
+use crate::config::{Config, Millis};
+use crate::output::Failure;
+
+/// The order of a conversation is the order of its entries; only the first one of each may be under way.
+#[derive(Debug)]
+pub(crate) struct Outbox<P> {
+    entries: Vec<Entry<P>>,
+}
+
+#[derive(Debug)]
+struct Entry<P> {
+    id: String,
+    conversation: String,
+    payload: P,
+    expires_at: Millis,
+    /// How often the server put it off.
+    refusals: u32,
+    state: Delivery,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delivery {
+    Queued,
+    InFlight { since: Millis },
+    Waiting { until: Millis },
+    NeedsToken,
+}
+
+impl<P: Clone> Outbox<P> {
+    pub(crate) fn new() -> Self {
+        Self { entries: Vec::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Takes a message in, or says why not.
+    pub(crate) fn queue(
+        &mut self,
+        id: &str,
+        conversation: String,
+        payload: P,
+        expires_at: Millis,
+        config: &Config,
+    ) -> Result<(), Failure> {
+        if self.entries.iter().any(|entry| entry.id == id) {
+            return Err(Failure::DuplicateId);
+        }
+        if self.entries.len() >= config.max_queue_size {
+            return Err(Failure::QueueFull);
+        }
+        self.entries.push(Entry {
+            id: String::from(id),
+            conversation,
+            payload,
+            expires_at,
+            refusals: 0,
+            state: Delivery::Queued,
+        });
+        Ok(())
+    }
+
+    /// The next message that may go, now under way: its id, conversation and payload.
+    pub(crate) fn take_next(&mut self, now: Millis) -> Option<(String, String, P)> {
+        let index = self.entries.iter().enumerate().position(|(index, entry)| {
+            entry.state == Delivery::Queued
+                && !self.entries.iter().take(index).any(|earlier| earlier.conversation == entry.conversation)
+        })?;
+        let entry = self.entries.get_mut(index)?;
+        entry.state = Delivery::InFlight { since: now };
+        Some((entry.id.clone(), entry.conversation.clone(), entry.payload.clone()))
+    }
+
+    /// An entry is done with, by an ack or a failure; whether there was one.
+    pub(crate) fn remove(&mut self, id: &str) -> bool {
+        let before = self.entries.len();
+        self.entries.retain(|entry| entry.id != id);
+        before != self.entries.len()
+    }
+
+    pub(crate) fn contains(&self, id: &str) -> bool {
+        self.entries.iter().any(|entry| entry.id == id)
+    }
+
+    /// Counts a refusal of an entry, for its backoff.
+    pub(crate) fn count_refusal(&mut self, id: &str) -> u32 {
+        self.find(id).map_or(1, |entry| {
+            entry.refusals = entry.refusals.saturating_add(1);
+            entry.refusals
+        })
+    }
+
+    /// The entry goes again at that time, unless another answer comes first.
+    pub(crate) fn put_off(&mut self, id: &str, until: Millis) {
+        if let Some(entry) = self.find(id) {
+            entry.state = Delivery::Waiting { until };
+        }
+    }
+
+    /// The entry goes again once a token was accepted.
+    pub(crate) fn await_token(&mut self, id: &str) {
+        if let Some(entry) = self.find(id) {
+            entry.state = Delivery::NeedsToken;
+        }
+    }
+
+    pub(crate) fn token_accepted(&mut self) {
+        self.requeue(|state| state == Delivery::NeedsToken);
+    }
+
+    /// The connection is gone: what was under way goes again, with the same id.
+    pub(crate) fn connection_lost(&mut self) {
+        self.requeue(|state| matches!(state, Delivery::InFlight { .. }));
+    }
+
+    /// Takes all entries out, for a client without a queue.
+    pub(crate) fn take_all(&mut self) -> Vec<String> {
+        self.entries.drain(..).map(|entry| entry.id).collect()
+    }
+
+    /// Takes out what is too old.
+    pub(crate) fn take_expired(&mut self, now: Millis) -> Vec<String> {
+        let mut expired = Vec::new();
+        self.entries.retain(|entry| {
+            let is_kept = entry.expires_at > now;
+            if !is_kept {
+                expired.push(entry.id.clone());
+            }
+            is_kept
+        });
+        expired
+    }
+
+    /// What waited long enough may go.
+    pub(crate) fn end_waits(&mut self, now: Millis) {
+        self.requeue(|state| matches!(state, Delivery::Waiting { until } if until <= now));
+    }
+
+    /// What was not answered in time goes again; whether there was any.
+    pub(crate) fn end_requests(&mut self, now: Millis, timeout: Millis) -> bool {
+        self.requeue(|state| matches!(state, Delivery::InFlight { since } if since.saturating_add(timeout) <= now))
+    }
+
+    pub(crate) fn request_due(&self, timeout: Millis) -> Option<Millis> {
+        self.due(|state| match state {
+            Delivery::InFlight { since } => Some(since.saturating_add(timeout)),
+            Delivery::Queued | Delivery::Waiting { .. } | Delivery::NeedsToken => None,
+        })
+    }
+
+    pub(crate) fn wait_due(&self) -> Option<Millis> {
+        self.due(|state| match state {
+            Delivery::Waiting { until } => Some(until),
+            Delivery::Queued | Delivery::InFlight { .. } | Delivery::NeedsToken => None,
+        })
+    }
+
+    pub(crate) fn expiry_due(&self) -> Option<Millis> {
+        self.entries.iter().map(|entry| entry.expires_at).min()
+    }
+
+    fn due(&self, at: impl Fn(Delivery) -> Option<Millis>) -> Option<Millis> {
+        self.entries.iter().filter_map(|entry| at(entry.state)).min()
+    }
+
+    fn requeue(&mut self, is_meant: impl Fn(Delivery) -> bool) -> bool {
+        let mut has_any = false;
+        for entry in &mut self.entries {
+            if is_meant(entry.state) {
+                entry.state = Delivery::Queued;
+                has_any = true;
+            }
+        }
+        has_any
+    }
+
+    fn find(&mut self, id: &str) -> Option<&mut Entry<P>> {
+        self.entries.iter_mut().find(|entry| entry.id == id)
+    }
+}

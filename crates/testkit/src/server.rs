@@ -29,21 +29,25 @@ pub struct Ready {
     pub url: String,
     /// The address of the WebSocket endpoint; ends in `/ws`.
     pub ws_url: String,
-    /// The demo website; absent without `--dev`.
-    #[serde(default)]
+    /// The demo website; empty without `--dev`.
+    #[serde(default, deserialize_with = "null_as_empty")]
     pub website_id: String,
-    /// The demo organization; absent without `--dev`.
-    #[serde(default)]
+    /// The demo organization; empty without `--dev`.
+    #[serde(default, deserialize_with = "null_as_empty")]
     pub organization_id: String,
-    /// The demo website's public key; absent without `--dev`.
-    #[serde(default)]
+    /// The demo website's public key; empty without `--dev`.
+    #[serde(default, deserialize_with = "null_as_empty")]
     pub public_key: String,
-    /// The demo organization's secret key; absent without `--dev`.
-    #[serde(default)]
+    /// The demo organization's secret key; empty without `--dev`.
+    #[serde(default, deserialize_with = "null_as_empty")]
     pub secret_key: String,
-    /// The admin key; absent without `--dev`.
-    #[serde(default)]
+    /// The admin key; empty without `--dev`.
+    #[serde(default, deserialize_with = "null_as_empty")]
     pub admin_key: String,
+}
+
+fn null_as_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Why a server did not come up.
@@ -499,7 +503,7 @@ mod tests {
                 shift
             done
             trap 'exit 7' TERM
-            echo '{"url":"http://127.0.0.1:4711","wsUrl":"ws://127.0.0.1:4711/ws"}' > "$file.new"
+            echo '{"url":"http://127.0.0.1:4711","wsUrl":"ws://127.0.0.1:4711/ws","websiteId":null}' > "$file.new"
             mv "$file.new" "$file"
             while :; do sleep 0.02; done
             "#,

@@ -472,6 +472,18 @@ impl WsClient {
         assert!(new.is_empty(), "{rule}; {} got: {}", self.name, new.join("\n"));
     }
 
+    /// Reads for `window` and then behind a fence, and asserts that nothing for which `fits` holds
+    /// is there that nobody took. For what would come by a timer of the server, if at all.
+    ///
+    /// # Panics
+    ///
+    /// With `rule` when there is.
+    pub async fn assert_none_within(&mut self, window: Duration, rule: &str, fits: impl FnMut(&Value) -> bool) {
+        let until = Instant::now() + window;
+        while self.read_one(until).await {}
+        self.assert_none(rule, fits).await;
+    }
+
     /// Forgets what was seen so far: the next wait takes only what is new.
     pub fn skip_seen(&mut self) {
         self.taken.fill(true);

@@ -26,8 +26,7 @@ impl Sender {
 
     /// Sends one after the other, first what was left unanswered, until the line is cut or
     /// `limit` more are acked.
-    async fn burst(&mut self, stage: &Stage, conversation: &str, acked: &AtomicUsize, limit: usize) {
-        let mut client = stage.user(&self.sub).await;
+    async fn burst(&mut self, mut client: WsClient, conversation: &str, acked: &AtomicUsize, limit: usize) {
         let end = self.acks.len().saturating_add(limit);
         while self.acks.len() < end {
             if self.sent.len() == self.acks.len() {
@@ -105,13 +104,20 @@ async fn twenty_power_cuts_lose_double_and_reorder_nothing() {
         let acked = AtomicUsize::new(0);
         // Another moment in every round: mid-commit, mid-ack, idle.
         let target = 5 + (round * 7) % 23;
-        let bursts = senders.iter_mut().map(|sender| sender.burst(&stage, &conversation, &acked, usize::MAX));
+        let mut bursts = Vec::new();
+        for sender in &mut senders {
+            let client = stage.user(&sender.sub).await;
+            bursts.push(sender.burst(client, &conversation, &acked, usize::MAX));
+        }
         futures_util::future::join(futures_util::future::join_all(bursts), kill_when(&mut server, &acked, target))
             .await;
         server.start_again();
         let mut client = stage.user("reader").await;
-        let confirmed =
-            subscribe_with(&mut client, &conversation, json!({"after": reader.last(), "epoch": epoch})).await;
+        let mut place = json!({"after": reader.last()});
+        if let Some(epoch) = &epoch {
+            place["epoch"] = json!(epoch);
+        }
+        let confirmed = subscribe_with(&mut client, &conversation, place).await;
         assert_eq!(confirmed["recovered"], true, "section 6, round {round}, the store is the same: {confirmed}");
         epoch = confirmed["epoch"].as_str().map(str::to_owned);
         let head = number(&confirmed, "head");
@@ -128,7 +134,8 @@ async fn twenty_power_cuts_lose_double_and_reorder_nothing() {
     }
     let acked = AtomicUsize::new(0);
     for sender in &mut senders {
-        sender.burst(&stage, &conversation, &acked, 2).await;
+        let client = stage.user(&sender.sub).await;
+        sender.burst(client, &conversation, &acked, 2).await;
     }
     let messages = all_messages(&stage, &conversation).await;
     OrderChecker::after(Place::Seq, 1)
@@ -199,7 +206,7 @@ async fn wrong_flags_and_keys_exit_with_2_by_name() {
 }
 
 #[tokio::test]
-async fn flags_win_over_environment_over_file() {
+async fn flags_win_over_the_environment_and_that_over_the_file() {
     let interval = |options: ServerOptions| async {
         let server = options.start();
         let user = Stage::of(&server).user(&unique("u")).await;
@@ -209,6 +216,12 @@ async fn flags_win_over_environment_over_file() {
     let environment = file.clone().env("COSSISTANT_HEARTBEAT_INTERVAL", "12s");
     assert_eq!(interval(file).await, Some(11_000), "section 10, the file");
     assert_eq!(interval(environment).await, Some(12_000), "section 10, the environment over the file");
+    let both = options("listen = \"127.0.0.1:1\"\n").env("COSSISTANT_LISTEN", "127.0.0.1:2").start();
+    assert!(
+        both.address() != "127.0.0.1:1" && both.address() != "127.0.0.1:2",
+        "section 10, flags win: {}",
+        both.address()
+    );
 }
 
 #[tokio::test]

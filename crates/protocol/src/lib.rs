@@ -16,6 +16,7 @@ mod content;
 #[cfg(feature = "schema")]
 pub mod examples;
 pub mod fields;
+pub mod http;
 mod ids;
 pub mod json;
 mod limits;

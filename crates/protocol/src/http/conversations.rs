@@ -83,11 +83,11 @@ pub struct EditContent {
     pub content: MessageContent,
 }
 
-/// A conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A conversation as the asker may see it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct ConversationView {
+pub struct ConversationItem {
     /// Its id.
     pub conversation_id: ConversationId,
     /// On which website.
@@ -103,24 +103,14 @@ pub struct ConversationView {
     pub assigned_team_member_id: Option<PersonId>,
     /// When it began.
     pub created_at: Timestamp,
-    /// When something durable last happened in it.
+    /// When something durable last happened in it, as far as the asker may see it.
     pub last_activity_at: Timestamp,
-    /// Whether its visitor is online.
-    pub online: bool,
-}
-
-/// A conversation in a list.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct ConversationItem {
-    /// The conversation.
-    #[serde(flatten)]
-    pub conversation: ConversationView,
     /// The newest message that the asker may see; `null` if there is none.
     pub last_message: Option<NewMessage>,
     /// How many messages the asker may see and has not, its own excepted.
     pub unread_count: u64,
+    /// Whether its visitor is online.
+    pub online: bool,
 }
 
 /// One page of conversations, newest activity first.

@@ -123,14 +123,14 @@ pub struct IssueToken {
     /// More than a member may; users only.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// For how many seconds; an hour by default, a year at most.
+    /// For how many seconds; an hour by default, 30 days at most.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(extend("minimum" = 1, "maximum" = MAX_TOKEN_SECONDS)))]
     pub expires_in: Option<Integer>,
 }
 
 /// The longest life of a token that the server issues, in seconds.
-pub const MAX_TOKEN_SECONDS: u64 = 365 * 24 * 60 * 60;
+pub const MAX_TOKEN_SECONDS: u64 = 30 * 24 * 60 * 60;
 
 /// More than a member may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -42,9 +42,9 @@ pub struct CreateWebsite {
     pub organization_id: OrganizationId,
     /// Its name, for people.
     pub name: Text<1, 200>,
-    /// Where its pages may be.
+    /// Where its pages may be: `host` or `*.host`, for any port unless it ends in `:port`.
     #[cfg_attr(feature = "schema", schemars(length(max = 100)))]
-    pub allowed_domains: Vec<Domain>,
+    pub allowed_domains: Vec<Text<1, 262>>,
 }
 
 /// Changes settings of a website; what is left out stays.
@@ -63,10 +63,10 @@ pub struct ChangeWebsite {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(max = 20)))]
     pub questions: Option<Vec<Text<1, 200>>>,
-    /// Where its pages may be.
+    /// Where its pages may be: `host` or `*.host`, for any port unless it ends in `:port`.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(max = 100)))]
-    pub allowed_domains: Option<Vec<Domain>>,
+    pub allowed_domains: Option<Vec<Text<1, 262>>>,
     /// What of a visitor's unsent text the team sees.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub typing_preview: Option<TypingPreview>,
@@ -92,7 +92,7 @@ pub struct Website {
     pub accent: Option<String>,
     /// Suggested first questions.
     pub questions: Vec<String>,
-    /// Where its pages may be.
+    /// Where its pages may be: `host` or `*.host`, for any port unless it ends in `:port`.
     pub allowed_domains: Vec<String>,
     /// What of a visitor's unsent text the team sees.
     pub typing_preview: TypingPreview,
@@ -199,112 +199,53 @@ pub struct Key {
     pub created_at: Timestamp,
 }
 
-/// A checked text: made by [`Domain::new`] or [`Color::new`] and never changed.
-macro_rules! checked_text {
-    ($(#[$doc:meta])* $name:ident, $check:ident, $max:literal, $pattern:literal) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+/// A CSS colour: `#rgb`, `#rrggbb`, a name, or a function of numbers. Nothing in it can end a declaration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Color(String);
 
-        impl $name {
-            /// Checks a text.
-            ///
-            /// # Errors
-            /// A reason for people.
-            pub fn new(text: impl AsRef<str>) -> Result<Self, &'static str> {
-                $check(text.as_ref()).map(Self)
-            }
-
-            /// The text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-
-            /// The text, owned.
-            #[must_use]
-            pub fn into_string(self) -> String {
-                self.0
-            }
+impl Color {
+    /// Checks a text.
+    ///
+    /// # Errors
+    /// A reason for people.
+    pub fn new(text: impl Into<String>) -> Result<Self, &'static str> {
+        let text = text.into();
+        let starts = text.starts_with(|first: char| first == '#' || first.is_ascii_alphabetic());
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || " .,%/()-".contains(c);
+        if text.len() > 64 {
+            return Err("must have at most 64 characters");
         }
+        if starts && text.chars().skip(1).all(is_allowed) { Ok(Self(text)) } else { Err("must be a CSS colour") }
+    }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-            }
-        }
-
-        #[cfg(feature = "schema")]
-        impl schemars::JsonSchema for $name {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "maxLength": $max, "pattern": $pattern })
-            }
-        }
-    };
+    /// The colour as text.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
 }
 
-checked_text!(
-    /// Where a website's pages may be: `host` or `*.host`, for any port unless it ends in `:port`. In small letters.
-    Domain, check_domain, 255, "^(\\*\\.)?(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*)(:[0-9]{1,5})?$"
-);
-checked_text!(
-    /// A CSS colour: `#rgb`, `#rrggbb`, a name, or a function of numbers.
-    Color, check_color, 64, "^[#A-Za-z][A-Za-z0-9 .,%/()-]*$"
-);
-
-fn check_domain(text: &str) -> Result<String, &'static str> {
-    const FORM: &str = "must be `host` or `*.host`, optionally with `:port`";
-    if text.len() > 255 {
-        return Err("must have at most 255 characters");
+impl<'de> Deserialize<'de> for Color {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
-    let rest = text.strip_prefix("*.").unwrap_or(text);
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        Some(_) | None => (rest, None),
-    };
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
-    if !port.is_none_or(is_port) {
-        return Err(FORM);
-    }
-    let is_address = |inner: &str| inner.parse::<std::net::Ipv6Addr>().is_ok();
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
-    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(inner) => is_address(inner),
-        None => host.split('.').all(is_label),
-    };
-    if is_host { Ok(text.to_ascii_lowercase()) } else { Err(FORM) }
 }
 
-fn check_color(text: &str) -> Result<String, &'static str> {
-    let starts = text.starts_with(|first: char| first == '#' || first.is_ascii_alphabetic());
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || " .,%/()-".contains(c);
-    if text.len() > 64 {
-        return Err("must have at most 64 characters");
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Color {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Color".into()
     }
-    if starts && text.chars().skip(1).all(is_allowed) { Ok(text.to_owned()) } else { Err("must be a CSS colour") }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "maxLength": 64, "pattern": "^[#A-Za-z][A-Za-z0-9 .,%/()-]*$" })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn domains_are_hosts_with_an_optional_port() {
-        for text in ["localhost", "*.shop.example", "shop.example:8443", "127.0.0.1", "[::1]", "[::1]:80", "xn--bcher-kva.example"] {
-            assert_eq!(Domain::new(text).unwrap().as_str(), text);
-        }
-        assert_eq!(Domain::new("Shop.Example").unwrap().as_str(), "shop.example");
-        for text in ["", "*", "*.", "https://shop.example", "shop.example/", "shop..example", "a b", "shop.example:", "shop.example:99999", "[zz]", "a*.example", "bücher.example"] {
-            assert!(Domain::new(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn colors_cannot_end_a_declaration() {

@@ -1,2 +1,35 @@
-//! The front door.
-fn main() {}
+//! The front door of the repository: one command for everything that is done here.
+
+mod check;
+mod generate;
+mod step;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The front door of the repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything that needs no running: format, lints, documentation, licences, stale files, TypeScript.
+    Check(check::Args),
+    /// Write the files that are generated from the Rust types.
+    Gen(generate::Args),
+    /// All checks and all tests.
+    Test(test::Args),
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Check(args) => check::run(&args),
+        Command::Gen(args) => generate::run(&args),
+        Command::Test(args) => test::run(&args),
+    }
+}

@@ -109,7 +109,7 @@ pub const SERVER: &[Example] = &[
         r#"{"type":"new_message","conversationId":"conv-1","messageId":"msg_01","content":null,"senderType":"visitor","senderId":"visitor-1","createdAt":"2024-01-01T00:00:00.000Z","websiteId":"website-123","organizationId":"org-demo","visibility":"public","seq":42}"#,
     ),
     example(
-        r#"{"type":"message_updated","conversationId":"conv-1","messageId":"msg_01","content":{"text":"Here it is, at last"},"updatedAt":"2024-01-01T00:05:00.000Z","deleted":false,"websiteId":"website-123","organizationId":"org-demo","seq":43,"offset":979}"#,
+        r#"{"type":"message_updated","conversationId":"conv-1","messageId":"msg_01","content":{"text":"Here it is, at last","html":"<p>Here it is, at last</p>","attachments":[{"id":"file-1","url":"https://files.example/receipt.pdf","type":"application/pdf","name":"receipt.pdf","size":52113}],"metadata":{"campaign":"spring"}},"updatedAt":"2024-01-01T00:05:00.000Z","deleted":false,"websiteId":"website-123","organizationId":"org-demo","seq":43,"offset":979}"#,
         r#"{"type":"message_updated","conversationId":"conv-1","messageId":"msg_01","content":null,"updatedAt":"2024-01-01T00:05:00.000Z","deleted":true,"websiteId":"website-123","organizationId":"org-demo","seq":43}"#,
     ),
     example(

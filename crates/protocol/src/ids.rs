@@ -62,8 +62,8 @@ fn check_key(text: &str, _: fn(u8) -> bool) -> Result<(), InvalidId> {
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $check:ident, $allowed:ident, $pattern:literal, $max:literal) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident, $check:ident, $allowed:ident, $pattern:literal, $max:literal) => {
+        $(#[doc = $doc])*
         ///
         /// Cheap to clone: clones share the text.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -151,6 +151,7 @@ macro_rules! id {
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 schemars::json_schema!({
+                    "description": concat!($($doc),*).trim_ascii(),
                     "type": "string", "minLength": 1, "maxLength": $max, "pattern": $pattern
                 })
             }

@@ -10,8 +10,24 @@ struct Fixture {
     name: String,
     accepted: bool,
     path: Option<String>,
-    /// The message as JSON text.
+    /// The message as JSON text, with `…` for what is too long to be written out.
     text: String,
+    fill: Option<Fill>,
+}
+
+#[derive(Deserialize)]
+struct Fill {
+    text: String,
+    times: usize,
+}
+
+impl Fixture {
+    fn whole_text(&self) -> String {
+        match &self.fill {
+            Some(fill) => self.text.replace('…', &fill.text.repeat(fill.times)),
+            None => self.text.clone(),
+        }
+    }
 }
 
 fn read(file: &str) -> Vec<Fixture> {
@@ -24,7 +40,7 @@ fn read(file: &str) -> Vec<Fixture> {
 #[test]
 fn client_messages() {
     for fixture in read("client.json") {
-        let got = ClientFrame::parse(&fixture.text).map(drop);
+        let got = ClientFrame::parse(&fixture.whole_text()).map(drop);
         let path = got.as_ref().err().and_then(|rejected| rejected.invalid.as_ref()).map(|invalid| invalid.path.clone());
         assert_eq!((got.is_ok(), path), (fixture.accepted, fixture.path), "{}", fixture.name);
     }
@@ -33,7 +49,7 @@ fn client_messages() {
 #[test]
 fn server_messages() {
     for fixture in read("server.json") {
-        let got = ServerMessage::parse(&fixture.text).map(drop);
+        let got = ServerMessage::parse(&fixture.whole_text()).map(drop);
         let path = match &got {
             Err(UnreadableMessage::Invalid(invalid)) => Some(invalid.path.clone()),
             Ok(()) | Err(_) => None,

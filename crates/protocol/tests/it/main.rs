@@ -3,5 +3,5 @@
 
 mod arbitrary;
 mod examples;
-//mod fixtures;
+mod fixtures;
 mod refused;

@@ -1,0 +1,74 @@
+//! `cargo xtask check`: everything that can be judged without running the server.
+
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+
+use crate::generate;
+use crate::step::{command, root, run as run_command, say, sh, step, succeeds};
+
+/// The version of cargo-deny that is installed when there is none.
+const CARGO_DENY: &str = "0.18.9";
+/// How many randomly changed messages Rust and Zod are compared on.
+const CHANGED_MESSAGES: u64 = 5_000;
+
+/// Options of `cargo xtask check`.
+#[derive(clap::Args, Default)]
+pub(crate) struct Args {
+    /// Leave out what needs Node.js.
+    #[arg(long)]
+    no_packages: bool,
+}
+
+/// Runs every check; the first one that fails ends it.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    step("format", || sh("cargo fmt --all --check"))?;
+    step("generated files", generate::check)?;
+    step("lints", || sh("cargo clippy --workspace --all-targets --locked -- -D warnings"))?;
+    step("documentation", || {
+        run_command(command("cargo doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings"))
+    })?;
+    step("dependencies", dependencies)?;
+    if !args.no_packages {
+        step("npm packages", install_packages)?;
+        step("TypeScript", || sh("npm run check --workspaces --if-present"))?;
+        step("TypeScript tests", test_packages)?;
+    }
+    Ok(())
+}
+
+/// Bans, licences and sources always; advisories where their database can be had.
+fn dependencies() -> Result<()> {
+    if !succeeds("cargo deny --version") {
+        sh(&format!("cargo install cargo-deny --locked --version {CARGO_DENY}"))?;
+    }
+    sh("cargo deny --all-features check bans licenses sources --hide-inclusion-graph")?;
+    if succeeds("cargo deny fetch db") {
+        return sh("cargo deny --all-features check advisories --disable-fetch --hide-inclusion-graph");
+    }
+    say("advisories were skipped: their database cannot be fetched");
+    Ok(())
+}
+
+/// Installs the npm packages when they are not those of the lock file.
+pub(crate) fn install_packages() -> Result<()> {
+    let changed = |path: &str| -> Option<SystemTime> { root().join(path).metadata().ok()?.modified().ok() };
+    let installed = changed("node_modules/.package-lock.json");
+    if installed.is_some() && installed >= changed("package-lock.json") {
+        return Ok(());
+    }
+    sh("npm ci --no-audit --no-fund").context("Node.js 20.19 or newer and npm are needed")
+}
+
+/// Runs the tests of the npm packages, with messages that Rust has judged.
+fn test_packages() -> Result<()> {
+    let file = std::env::temp_dir().join(format!("cossistant-differential-{}.jsonl", std::process::id()));
+    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+    generate::differential(&file, seed, CHANGED_MESSAGES)?;
+    let tested = run_command(command("npm test --workspaces --if-present").env("COSSISTANT_DIFFERENTIAL", &file));
+    if tested.is_err() {
+        say(&format!("the changed messages were `cargo xtask gen --differential FILE --seed {seed}`"));
+    }
+    std::fs::remove_file(&file)?;
+    tested
+}

@@ -1,0 +1,55 @@
+//! Steps: what a command does, one after another, each with its name and its time.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+/// The root of the repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// Says something to the person who runs the command.
+#[expect(clippy::print_stdout, reason = "this is a command-line program")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}
+
+/// Does one step and tells its name before and its time after it.
+pub(crate) fn step(name: &str, run: impl FnOnce() -> Result<()>) -> Result<()> {
+    say(&format!("── {name}"));
+    let start = Instant::now();
+    run().with_context(|| format!("{name} failed"))?;
+    say(&format!("── {name}: {:.1} s", start.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+/// A program with its arguments, run at the root of the repository. The line is split at white space.
+pub(crate) fn command(line: &str) -> Command {
+    let mut words = line.split_whitespace();
+    let program = words.next().unwrap_or_default();
+    // The same cargo and toolchain that run this program.
+    let cargo = std::env::var_os("CARGO").filter(|_| program == "cargo");
+    let mut command = Command::new(cargo.unwrap_or_else(|| program.into()));
+    command.args(words).current_dir(root());
+    command
+}
+
+/// Runs a command to its end; it must succeed.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    ensure!(status.success(), "{} {status}", command.get_program().display());
+    Ok(())
+}
+
+/// Runs a command line to its end; it must succeed.
+pub(crate) fn sh(line: &str) -> Result<()> {
+    run(&mut command(line))
+}
+
+/// Whether a command line can be run and succeeds; its output is not shown.
+pub(crate) fn succeeds(line: &str) -> bool {
+    command(line).output().is_ok_and(|output| output.status.success())
+}

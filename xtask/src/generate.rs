@@ -79,6 +79,7 @@ fn files() -> Result<Vec<(PathBuf, String)>> {
         ("src/validate.ts", validate::write(&model)),
         ("schema/protocol.json", pretty(&documents::json_schema(&model))?),
         ("asyncapi.json", pretty(&documents::asyncapi(&model))?),
+        ("openapi.json", pretty(&cossistant_protocol::http::openapi())?),
         ("fixtures/client.json", fixtures::write(&model, fixtures::Side::Client)?),
         ("fixtures/server.json", fixtures::write(&model, fixtures::Side::Server)?),
     ];

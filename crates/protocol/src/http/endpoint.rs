@@ -1,11 +1,13 @@
 //! The table of endpoints, from which the server's router and the OpenAPI document are both made.
 
+#[cfg(feature = "schema")]
 use super::{
     AdmitVisitor, AgentQuery, ChangeConversation, ChangeWebsite, ConversationItem, ConversationList,
     ConversationsQuery, CreateConversation, CreateKey, CreateOrganization, CreateWebsite, Disconnect, EditContent,
     Health, IssueToken, Key, KeyCreated, MemberList, MessageList, MessagesQuery, Organization, PostMessage, Ready,
     TokenIssued, VisitorAdmitted, VisitorProfile, VisitorQuery, Website, WebsiteQuery,
 };
+#[cfg(feature = "schema")]
 use crate::{MessageAck, NewMessage};
 
 /// What is done to a resource.

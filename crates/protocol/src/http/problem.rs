@@ -21,7 +21,8 @@ pub struct Problem {
     pub status: u16,
     /// What failed, for people.
     pub detail: String,
-    /// What failed, for programs.
+    /// What failed, for programs; a code of a newer server is read as `unknown`.
+    #[serde(deserialize_with = "ErrorCode::received")]
     pub code: ErrorCode,
     /// More about it.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,169 @@
+//! One request: who asks, what is named in its path and query, what its body says.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::RequestExt as _;
+use axum::body::Body;
+use axum::extract::{Query, RawPathParams, Request};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, REFERER};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use cossistant_protocol::http::AgentQuery;
+use cossistant_protocol::{Invalid, MAX_BODY_BYTES, fields, read};
+use http_body_util::BodyExt as _;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{ClientAddr, Failure, State, now};
+use crate::auth::{HttpPrincipal, Principal};
+use crate::chat::ChatError;
+
+/// How long a body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of a body that is too large is still read, so that the client reads the answer instead of an error.
+const DISCARDED_BYTES: usize = 4 * MAX_BODY_BYTES;
+
+/// One request with what answers it.
+pub(super) struct Call {
+    pub(super) state: State,
+    path: Vec<(String, String)>,
+    parts: Parts,
+    // Lends its `Sync` to the body, which has none, so that a call can be borrowed over an await; never contended.
+    body: Mutex<Body>,
+}
+
+impl Call {
+    pub(super) async fn read(state: State, mut request: Request) -> Result<Self, Failure> {
+        let params: RawPathParams = request.extract_parts().await.map_err(|_| Failure::not_found())?;
+        let path = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let (parts, body) = request.into_parts();
+        Ok(Self { state, path, parts, body: Mutex::new(body) })
+    }
+
+    /// An id of the path. One of a bad form names nothing.
+    pub(super) fn id<T: FromStr>(&self, name: &str) -> Result<T, Failure> {
+        let text = self.path.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+        text.and_then(|text| text.parse().ok()).ok_or_else(Failure::not_found)
+    }
+
+    /// The query, of which unknown names are ignored.
+    pub(super) fn query<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&self.parts.uri)
+            .map_err(|_| Failure::invalid(Invalid::new("", "the query is not well formed")))?;
+        // As an object whose names may stand twice, so that the type refuses those of its own.
+        let quoted = |text: &str| serde_json::to_string(text).expect("a text is always JSON");
+        let fields: Vec<_> = pairs.iter().map(|(name, value)| format!("{}:{}", quoted(name), quoted(value))).collect();
+        read(&format!("{{{}}}", fields.join(","))).map_err(Failure::invalid)
+    }
+
+    /// Who asks. A visitor's page must be allowed by its website.
+    pub(super) async fn principal(&self) -> Result<HttpPrincipal, Failure> {
+        let token = self
+            .header(&AUTHORIZATION)
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or_else(|| Failure::unauthorized("a bearer credential is required"))?;
+        let AgentQuery { agent_id } = self.query()?;
+        let agent_id = agent_id.as_ref().map(|id| id.as_str());
+        let directory = self.state.directory.current();
+        let principal = self.state.auth.authenticate_bearer(token, agent_id, &directory, now()).await?;
+        if let HttpPrincipal::Person(person) = &principal {
+            person.check_origin(self.origin(), &directory)?;
+        }
+        Ok(principal)
+    }
+
+    /// Who sends or edits: a secret key does so for an agent that it names.
+    pub(super) async fn sender(&self) -> Result<Principal, Failure> {
+        match self.principal().await? {
+            HttpPrincipal::Person(person) | HttpPrincipal::Secret { agent: Some(person), .. } => Ok(person),
+            HttpPrincipal::Secret { agent: None, .. } => {
+                Err(Failure::invalid(Invalid::new("agentId", "is required with a secret key")))
+            }
+            HttpPrincipal::Admin => Err(ChatError::forbidden("the admin key is for set-up only").into()),
+        }
+    }
+
+    /// The origin of the page that asks.
+    pub(super) fn origin(&self) -> Option<&str> {
+        // An origin that is no text is there all the same, and allowed nowhere.
+        self.parts.headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("null"))
+    }
+
+    /// The page that asks, as far as the browser tells.
+    pub(super) fn page(&self) -> Option<String> {
+        self.header(&REFERER).filter(|page| page.len() <= 2048).map(str::to_owned)
+    }
+
+    /// The address of the client.
+    pub(super) fn address(&self) -> IpAddr {
+        let address = self.parts.extensions.get::<ClientAddr>();
+        address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
+    }
+
+    fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.parts.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The body, which must be a JSON object; the call comes to its end with it.
+    pub(super) async fn body<T: DeserializeOwned>(self) -> Result<(State, T), Failure> {
+        if !self.parts.headers.get(CONTENT_TYPE).is_some_and(is_json) {
+            return Err(Failure::unsupported_media_type());
+        }
+        let declared = self.header(&CONTENT_LENGTH).and_then(|value| value.parse::<usize>().ok());
+        if declared.is_some_and(|length| length > DISCARDED_BYTES) {
+            return Err(Failure::too_large(MAX_BODY_BYTES));
+        }
+        let body = self.body.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(body)).await.map_err(|_| Failure::too_slow())??;
+        let not_json = || Failure::invalid(Invalid::new("", "the body is not JSON"));
+        let text = std::str::from_utf8(&bytes).map_err(|_| not_json())?;
+        serde_json::from_str::<&RawValue>(text).map_err(|_| not_json())?;
+        let Whole(body) = read(text).map_err(Failure::invalid)?;
+        Ok((self.state, body))
+    }
+}
+
+/// A body as a whole: an object, and not a list of its fields.
+#[derive(Deserialize)]
+#[serde(transparent, bound(deserialize = "T: DeserializeOwned"))]
+struct Whole<T>(#[serde(deserialize_with = "fields::object")] T);
+
+fn is_json(value: &HeaderValue) -> bool {
+    let media = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    media.eq_ignore_ascii_case("application/json")
+}
+
+async fn collect(mut body: Body) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let mut length = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Failure::invalid(Invalid::new("", "the body did not come to its end")))?;
+        let Some(data) = frame.data_ref() else { continue };
+        length = length.saturating_add(data.len());
+        if length > DISCARDED_BYTES {
+            break;
+        }
+        if length <= MAX_BODY_BYTES {
+            bytes.extend_from_slice(data);
+        }
+    }
+    if length > MAX_BODY_BYTES { Err(Failure::too_large(MAX_BODY_BYTES)) } else { Ok(bytes) }
+}
+
+/// An answer with a JSON body.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let bytes = serde_json::to_vec(body).expect("an answer is plain data");
+    (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response()
+}
+
+/// An answer that only says that it is done.
+pub(super) fn done() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}

@@ -1,0 +1,84 @@
+//! What every request goes through: CORS, headers of caution, figures.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL,
+    CONTENT_SECURITY_POLICY, ORIGIN, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::directory::SharedDirectory;
+
+/// Answers preflights, and adds to each answer what browsers need to know.
+///
+/// A preflight names no website, so it is answered for the union of all allowed domains; whether the page of the
+/// request itself may speak for its website is decided where the visitor is known.
+pub(super) async fn wrap(State(directory): State<Arc<SharedDirectory>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let origin = request.headers().get(ORIGIN).cloned();
+    let allowed =
+        origin.filter(|origin| origin.to_str().is_ok_and(|origin| directory.current().allowed_origin(origin)));
+    let mut response = if is_preflight(&request) { preflight(allowed.is_some()) } else { next.run(request).await };
+    let headers = response.headers_mut();
+    if let Some(origin) = allowed {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After"));
+    }
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    caution(headers);
+    record(&method, route.unwrap_or_else(|| "other".to_owned()), response.status(), started);
+    response
+}
+
+fn is_preflight(request: &Request) -> bool {
+    *request.method() == Method::OPTIONS
+        && request.headers().contains_key(ORIGIN)
+        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn preflight(is_allowed: bool) -> Response {
+    if !is_allowed {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let headers = [
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PATCH, DELETE"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type"),
+        (ACCESS_CONTROL_MAX_AGE, "600"),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+/// Answers are data: never run, framed, guessed at, or kept.
+fn caution(headers: &mut HeaderMap) {
+    let caution: [(HeaderName, &'static str); 4] = [
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (CACHE_CONTROL, "no-store"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ];
+    for (name, value) in caution {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+fn record(method: &Method, route: String, status: StatusCode, started: Instant) {
+    // Methods are the client's words; those that no route has are one.
+    let method = match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    };
+    let labels = [("method", method.to_owned()), ("route", route.clone()), ("status", status.as_str().to_owned())];
+    metrics::counter!(crate::metrics::HTTP_REQUESTS_TOTAL, &labels).increment(1);
+    metrics::histogram!(crate::metrics::HTTP_SECONDS, "route" => route).record(started.elapsed().as_secs_f64());
+}

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 
 use crate::generate;
-use crate::step::{command, root, run as run_command, say, sh, step, succeeds};
+use crate::layer::{self, Layer, Rounds};
+use crate::step::{command, root, run as run_command, say, sh, succeeds};
 
 /// The version of cargo-deny that is installed when there is none.
 const CARGO_DENY: &str = "0.18.9";
@@ -15,26 +16,30 @@ const CHANGED_MESSAGES: u64 = 5_000;
 /// Options of `cargo xtask check`.
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
-    /// Leave out what needs Node.js.
-    #[arg(long)]
-    no_packages: bool,
+    /// Run only this layer.
+    #[arg(long, value_name = "LAYER")]
+    only: Option<String>,
 }
 
-/// Runs every check; the first one that fails ends it.
+/// The layers in their order: what is cheap and fails often comes first.
+const LAYERS: &[Layer] = &[
+    Layer { name: "format", run: |_| sh("cargo fmt --all --check") },
+    Layer { name: "generated-files", run: |_| generate::check() },
+    Layer { name: "clippy", run: |_| sh("cargo clippy --workspace --all-targets --locked -- -D warnings") },
+    Layer { name: "rustdoc", run: |_| document() },
+    Layer { name: "dependencies", run: |_| dependencies() },
+    Layer { name: "npm-packages", run: |_| install_packages() },
+    Layer { name: "typescript", run: |_| sh("npm run check --workspaces --if-present") },
+    Layer { name: "vitest", run: |_| test_packages() },
+];
+
+/// Runs every check.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    step("format", || sh("cargo fmt --all --check"))?;
-    step("generated files", generate::check)?;
-    step("lints", || sh("cargo clippy --workspace --all-targets --locked -- -D warnings"))?;
-    step("documentation", || {
-        run_command(command("cargo doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings"))
-    })?;
-    step("dependencies", dependencies)?;
-    if !args.no_packages {
-        step("npm packages", install_packages)?;
-        step("TypeScript", || sh("npm run check --workspaces --if-present"))?;
-        step("TypeScript tests", test_packages)?;
-    }
-    Ok(())
+    layer::run(LAYERS, args.only.as_deref(), Rounds::Short)
+}
+
+fn document() -> Result<()> {
+    run_command(command("cargo doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// Bans, licences and sources always; advisories where their database can be had.

@@ -2,6 +2,7 @@
 
 mod check;
 mod generate;
+mod layer;
 mod step;
 mod test;
 

@@ -20,7 +20,7 @@ pub const MAX_METADATA_DEPTH: usize = 8;
 pub const MAX_PHASE_LENGTH: usize = 64;
 /// The longest `text` of an agent's activity, in characters.
 pub const MAX_ACTIVITY_LENGTH: usize = 2_000;
-/// The longest token, in bytes.
+/// The longest token, in characters, each of which is a byte in a token that is one.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// The longest `epoch`, in characters.
 pub const MAX_EPOCH_LENGTH: usize = 64;

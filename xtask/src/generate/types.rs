@@ -140,3 +140,26 @@ fn write_close_codes(out: &mut String) {
     out.push_str("} as const;\n\n/** One of {@link CLOSE_CODES}. */\n");
     out.push_str("export type CloseCode = (typeof CLOSE_CODES)[keyof typeof CLOSE_CODES];\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_named_in_the_plural() {
+        for (name, list) in [
+            ("ErrorCode", "ERROR_CODES"),
+            ("Visibility", "VISIBILITIES"),
+            ("ConversationStatus", "CONVERSATION_STATUSES"),
+        ] {
+            assert_eq!(constant(name), list);
+        }
+    }
+
+    #[test]
+    fn comments_take_as_many_lines_as_they_need() {
+        assert_eq!(comment("One.", "  "), "  /** One. */\n");
+        assert_eq!(comment("One.\n\nTwo.", ""), "/**\n * One.\n *\n * Two.\n */\n");
+        assert_eq!(comment("", ""), "");
+    }
+}

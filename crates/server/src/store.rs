@@ -8,16 +8,32 @@
 //! Access is checked inside the transaction: a [`Scope`] says whose conversations may be touched, and whatever
 //! lies outside it is [`StoreError::NotFound`].
 
+#[cfg(test)]
+mod contract;
+mod memory;
 mod model;
+mod rules;
+mod search;
+mod sqlite;
 
 use std::future::Future;
 use std::pin::Pin;
 
 use cossistant_protocol::{
-    ConversationId, ErrorCode, KeyId, MessageId, OrganizationId, PersonId, Timestamp, TypingPreview, UserType, WebsiteId,
+    ConversationId, ErrorCode, KeyId, MessageId, OrganizationId, PersonId, RequestId, Timestamp, TypingPreview, UserType, WebsiteId,
 };
 
+pub use memory::MemoryStore;
 pub use model::*;
+pub use sqlite::{
+    BackupError, BackupProgress, DataKind, OpenError, SqliteConfig, SqliteStore, WriteCounts, backup, restore,
+};
+
+/// How many conversations [`Store::open_conversations`] answers at most.
+pub const OPEN_MAX: usize = 20;
+
+/// Where [`ConversationItem::unread`] stops counting, so that a list costs the same whatever was left unread.
+pub const UNREAD_MAX: u64 = 1000;
 
 /// The answer to a call, some time later. Dropping it does not undo a write.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
@@ -85,13 +101,24 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- messages and conversations: writes ----
 
-    /// Stores a message. For [`Scope::Visitor`] an unknown conversation is created first, as that visitor's.
+    /// Stores a message. For [`Scope::Visitor`] an unknown conversation is created first, as that visitor's, if
+    /// `may_create` says so.
     ///
     /// Looked up in this order: access, idempotency key (a known one answers `duplicate`, or
     /// [`Conflict::OtherContent`] by its fingerprint), status (a closed conversation refuses a visitor with
     /// [`Conflict::Status`]; a visitor's public message reopens a resolved one, with a status event right behind
     /// the message). The events of the answer are in order and dense.
     fn append_message(&self, append: AppendMessage) -> StoreFuture<Appended>;
+
+    /// The message that stands under an idempotency key within the scope, with its fingerprint; a read.
+    fn known_message(
+        &self,
+        organization: OrganizationId,
+        scope: Scope,
+        conversation: ConversationId,
+        sender: PersonKey,
+        key: RequestId,
+    ) -> StoreFuture<Option<KnownMessage>>;
 
     /// Replaces the content of a message; [`StoreError::NotFound`] for a deleted one.
     fn edit_message(&self, edit: EditMessage) -> StoreFuture<Vec<StoredEvent>>;

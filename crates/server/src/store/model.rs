@@ -93,8 +93,25 @@ pub struct AppendMessage {
     pub metadata: Option<Arc<str>>,
     /// Who may read it.
     pub visibility: Visibility,
+    /// Whether a visitor's unknown conversation may be created.
+    pub may_create: bool,
     /// When.
     pub at: Timestamp,
+}
+
+/// A message found by its idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownMessage {
+    /// Its id.
+    pub message: MessageId,
+    /// Its place in the team's numbering.
+    pub team_seq: u64,
+    /// Its place in the visitor's numbering, unless it is a note.
+    pub visitor_seq: Option<u64>,
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// The hash of what was first sent.
+    pub fingerprint: [u8; 16],
 }
 
 /// The answer to an [`AppendMessage`].

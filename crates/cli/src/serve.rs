@@ -1,0 +1,187 @@
+//! `cossistant serve`: runs the server until it is told to stop.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
+use cossistant_server::config::{
+    Config, DEMO_ORGANIZATION, DEMO_PUBLIC_KEY, DEMO_SECRET_KEY, DEMO_WEBSITE, KEYS, LogFormat,
+};
+use cossistant_server::node::{Node, StartError};
+use cossistant_server::store::OpenError;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::Failure;
+
+/// Runs the server. Every key of the configuration is a flag.
+///
+/// Flags win over the environment (COSSISTANT_ + KEY in capitals), that over the file.
+///
+/// Example: cossistant serve --dev
+#[derive(Debug)]
+pub(crate) struct Serve {
+    flags: Vec<(String, String)>,
+    file: Option<PathBuf>,
+}
+
+fn flag_name(key: &str) -> &'static str {
+    // Flags live as long as the program, and there are few.
+    Box::leak(key.replace('_', "-").into_boxed_str())
+}
+
+impl Args for Serve {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let command = command
+            .about("Runs the server. Every key of the configuration is a flag")
+            .long_about(
+                "Runs the server. Every key of the configuration is a flag; flags win over the environment \
+                 (COSSISTANT_ and the key in capitals), and that over the file.",
+            )
+            .after_help("Example:\n  cossistant serve --dev")
+            .arg(
+                Arg::new("config")
+                    .long("config")
+                    .value_name("FILE")
+                    .help("A TOML file with keys of the configuration")
+                    .action(ArgAction::Set),
+            );
+        KEYS.iter().fold(command, |command, key| {
+            let arg = Arg::new(key.name).long(flag_name(key.name)).help(key.doc);
+            // A switch may stand without its value.
+            let arg = if key.default == "false" {
+                arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
+            } else {
+                arg.num_args(1).value_name(key.form).allow_hyphen_values(true)
+            };
+            let arg = if key.default.is_empty() || key.default == "false" {
+                arg
+            } else {
+                arg.help(format!("{} [default: {}]", key.doc, key.default))
+            };
+            command.arg(arg.action(ArgAction::Set))
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Serve {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let flags = KEYS
+            .iter()
+            .filter_map(|key| Some((key.name.to_owned(), matches.get_one::<String>(key.name)?.clone())))
+            .collect();
+        Ok(Self { flags, file: matches.get_one::<String>("config").map(PathBuf::from) })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Serve {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let (config, warnings) = Config::load(self.flags, std::env::vars(), self.file.as_deref())
+            .map_err(|error| Failure::Usage(error.into()))?;
+        start_log(&config);
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime")?;
+        runtime.block_on(serve(config))
+    }
+}
+
+fn start_log(config: &Config) {
+    let filter = tracing_subscriber::EnvFilter::new(format!("{},hyper=warn", config.log_level));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    // Signals are caught before the server says that it listens.
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    let node = Node::start(&config).await.map_err(|error| match &error {
+        StartError::Open(OpenError::WrongKind { .. }) | StartError::Auth(_) => Failure::Usage(error.into()),
+        _ => Failure::Failed(error.into()),
+    })?;
+    let url = format!("http://{}", node.address());
+    tracing::info!(%url, "listening");
+    if let Some(address) = node.ops_address() {
+        tracing::info!(url = %format!("http://{address}"), "health and metrics");
+    }
+    if let Some(file) = node.admin_key_file() {
+        tracing::info!(path = %file.path.display(), was_made = file.is_new, "the admin key");
+    }
+    if let Some(path) = &config.ready_file {
+        write_ready_file(path, &config, &node, &url)?;
+    }
+    if config.dev {
+        print_next_steps(&config, &url);
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!(window = ?config.drain_window, "draining; a second signal ends at once");
+    tokio::select! {
+        () = node.stop() => {}
+        _ = terminate.recv() => return Err(Failure::Failed(anyhow!("ended by a second signal"))),
+        _ = interrupt.recv() => return Err(Failure::Failed(anyhow!("ended by a second signal"))),
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Writes the file in one step, so that whoever waits for it never reads half of it.
+fn write_ready_file(path: &Path, config: &Config, node: &Node, url: &str) -> Result<(), Failure> {
+    let ws_url = format!("{}/ws", url.replacen("http", "ws", 1));
+    let demo = |value: &str| config.dev.then(|| value.to_owned());
+    let ready = serde_json::json!({
+        "url": url,
+        "wsUrl": ws_url,
+        "websiteId": demo(DEMO_WEBSITE),
+        "organizationId": demo(DEMO_ORGANIZATION),
+        "publicKey": demo(DEMO_PUBLIC_KEY),
+        "secretKey": demo(DEMO_SECRET_KEY),
+        "adminKey": node.admin_key().expose(),
+    });
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let write = || -> std::io::Result<()> {
+        use std::io::Write as _;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // The file holds the admin key.
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(format!("{ready}\n").as_bytes())?;
+        std::fs::rename(&new, path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(())
+}
+
+/// Tells a new user what to do next, in words that can be copied.
+#[expect(clippy::print_stdout, reason = "this is what the command says to the person who ran it")]
+fn print_next_steps(config: &Config, url: &str) {
+    let program = std::env::current_exe().map_or_else(|_| "cossistant".to_owned(), |path| path.display().to_string());
+    let chat = |kind: &str, sub: &str| {
+        format!(
+            "{program} chat --url {url} --conversation demo-1 \\\n      --token \"$({program} token --dev --type {kind} --sub {sub} --website {DEMO_WEBSITE})\""
+        )
+    };
+    println!("\nCossistant listens on {url} (data in {})", config.data.display());
+    println!("  API       {url}/openapi.json");
+    println!("  health    {url}/readyz");
+    println!("\nTalk, in two more terminals:\n\n  as a visitor:\n    {}\n", chat("visitor", "ada"));
+    println!("  as a team member, once the visitor is there:\n    {}\n", chat("user", "grace"));
+    println!("Ctrl-C stops the server.");
+}

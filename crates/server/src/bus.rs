@@ -1,0 +1,193 @@
+//! What shards tell each other.
+//!
+//! Every shard gets every notice once, over a bounded queue, and applies it to its own view: who is connected, who
+//! types, who has which conversation open. Durable events carry their `offset`, so a notice that was lost or came
+//! out of order is noticed, and the hole is filled from the store; everything else is ephemeral.
+
+use std::sync::Arc;
+
+use cossistant_protocol::{ConversationId, OrganizationId, PersonId};
+
+use crate::directory::Directory;
+use crate::event::{Event, Frame};
+use crate::store::{PersonKey, SiteKey, Websites};
+
+/// Which shard of this node says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardId(pub u16);
+
+/// One connection of one shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Source {
+    /// Whose connection.
+    pub shard: ShardId,
+    /// Which connection, never used twice by a shard.
+    pub connection: u64,
+}
+
+/// A person with what others see of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonInfo {
+    /// Who.
+    pub key: PersonKey,
+    /// The name, for people.
+    pub name: Option<Arc<str>>,
+    /// A picture.
+    pub avatar_url: Option<Arc<str>>,
+}
+
+/// Whose connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// A visitor on a website.
+    Visitor(SiteKey, PersonId),
+    /// A user or AI agent.
+    Member(OrganizationId, PersonKey),
+}
+
+/// What one shard tells all, itself included.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// Durable events of one website, committed.
+    Events(Vec<Arc<Event>>),
+    /// A person types.
+    TypingStarted {
+        /// On which website.
+        site: SiteKey,
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        person: Arc<PersonInfo>,
+        /// The connection that typed.
+        source: Source,
+    },
+    /// A person types no longer.
+    TypingStopped {
+        /// On which website.
+        site: SiteKey,
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        person: Arc<PersonInfo>,
+        /// Only if this connection typed last: it ended.
+        source: Option<Source>,
+    },
+    /// A person's text so far.
+    Progress {
+        /// On which website.
+        site: SiteKey,
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        person: Arc<PersonInfo>,
+        /// The encoded message.
+        frame: Frame,
+        /// Told to the visitor too.
+        to_visitor: bool,
+    },
+    /// A user's connection opens or leaves a conversation.
+    Viewing {
+        /// On which website.
+        site: SiteKey,
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        person: Arc<PersonInfo>,
+        /// The connection that views.
+        source: Source,
+        /// Opens or leaves.
+        is_viewing: bool,
+    },
+    /// What an AI agent is doing; the phase `done` ends it.
+    Activity {
+        /// On which website.
+        site: SiteKey,
+        /// Where.
+        conversation: ConversationId,
+        /// Which agent.
+        person: Arc<PersonInfo>,
+        /// A word for it.
+        phase: Arc<str>,
+        /// A text for people.
+        text: Option<Arc<str>>,
+        /// Told to the visitor too.
+        to_visitor: bool,
+    },
+    /// A person has read up to a place.
+    Seen {
+        /// On which website.
+        site: SiteKey,
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        person: PersonKey,
+        /// What the team is told.
+        team: Frame,
+        /// What the visitor is told.
+        visitor: Frame,
+    },
+    /// A shard has its first, or no longer any, connection of a person.
+    Presence {
+        /// Whose.
+        who: Who,
+        /// What others see of the person.
+        person: Arc<PersonInfo>,
+        /// Of a member: for which websites.
+        websites: Option<Websites>,
+        /// Which shard.
+        shard: ShardId,
+        /// First or no longer any.
+        is_here: bool,
+    },
+    /// A visitor came or left: the encoded message, for those who may see it.
+    VisitorPresence {
+        /// On which website.
+        site: SiteKey,
+        /// Who.
+        visitor: PersonId,
+        /// Came or left.
+        is_online: bool,
+        /// The visitor's open conversations.
+        conversations: Arc<[ConversationId]>,
+        /// `visitor_online` or `visitor_offline`; `None` for a visitor without an open conversation.
+        frame: Option<Frame>,
+    },
+    /// A visitor may have more or fewer open conversations than before: tell again if it is online.
+    OpenConversations {
+        /// On which website.
+        site: SiteKey,
+        /// Who.
+        visitor: PersonId,
+    },
+    /// A visitor became a known person; connections of `previous` close.
+    Identified {
+        /// On which website.
+        site: SiteKey,
+        /// Who the visitor is now.
+        visitor: PersonId,
+        /// Who it was, if it was merged into a known one.
+        previous: Option<PersonId>,
+        /// The conversations that are now this visitor's.
+        conversations: Arc<[ConversationId]>,
+        /// The encoded message.
+        frame: Frame,
+    },
+    /// Set-up changed: every connection is held against it again.
+    Directory(Arc<Directory>),
+    /// Connections of a person end.
+    Disconnect {
+        /// Whose.
+        who: Who,
+        /// Whether access was revoked: then for good.
+        is_revoked: bool,
+    },
+}
+
+/// Tells every shard.
+///
+/// A call never waits: a queue that is full loses the notice and the shard behind it compares its places with the
+/// store.
+pub trait Bus: Send + Sync + 'static {
+    /// Hands a notice to every shard, in the order of the calls of one thread.
+    fn publish(&self, notice: Notice);
+}

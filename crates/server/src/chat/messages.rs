@@ -1,0 +1,325 @@
+//! Messages: sent, edited, deleted, seen.
+
+use std::sync::Arc;
+
+use cossistant_protocol::fields::Text;
+use cossistant_protocol::{
+    ConversationId, ConversationSeen, ErrorCode, Invalid, MessageAck, MessageContent, MessageId, NewMessage, RequestId,
+    SendMessage, ServerMessage, Timestamp, UserType, Visibility,
+};
+use sha2::{Digest, Sha256};
+
+use super::{Chat, ChatError, sanitize, visitor_edit_limit};
+use crate::auth::Principal;
+use crate::bus::Notice;
+use crate::event::{Frame, read_message};
+use crate::limits::SenderKey;
+use crate::store::{
+    AppendMessage, Appended, Audience, Conversation, DeleteMessage, EditMessage, MarkSeen, SeenMark, StoreError,
+};
+
+impl Chat {
+    /// Stores a message and tells everyone who may read it. Without a key the server makes one up.
+    ///
+    /// The answer comes after the message is on stable storage. A key that is known already is answered with the
+    /// first message's places, whatever the rates and the conversation's status are now.
+    ///
+    /// # Errors
+    /// `forbidden` for what the role may not send, `not_found`, `conflict`, `rate_limited`, `unavailable`.
+    pub async fn send_message(
+        &self,
+        actor: &Principal,
+        key: Option<RequestId>,
+        send: SendMessage,
+        now: Timestamp,
+    ) -> Result<MessageAck, ChatError> {
+        let visibility = send.visibility.unwrap_or(Visibility::Public);
+        if !actor.kind.is_team() {
+            if visibility == Visibility::Internal {
+                return Err(ChatError::forbidden("notes are for users and AI agents only"));
+            }
+            if send.content.html.is_some() {
+                return Err(ChatError::forbidden("html is for users and AI agents only"));
+            }
+        }
+        let key = key.unwrap_or_else(|| self.ids.request(now));
+        let digest = Sha256::digest(send.canonical());
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&digest[..16]);
+        if let Err(retry_after) = self.take_message(actor, now) {
+            return self.answer_known(actor, &send.conversation_id, &key, fingerprint, retry_after).await;
+        }
+        let (content, search_text) = prepare(send.content)?;
+        let metadata = send.metadata.as_ref().map(|object| json(object));
+        let append = AppendMessage {
+            organization: actor.organization.clone(),
+            scope: actor.scope(),
+            conversation: send.conversation_id.clone(),
+            message: self.ids.message(now),
+            sender: actor.key(),
+            sender_name: actor.name.clone(),
+            key: key.clone(),
+            fingerprint,
+            content,
+            search_text,
+            metadata,
+            visibility,
+            may_create: !self.limiter.new_conversations.is_on(),
+            at: now,
+        };
+        let appended = self.append(actor, append).await?;
+        self.publish_appended(&appended);
+        let seq = match actor.scope().audience() {
+            Audience::Team => appended.team_seq,
+            Audience::Visitor => appended.visitor_seq.unwrap_or_default(),
+        };
+        Ok(MessageAck {
+            id: key,
+            conversation_id: send.conversation_id,
+            message_id: appended.message,
+            seq,
+            created_at: appended.created_at,
+            duplicate: appended.duplicate.then_some(true),
+        })
+    }
+
+    /// Appends; a conversation that would have to be created first counts against its own rate.
+    async fn append(&self, actor: &Principal, append: AppendMessage) -> Result<Appended, ChatError> {
+        if append.may_create {
+            return Ok(self.store.append_message(append).await?);
+        }
+        match self.store.append_message(append.clone()).await {
+            Err(StoreError::NotFound) if actor.kind == UserType::Visitor => {
+                self.take_conversation(actor, append.at)?;
+                Ok(self.store.append_message(AppendMessage { may_create: true, ..append }).await?)
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    /// Publishes what an append did; a conversation that began or reopened may change whom the team sees online.
+    fn publish_appended(&self, appended: &Appended) {
+        use crate::store::EventBody;
+        self.publish(&appended.events);
+        for event in &appended.events {
+            if let EventBody::Created { visitor, .. } = &event.body {
+                self.bus.publish(Notice::OpenConversations { site: event.website.clone(), visitor: visitor.clone() });
+            }
+        }
+    }
+
+    /// Takes a token for a message from the sender's bucket.
+    fn take_message(&self, actor: &Principal, now: Timestamp) -> Result<(), u64> {
+        let key = SenderKey {
+            organization: actor.organization.clone(),
+            website: actor.visitor_site().map(|site| site.website),
+            person: actor.key(),
+        };
+        let buckets = match actor.kind {
+            UserType::Visitor => &self.limiter.visitor_messages,
+            UserType::User | UserType::AiAgent => &self.limiter.team_messages,
+        };
+        buckets.take(key, now.as_millis())
+    }
+
+    /// Takes a token for a new conversation from a visitor's bucket.
+    pub(crate) fn take_conversation(&self, actor: &Principal, now: Timestamp) -> Result<(), ChatError> {
+        let Some(site) = actor.visitor_site() else { return Ok(()) };
+        self.limiter
+            .new_conversations
+            .take((site.website, actor.id.clone()), now.as_millis())
+            .map_err(ChatError::rate_limited)
+    }
+
+    /// Past the rate only a message that is stored already is answered.
+    async fn answer_known(
+        &self,
+        actor: &Principal,
+        conversation: &ConversationId,
+        key: &RequestId,
+        fingerprint: [u8; 16],
+        retry_after: u64,
+    ) -> Result<MessageAck, ChatError> {
+        let known = self
+            .store
+            .known_message(
+                actor.organization.clone(),
+                actor.scope(),
+                conversation.clone(),
+                actor.key(),
+                key.clone(),
+            )
+            .await;
+        let known = match known {
+            Ok(Some(known)) => known,
+            Ok(None) => return Err(ChatError::rate_limited(retry_after)),
+            Err(StoreError::NotFound) if !actor.kind.is_team() => return Err(ChatError::rate_limited(retry_after)),
+            Err(error) => return Err(error.into()),
+        };
+        if known.fingerprint != fingerprint {
+            return Err(StoreError::Conflict(crate::store::Conflict::OtherContent).into());
+        }
+        Ok(MessageAck {
+            id: key.clone(),
+            conversation_id: conversation.clone(),
+            message_id: known.message,
+            seq: match actor.scope().audience() {
+                Audience::Team => known.team_seq,
+                Audience::Visitor => known.visitor_seq.unwrap_or_default(),
+            },
+            created_at: known.created_at,
+            duplicate: Some(true),
+        })
+    }
+
+    /// Replaces the content of a message: one's own (a visitor within five minutes), or a note.
+    ///
+    /// # Errors
+    /// `not_found` (a deleted one too), `forbidden`, `invalid_message`, `unavailable`.
+    pub async fn edit_message(
+        &self,
+        actor: &Principal,
+        conversation: ConversationId,
+        message: MessageId,
+        content: MessageContent,
+        now: Timestamp,
+    ) -> Result<NewMessage, ChatError> {
+        if !actor.kind.is_team() && content.html.is_some() {
+            return Err(ChatError::forbidden("html is for users and AI agents only"));
+        }
+        content.check().map_err(|invalid| ChatError::invalid(invalid.under("content")))?;
+        let (content, search_text) = prepare(content)?;
+        let events = self
+            .store
+            .edit_message(EditMessage {
+                organization: actor.organization.clone(),
+                scope: actor.scope(),
+                conversation: conversation.clone(),
+                message: message.clone(),
+                editor: actor.key(),
+                not_before: (!actor.kind.is_team()).then(|| visitor_edit_limit(now)),
+                content,
+                search_text,
+                at: now,
+            })
+            .await?;
+        self.publish(&events);
+        let stored = self.store.message(actor.organization.clone(), actor.scope(), conversation, message).await?;
+        read_message(&stored, actor.scope().audience()).ok_or_else(ChatError::not_found)
+    }
+
+    /// Deletes what a message says and keeps its place.
+    ///
+    /// # Errors
+    /// `not_found` (a deleted one too), `forbidden`, `unavailable`.
+    pub async fn delete_message(
+        &self,
+        actor: &Principal,
+        conversation: ConversationId,
+        message: MessageId,
+        now: Timestamp,
+    ) -> Result<(), ChatError> {
+        let events = self
+            .store
+            .delete_message(DeleteMessage {
+                organization: actor.organization.clone(),
+                scope: actor.scope(),
+                conversation,
+                message,
+                editor: actor.key(),
+                is_admin: actor.is_admin,
+                not_before: (!actor.kind.is_team()).then(|| visitor_edit_limit(now)),
+                at: now,
+            })
+            .await?;
+        self.publish(&events);
+        Ok(())
+    }
+
+    /// Moves one's mark forward and tells those who may know.
+    ///
+    /// # Errors
+    /// `not_found`, `unavailable`.
+    pub async fn mark_seen(
+        &self,
+        actor: &Principal,
+        conversation: ConversationId,
+        seq: u64,
+        now: Timestamp,
+    ) -> Result<(), ChatError> {
+        let moved = self
+            .store
+            .mark_seen(MarkSeen {
+                organization: actor.organization.clone(),
+                scope: actor.scope(),
+                conversation: conversation.clone(),
+                person: actor.key(),
+                name: actor.name.clone(),
+                avatar_url: actor.avatar_url.clone(),
+                seq,
+                at: now,
+            })
+            .await?;
+        if let Some(mark) = moved {
+            let frame = |audience| Frame::new(&seen_message(&mark, conversation.clone(), audience));
+            self.bus.publish(Notice::Seen {
+                site: mark.website.clone(),
+                conversation: conversation.clone(),
+                person: mark.person.clone(),
+                team: frame(Audience::Team),
+                visitor: frame(Audience::Visitor),
+            });
+        }
+        Ok(())
+    }
+
+    /// A conversation that the principal may touch.
+    ///
+    /// # Errors
+    /// `not_found`, `unavailable`.
+    pub async fn access(&self, actor: &Principal, conversation: ConversationId) -> Result<Conversation, ChatError> {
+        Ok(self.store.conversation(actor.organization.clone(), actor.scope(), conversation).await?)
+    }
+}
+
+/// The `conversation_seen` of a mark, in an audience's numbering.
+pub(crate) fn seen_message(mark: &SeenMark, conversation: ConversationId, audience: Audience) -> ServerMessage {
+    ServerMessage::ConversationSeen(ConversationSeen {
+        conversation_id: conversation,
+        user_id: mark.person.id.clone(),
+        user_type: mark.person.kind,
+        last_seen_seq: match audience {
+            Audience::Team => mark.team_seq,
+            Audience::Visitor => mark.visitor_seq,
+        },
+        seen_at: mark.at,
+        user_name: mark.name.as_deref().map(str::to_owned),
+        avatar_url: mark.avatar_url.as_deref().map(str::to_owned),
+        website_id: mark.website.website.clone(),
+        organization_id: mark.website.organization.clone(),
+    })
+}
+
+/// The content as it is kept, with sanitised HTML, and the words that a search finds it by.
+fn prepare(mut content: MessageContent) -> Result<(Arc<str>, String), ChatError> {
+    let mut words = content.text.as_ref().map(|text| text.as_str().to_owned()).unwrap_or_default();
+    if let Some(html) = content.html.take() {
+        let clean = sanitize::html(html.as_str());
+        words.push(' ');
+        words.push_str(&sanitize::words(&clean));
+        let too_long = |_| ChatError::invalid(Invalid::new("content.html", "is too long once it is made safe"));
+        content.html = Some(Text::new(clean).map_err(too_long)?);
+        // Nothing may be left of a message that was all script.
+        if content.check().is_err() {
+            return Err(ChatError {
+                code: ErrorCode::InvalidMessage,
+                ..ChatError::invalid(Invalid::new("content.html", "has nothing that may be shown"))
+            });
+        }
+    }
+    Ok((json(&content), words))
+}
+
+fn json(value: &impl serde::Serialize) -> Arc<str> {
+    Arc::from(serde_json::to_string(value).expect("plain data is always JSON"))
+}

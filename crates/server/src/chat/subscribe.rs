@@ -1,0 +1,198 @@
+//! What a subscriber is told first: the state, and the plan of the replay.
+
+use std::sync::Arc;
+
+use cossistant_protocol::{Channel, ConversationId, ErrorCode, Timestamp, WebsiteId};
+
+use super::{Chat, ChatError, require_team};
+use crate::auth::Principal;
+use crate::event::Event;
+use crate::store::{Audience, Conversation, CreateConversation, SeenMark, SiteKey, StoreError};
+
+/// How many events are read from the store at a time.
+const PAGE: usize = 64;
+
+/// What a client asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscribeRequest {
+    /// Which channel.
+    pub channel: Channel,
+    /// Replay all that follows this place.
+    pub after: Option<u64>,
+    /// Replay the newest so many.
+    pub last: Option<u64>,
+    /// The store's life in which `after` was seen.
+    pub epoch: Option<String>,
+}
+
+/// The durable state of a channel at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The website.
+    pub site: SiteKey,
+    /// Its newest offset at that moment: what is past it comes live.
+    pub website_head: u64,
+    /// Of a conversation: itself and who has read how far.
+    pub conversation: Option<(Conversation, Vec<SeenMark>)>,
+    /// The newest place of the channel, in the subscriber's numbering.
+    pub head: u64,
+    /// Whether nothing is missing.
+    pub is_recovered: bool,
+    /// The replay: places past this one, up to `head`.
+    pub replay_after: u64,
+    /// The first events of the replay.
+    pub page: Vec<Arc<Event>>,
+}
+
+/// More events of a replay.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The events.
+    pub events: Vec<Arc<Event>>,
+}
+
+/// Events of a website that a subscriber was too slow to take live.
+#[derive(Debug, Clone)]
+pub struct CatchUp {
+    /// The events.
+    pub events: Vec<Arc<Event>>,
+    /// Whether there may be more.
+    pub has_more: bool,
+}
+
+impl Chat {
+    /// Checks access to a channel and reads its state. A visitor's unknown conversation is created.
+    ///
+    /// # Errors
+    /// `forbidden` for a visitor's website, `not_found`, `rate_limited`, `unavailable`.
+    pub async fn subscribe(
+        &self,
+        actor: &Principal,
+        request: &SubscribeRequest,
+        now: Timestamp,
+    ) -> Result<Snapshot, ChatError> {
+        let audience = actor.scope().audience();
+        let (site, website_head, conversation, head) = match &request.channel {
+            Channel::Conversation(id) => {
+                let snapshot = match self.conversation_snapshot(actor, id).await {
+                    Err(error) if error.code == ErrorCode::NotFound && !actor.kind.is_team() => {
+                        self.create_own(actor, id, now).await?;
+                        self.conversation_snapshot(actor, id).await?
+                    }
+                    answer => answer?,
+                };
+                let head = snapshot.conversation.head(audience);
+                let site = snapshot.conversation.website.clone();
+                (site, snapshot.website_head, Some((snapshot.conversation, snapshot.seen)), head)
+            }
+            Channel::Website(id) => {
+                let site = self.website(actor, id)?;
+                let head = self.store.website_snapshot(site.organization.clone(), site.website.clone()).await?.head;
+                (site, head, None, head)
+            }
+        };
+        let (is_recovered, replay_after) = self.plan(request, head);
+        let mut snapshot =
+            Snapshot { site, website_head, conversation, head, is_recovered, replay_after, page: Vec::new() };
+        if replay_after < head {
+            let channel = request.channel.clone();
+            snapshot.page = self.page(&snapshot.site, &channel, audience, replay_after, head).await?.events;
+        }
+        Ok(snapshot)
+    }
+
+    /// Whether nothing will be missing, and after which place the replay begins (`head` for none).
+    fn plan(&self, request: &SubscribeRequest, head: u64) -> (bool, u64) {
+        let is_other_epoch = request.epoch.as_deref().is_some_and(|epoch| epoch != self.epoch());
+        let after = match (request.after, request.last) {
+            (Some(after), _) if is_other_epoch || after > head => return (false, head),
+            (Some(after), _) => after,
+            (None, Some(last)) => head.saturating_sub(last),
+            (None, None) => head,
+        };
+        if head - after > self.replay_limit { (false, head) } else { (true, after) }
+    }
+
+    async fn conversation_snapshot(
+        &self,
+        actor: &Principal,
+        id: &ConversationId,
+    ) -> Result<crate::store::ConversationSnapshot, ChatError> {
+        Ok(self.store.conversation_snapshot(actor.organization.clone(), actor.scope(), id.clone()).await?)
+    }
+
+    /// Creates a visitor's own conversation under an id that it chose.
+    async fn create_own(&self, actor: &Principal, id: &ConversationId, now: Timestamp) -> Result<(), ChatError> {
+        let Some(website) = actor.visitor_site() else { return Err(ChatError::not_found()) };
+        self.take_conversation(actor, now)?;
+        let create = CreateConversation { website, visitor: actor.id.clone(), conversation: id.clone(), at: now };
+        match self.store.create_conversation(create).await {
+            Ok(created) => {
+                self.publish_created(&created);
+                Ok(())
+            }
+            // That the id is somebody else's must look like any other conversation that one may not see.
+            Err(StoreError::Conflict(_)) => Err(ChatError::not_found()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Publishes a conversation's beginning; the team may now see its visitor online.
+    pub(crate) fn publish_created(&self, created: &crate::store::Created) {
+        self.publish(&created.events);
+        if !created.events.is_empty() {
+            self.bus.publish(crate::bus::Notice::OpenConversations {
+                site: created.conversation.website.clone(),
+                visitor: created.conversation.visitor.clone(),
+            });
+        }
+    }
+
+    /// A website that a team member may see.
+    ///
+    /// # Errors
+    /// `forbidden` for visitors, `not_found`.
+    pub fn website(&self, actor: &Principal, id: &WebsiteId) -> Result<SiteKey, ChatError> {
+        require_team(actor)?;
+        let site = SiteKey { organization: actor.organization.clone(), website: id.clone() };
+        let stands = actor.websites.contains(id) && self.directory.current().website(&site).is_some();
+        if stands { Ok(site) } else { Err(ChatError::not_found()) }
+    }
+
+    /// Events of a channel past a place, at most a page of them.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn page(
+        &self,
+        site: &SiteKey,
+        channel: &Channel,
+        audience: Audience,
+        after: u64,
+        upto: u64,
+    ) -> Result<Page, ChatError> {
+        let organization = site.organization.clone();
+        let stored = match channel {
+            Channel::Conversation(id) => {
+                self.store.conversation_events(organization, id.clone(), audience, after, upto, PAGE).await?
+            }
+            Channel::Website(id) => self.store.website_events(organization, id.clone(), after, upto, PAGE).await?,
+        };
+        Ok(Page { events: stored.iter().map(|event| Arc::new(Event::encode(event))).collect() })
+    }
+
+    /// Events of a website past an offset, for those who did not take them live.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn catch_up(&self, site: &SiteKey, after: u64) -> Result<CatchUp, ChatError> {
+        let stored = self
+            .store
+            .website_events(site.organization.clone(), site.website.clone(), after, u64::MAX >> 1, PAGE)
+            .await?;
+        Ok(CatchUp {
+            has_more: stored.len() == PAGE,
+            events: stored.iter().map(|event| Arc::new(Event::encode(event))).collect(),
+        })
+    }
+}

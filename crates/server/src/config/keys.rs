@@ -1,0 +1,167 @@
+//! The one table of keys: name, type, default and meaning. Fields, readers and `--help` come from it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::value::{AddressRange, LogFormat, LogLevel, Value};
+use crate::auth::Secret;
+use crate::directory::SigningAlgorithm;
+
+/// One key of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name in the file. As a flag it has `--` before it and `-` for `_`; in the environment it is in capitals
+    /// behind `COSSISTANT_`.
+    pub name: &'static str,
+    /// What it means, one sentence or more.
+    pub doc: &'static str,
+    /// What stands for its value in `--help`; empty for a switch, whose flag has no value.
+    pub form: &'static str,
+    /// Its default as it would be written; empty when it is unset.
+    pub default: &'static str,
+    pub(super) allowed: &'static str,
+    pub(super) set: fn(&mut Config, &str) -> bool,
+}
+
+impl Key {
+    /// Whether its value must not be shown.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.form == <Secret as Value>::FORM
+    }
+
+    /// Whether its flag has no value.
+    #[must_use]
+    pub const fn is_switch(&self) -> bool {
+        self.form.is_empty()
+    }
+}
+
+macro_rules! keys {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:literal;)+) => {
+        /// Everything that an operator can set; made by [`Config::load`].
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Config {
+            $($(#[doc = $doc])+ pub $name: $type,)+
+        }
+
+        impl Default for Config {
+            fn default() -> Self {
+                Self { $($name: Value::read($default).expect(concat!("the default of ", stringify!($name)))),+ }
+            }
+        }
+
+        /// All keys, in the order in which `--help` shows them.
+        pub const KEYS: &[Key] = &[$(Key {
+            name: stringify!($name),
+            doc: concat!($($doc),+).trim_ascii(),
+            form: <$type as Value>::FORM,
+            default: $default,
+            allowed: <$type as Value>::ALLOWED,
+            set: |config, text| <$type as Value>::read(text).map(|value| config.$name = value).is_some(),
+        }),+];
+    };
+}
+
+keys! {
+    /// Where the server listens; port 0 takes a free one.
+    listen: SocketAddr = "127.0.0.1:8787";
+    /// The folder of the embedded store and of the server's own secrets.
+    data: PathBuf = "./data";
+    /// Makes a demo organization with known keys, listens on loopback only, and switches the limits off.
+    dev: bool = "false";
+    /// A file that is written, as JSON, once the server listens.
+    ready_file: Option<PathBuf> = "";
+    /// An address of its own for health and metrics.
+    ops_listen: Option<SocketAddr> = "";
+    /// How many threads carry connections; 0 for one per core.
+    shards: usize = "0";
+    /// How long a stopping server waits for its connections to leave.
+    drain_window: Duration = "10s";
+
+    /// The admin key, `ak_…`; when unset, one is made at the first start and kept in the data folder.
+    admin_key: Option<Secret> = "";
+    /// A secret by which HS256 tokens of all organizations are verified.
+    jwt_secret: Option<Secret> = "";
+    /// A public key by which tokens of all organizations are verified: a PEM, or the path of one.
+    jwt_public_key: Option<String> = "";
+    /// A JWKS by which tokens of all organizations are verified: an http or https address, or a path.
+    jwt_jwks_url: Option<String> = "";
+    /// The algorithm of the public key, and of JWKS keys that name none; when unset, the kind of key says it.
+    jwt_algorithm: Option<SigningAlgorithm> = "";
+    /// How often the JWKS is read anew, so that withdrawn keys go; an unknown key has it read at once.
+    jwt_jwks_refresh: Duration = "10m";
+    /// How long a visitor who comes back is known again; each visit begins it anew.
+    visitor_token_life: Duration = "180d";
+
+    /// How log lines are written: text or json.
+    log_format: LogFormat = "text";
+    /// From which weight on log lines are written: error, warn, info, debug or trace.
+    log_level: LogLevel = "info";
+
+    /// Proxies whose X-Forwarded-For is believed.
+    trusted_proxies: Vec<AddressRange> = "";
+    /// After how long an unfinished request is cut.
+    request_timeout: Duration = "10s";
+    /// Lets webhooks go to private addresses.
+    webhook_allow_private: bool = "false";
+
+    /// How often client and server give a sign of life; after 2.5 of them in silence a connection is closed.
+    heartbeat_interval: Duration = "30s";
+    /// How long a new connection may take to authenticate; never longer than 2.5 heartbeats.
+    auth_timeout: Duration = "5s";
+    /// How long a visitor whose connection broke is still online.
+    presence_grace: Duration = "10s";
+    /// After how long a silence a typing state ends.
+    typing_expiry: Duration = "6s";
+    /// How often a client tells that somebody types; when unset, a third of the expiry.
+    typing_interval: Option<Duration> = "";
+
+    /// The most bytes of one message, inflated.
+    max_message_bytes: usize = "65536";
+    /// The most bytes that wait for one slow reader.
+    max_outbox_bytes: usize = "1048576";
+    /// The most events that one subscription replays.
+    replay_limit: usize = "1000";
+
+    /// Messages a second of a visitor, all connections and HTTP together; 0 for no limit.
+    limit_visitor_messages: f64 = "10";
+    /// Messages at once of a visitor.
+    limit_visitor_messages_burst: u64 = "50";
+    /// Messages a second of a user or AI agent; 0 for no limit.
+    limit_team_messages: f64 = "200";
+    /// Messages at once of a user or AI agent.
+    limit_team_messages_burst: u64 = "1000";
+    /// Ephemeral events a second of a connection, above which the newest wins; 0 for no limit.
+    limit_ephemeral: f64 = "50";
+    /// Ephemeral events at once of a connection.
+    limit_ephemeral_burst: u64 = "200";
+    /// Subscriptions of a connection; 0 for no limit.
+    limit_subscriptions: u64 = "1000";
+    /// Frames a second of a connection, control frames too; 0 for no limit.
+    limit_frames: f64 = "300";
+    /// Frames at once of a connection.
+    limit_frames_burst: u64 = "2000";
+    /// New connections a second of an address; 0 for no limit.
+    limit_connects: f64 = "50";
+    /// New connections at once of an address.
+    limit_connects_burst: u64 = "500";
+    /// Open connections of an address; 0 for no limit.
+    limit_connections: u64 = "10000";
+    /// Open connections of the process; 0 for no limit.
+    limit_connections_total: u64 = "0";
+    /// New visitors a second of an address; 0 for no limit.
+    limit_new_visitors: f64 = "5";
+    /// New visitors at once of an address; 0 for as many as a second brings, at least 1.
+    limit_new_visitors_burst: u64 = "0";
+    /// New conversations a second of a visitor; 0 for no limit.
+    limit_new_conversations: f64 = "1";
+    /// New conversations at once of a visitor; 0 for as many as a second brings, at least 1.
+    limit_new_conversations_burst: u64 = "0";
+
+    /// Postgres in place of the embedded store; not in this version.
+    database_url: Option<Secret> = "";
+    /// NATS in place of the in-process bus; not in this version.
+    nats_url: Option<Secret> = "";
+}

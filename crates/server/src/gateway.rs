@@ -1,0 +1,17 @@
+//! WebSockets: the upgrade, the framing, and the loop of each connection.
+
+mod connection;
+pub mod deflate;
+mod driver;
+pub mod frame;
+pub mod handshake;
+mod jobs;
+mod shard;
+mod upgrade;
+mod wheel;
+
+pub(crate) use connection::ConnectionConfig;
+pub(crate) use driver::Driver;
+pub(crate) use jobs::Jobs;
+pub(crate) use shard::{Arrival, Credential, Shard, ShardConfig};
+pub(crate) use upgrade::{Admission, Upgrader};

@@ -1,0 +1,298 @@
+//! One connection's own state: how far it has got, how it behaves, when it must be looked at again.
+//!
+//! Pure: times are given, nothing is awaited. What it is subscribed to is the hub's business.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use cossistant_protocol::{ConversationId, Limits, RequestId};
+
+use crate::limits::{Bucket, Rate};
+use crate::store::SiteKey;
+
+/// Settings that a connection needs; times in ms.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionConfig {
+    pub(crate) heartbeat_ms: u64,
+    pub(crate) auth_timeout_ms: u64,
+    pub(crate) typing_expiry_ms: u64,
+    pub(crate) frames: Rate,
+    pub(crate) ephemeral: Rate,
+    /// As clients are told them.
+    pub(crate) limits: Limits,
+}
+
+/// How far a connection has got.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Its first message must bring the credentials until then.
+    Waiting { until_ms: u64 },
+    /// Its credentials are being checked.
+    Authenticating { request: Option<RequestId> },
+    /// It speaks for a principal.
+    Ready,
+    /// The close frame is on its way; after that time the socket is dropped.
+    Closing { until_ms: u64 },
+}
+
+/// An ephemeral message, once its conversation's website is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ephemeral {
+    TypingStart,
+    TypingStop,
+    TypingProgress(String),
+    ViewingStart,
+    ViewingStop,
+    Activity { phase: String, text: Option<String>, to_visitor: bool },
+    Seen(u64),
+}
+
+impl Ephemeral {
+    /// Whether a newer message makes this one pointless.
+    fn is_replaced_by(&self, newer: &Self) -> bool {
+        let kind = |ephemeral: &Self| match ephemeral {
+            Self::TypingStart | Self::TypingStop | Self::TypingProgress(_) => 0,
+            Self::ViewingStart | Self::ViewingStop => 1,
+            Self::Activity { .. } => 2,
+            Self::Seen(_) => 3,
+        };
+        kind(self) == kind(newer)
+    }
+}
+
+/// An ephemeral message with where it belongs.
+#[derive(Debug, Clone)]
+pub(crate) struct EphemeralMessage {
+    pub(crate) id: Option<RequestId>,
+    pub(crate) conversation: ConversationId,
+    pub(crate) body: Ephemeral,
+}
+
+/// A person's typing in one conversation by this connection.
+#[derive(Debug)]
+pub(crate) struct TypingUntil {
+    pub(crate) site: SiteKey,
+    pub(crate) conversation: ConversationId,
+    pub(crate) until_ms: u64,
+    pub(crate) told_ms: u64,
+}
+
+/// How many invalid messages in a window are abuse, and the window in ms.
+const MAX_INVALID: u32 = 100;
+const INVALID_WINDOW_MS: u64 = 60_000;
+/// How many conversations' websites a connection remembers.
+const MAX_KNOWN: usize = 32;
+/// How many ephemeral messages wait for their rate; the oldest goes first.
+const MAX_DEFERRED: usize = 32;
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) serial: u64,
+    pub(crate) phase: Phase,
+    pub(crate) address: IpAddr,
+    pub(crate) origin: Option<Box<str>>,
+    pub(crate) deflate: bool,
+    pub(crate) last_inbound_ms: u64,
+    pub(crate) next_ping_ms: u64,
+    pub(crate) armed_ms: u64,
+    pub(crate) was_warned: bool,
+    pub(crate) in_flight: u16,
+    pub(crate) typing: Vec<TypingUntil>,
+    pub(crate) deferred: VecDeque<EphemeralMessage>,
+    pub(crate) deferred_until_ms: u64,
+    frames: Bucket,
+    ephemeral: Bucket,
+    invalid: u32,
+    invalid_since_ms: u64,
+    known: VecDeque<(ConversationId, SiteKey)>,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        config: &ConnectionConfig,
+        serial: u64,
+        address: IpAddr,
+        origin: Option<String>,
+        deflate: bool,
+        now_ms: u64,
+    ) -> Self {
+        Self {
+            serial,
+            phase: Phase::Waiting { until_ms: now_ms + config.auth_timeout_ms },
+            address,
+            origin: origin.map(Into::into),
+            deflate,
+            last_inbound_ms: now_ms,
+            next_ping_ms: now_ms + config.heartbeat_ms,
+            armed_ms: u64::MAX,
+            was_warned: false,
+            in_flight: 0,
+            typing: Vec::new(),
+            deferred: VecDeque::new(),
+            deferred_until_ms: u64::MAX,
+            frames: Bucket::full(&config.frames, now_ms),
+            ephemeral: Bucket::full(&config.ephemeral, now_ms),
+            invalid: 0,
+            invalid_since_ms: now_ms,
+            known: VecDeque::new(),
+        }
+    }
+
+    /// Counts a frame of any kind; `false` past the rate.
+    pub(crate) fn count_frame(&mut self, config: &ConnectionConfig, now_ms: u64) -> bool {
+        self.last_inbound_ms = now_ms;
+        self.frames.take(&config.frames, now_ms).is_ok()
+    }
+
+    /// Counts an invalid message; `false` when that makes too many.
+    pub(crate) fn count_invalid(&mut self, now_ms: u64) -> bool {
+        if now_ms.saturating_sub(self.invalid_since_ms) > INVALID_WINDOW_MS {
+            self.invalid = 0;
+            self.invalid_since_ms = now_ms;
+        }
+        self.invalid += 1;
+        self.invalid < MAX_INVALID
+    }
+
+    /// Takes an ephemeral message now, or keeps the newest of its kind for when the rate allows it.
+    pub(crate) fn admit(
+        &mut self,
+        config: &ConnectionConfig,
+        message: EphemeralMessage,
+        now_ms: u64,
+    ) -> Option<EphemeralMessage> {
+        if self.deferred.is_empty() {
+            match self.ephemeral.take(&config.ephemeral, now_ms) {
+                Ok(()) => return Some(message),
+                Err(wait_ms) => self.deferred_until_ms = now_ms + wait_ms,
+            }
+        }
+        self.deferred
+            .retain(|older| older.conversation != message.conversation || !older.body.is_replaced_by(&message.body));
+        if self.deferred.len() == MAX_DEFERRED {
+            self.deferred.pop_front();
+        }
+        self.deferred.push_back(message);
+        None
+    }
+
+    /// The kept ephemeral messages whose time has come.
+    pub(crate) fn admit_deferred(&mut self, config: &ConnectionConfig, now_ms: u64) -> Vec<EphemeralMessage> {
+        let mut admitted = Vec::new();
+        while !self.deferred.is_empty() {
+            match self.ephemeral.take(&config.ephemeral, now_ms) {
+                Ok(()) => admitted.extend(self.deferred.pop_front()),
+                Err(wait_ms) => {
+                    self.deferred_until_ms = now_ms + wait_ms;
+                    return admitted;
+                }
+            }
+        }
+        self.deferred_until_ms = u64::MAX;
+        admitted
+    }
+
+    /// The website of a conversation, if it was looked up lately.
+    pub(crate) fn known(&self, conversation: &ConversationId) -> Option<SiteKey> {
+        self.known.iter().find(|(id, _)| id == conversation).map(|(_, site)| site.clone())
+    }
+
+    /// Remembers the website of a conversation.
+    pub(crate) fn remember(&mut self, conversation: ConversationId, site: SiteKey) {
+        if self.known(&conversation).is_none() {
+            if self.known.len() == MAX_KNOWN {
+                self.known.pop_front();
+            }
+            self.known.push_back((conversation, site));
+        }
+    }
+
+    /// When it must be looked at next, in ms; `expires_ms` is the token's end.
+    pub(crate) fn next_deadline_ms(&self, config: &ConnectionConfig, expires_ms: Option<u64>) -> u64 {
+        match self.phase {
+            Phase::Waiting { until_ms } | Phase::Closing { until_ms } => until_ms,
+            Phase::Authenticating { .. } => self.silence_deadline_ms(config),
+            Phase::Ready => {
+                let typing = self.typing.iter().map(|typing| typing.until_ms).min().unwrap_or(u64::MAX);
+                let token = match expires_ms {
+                    Some(expires) if self.was_warned => expires,
+                    Some(expires) => expires.saturating_sub(TOKEN_WARNING_MS),
+                    None => u64::MAX,
+                };
+                self.next_ping_ms
+                    .min(self.silence_deadline_ms(config))
+                    .min(typing)
+                    .min(token)
+                    .min(self.deferred_until_ms)
+            }
+        }
+    }
+
+    /// When silence has lasted too long: 2.5 heartbeats.
+    pub(crate) fn silence_deadline_ms(&self, config: &ConnectionConfig) -> u64 {
+        self.last_inbound_ms + config.heartbeat_ms * 5 / 2
+    }
+}
+
+/// How long before its end a token's holder is warned, in ms.
+pub(crate) const TOKEN_WARNING_MS: u64 = 60_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> ConnectionConfig {
+        ConnectionConfig {
+            heartbeat_ms: 30_000,
+            auth_timeout_ms: 5_000,
+            typing_expiry_ms: 6_000,
+            frames: Rate { per_second: 1.0, burst: 2.0 },
+            ephemeral: Rate { per_second: 10.0, burst: 1.0 },
+            limits: Limits {
+                max_message_bytes: 65_536,
+                max_text_length: 16_000,
+                max_subscriptions: None,
+                typing_interval: None,
+                typing_expiry: 6_000,
+            },
+        }
+    }
+
+    fn connection() -> Connection {
+        Connection::new(&config(), 1, IpAddr::from([127, 0, 0, 1]), None, false, 0)
+    }
+
+    #[test]
+    fn too_many_ephemeral_messages_are_merged_and_the_newest_wins() {
+        let (config, mut connection) = (config(), connection());
+        let conversation = ConversationId::new("c").unwrap();
+        let progress = |text: &str| EphemeralMessage {
+            id: None,
+            conversation: conversation.clone(),
+            body: Ephemeral::TypingProgress(text.to_owned()),
+        };
+        assert!(connection.admit(&config, progress("a"), 0).is_some());
+        assert!(connection.admit(&config, progress("ab"), 0).is_none());
+        assert!(connection.admit(&config, progress("abc"), 0).is_none());
+        assert_eq!(connection.deferred_until_ms, 100);
+        let admitted = connection.admit_deferred(&config, 100);
+        assert_eq!(admitted.len(), 1);
+        assert_eq!(admitted[0].body, Ephemeral::TypingProgress("abc".to_owned()));
+    }
+
+    #[test]
+    fn a_hundred_invalid_messages_in_a_minute_are_abuse() {
+        let mut connection = connection();
+        assert!((0..99).all(|_| connection.count_invalid(1_000)));
+        assert!(!connection.count_invalid(1_000));
+        assert!(connection.count_invalid(100_000), "another minute");
+    }
+
+    #[test]
+    fn frames_past_the_rate_are_noticed() {
+        let (config, mut connection) = (config(), connection());
+        assert!(connection.count_frame(&config, 0) && connection.count_frame(&config, 0));
+        assert!(!connection.count_frame(&config, 0));
+    }
+}

@@ -1,0 +1,231 @@
+//! What a shard's core asks for and cannot do itself: keys, the store, other shards.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use cossistant_protocol::{
+    CloseCode, ConversationId, ErrorCode, PersonId, ServerMessage, Timestamp, UserType, VisitorPresence, WebsiteId,
+};
+
+use super::shard::{Credential, Done, Job, LogIn, LoggedIn};
+use crate::auth::{AuthError, Authenticator, Principal, PrincipalFields};
+use crate::bus::{Bus, Notice};
+use crate::chat::Chat;
+use crate::directory::SharedDirectory;
+use crate::event::{Event, Frame};
+use crate::gateway::connection::EphemeralMessage;
+use crate::hub::{Answer, Ask};
+use crate::limits::Buckets;
+use crate::store::{PersonKey, SiteKey, StoreError, TouchPerson, Websites};
+
+/// Runs the jobs of every shard.
+pub(crate) struct Jobs {
+    chat: Arc<Chat>,
+    auth: Arc<Authenticator>,
+    directory: Arc<SharedDirectory>,
+    bus: Arc<dyn Bus>,
+    new_visitors: Arc<Buckets<IpAddr>>,
+}
+
+/// Who connected, to be noted once it has been told.
+pub(crate) type Visit = Option<Box<TouchPerson>>;
+
+impl Jobs {
+    pub(crate) fn new(
+        chat: Arc<Chat>,
+        auth: Arc<Authenticator>,
+        directory: Arc<SharedDirectory>,
+        bus: Arc<dyn Bus>,
+        new_visitors: Arc<Buckets<IpAddr>>,
+    ) -> Self {
+        Self { chat, auth, directory, bus, new_visitors }
+    }
+
+    pub(crate) fn publish(&self, notice: Notice) {
+        self.bus.publish(notice);
+    }
+
+    /// Runs a job; the result goes back to the core. A visit is noted afterwards with [`Jobs::note`].
+    pub(crate) async fn run(&self, job: Job, now: Timestamp) -> (Done, Visit) {
+        let done = match job {
+            Job::LogIn(log_in) => {
+                let page = log_in.page.clone();
+                let result = self.log_in(*log_in, now).await;
+                let visit = result.as_ref().ok().map(|logged_in| self.visit(&logged_in.principal, page, now));
+                return (Done::LoggedIn(result.map(Box::new)), visit);
+            }
+            Job::Renew { id, token } => {
+                let result =
+                    self.auth.authenticate_socket(token.expose(), None, &self.directory.current(), now).await;
+                let result = match result {
+                    Ok(principal) => self.resolve(principal).await,
+                    Err(error) => Err(error),
+                };
+                Done::Renewed { id, result }
+            }
+            Job::Ask { principal, ask } => Done::Answered(self.ask(&principal, ask, now).await),
+            Job::Send { principal, id, send } => {
+                let conversation = send.conversation_id.clone();
+                let result = self.chat.send_message(&principal, id.clone(), *send, now).await;
+                Done::Sent { id, conversation, result }
+            }
+            Job::Locate { principal, message } => {
+                let result = self.chat.access(&principal, message.conversation.clone()).await;
+                Done::Located { message, result: result.map(|conversation| conversation.website) }
+            }
+            Job::Seen { principal, message: EphemeralMessage { id, conversation, .. }, seq } => {
+                Done::Seen { id, result: self.chat.mark_seen(&principal, conversation, seq, now).await }
+            }
+        };
+        (done, None)
+    }
+
+    async fn ask(&self, principal: &Principal, ask: Ask, now: Timestamp) -> Answer {
+        match ask {
+            Ask::Locate(conversation) => {
+                Answer::Located(self.chat.access(principal, conversation).await.map(|conversation| conversation.website))
+            }
+            Ask::Subscribe(request) => {
+                Answer::Snapshot(self.chat.subscribe(principal, &request, now).await.map(Box::new))
+            }
+            Ask::Page { site, channel, after, upto } => {
+                Answer::Page(self.chat.page(&site, &channel, principal.scope().audience(), after, upto).await)
+            }
+            Ask::CatchUp { site, after } => Answer::CatchUp(self.chat.catch_up(&site, after).await),
+        }
+    }
+
+    async fn log_in(&self, log_in: LogIn, now: Timestamp) -> Result<LoggedIn, AuthError> {
+        let directory = self.directory.current();
+        match log_in.credential {
+            Credential::Bearer(token) => {
+                let agent_id = log_in.agent_id.as_deref();
+                let principal = self.auth.authenticate_socket(token.expose(), agent_id, &directory, now).await?;
+                principal.check_origin(log_in.origin.as_deref(), &directory)?;
+                Ok(LoggedIn { principal: self.resolve(principal).await?, visitor_token: None })
+            }
+            Credential::PublicKey(key) => {
+                let website = self.auth.admit_page(&key, log_in.origin.as_deref(), &directory)?;
+                if self.new_visitors.take(log_in.address, now.as_millis()).is_err() {
+                    return Err(AuthError {
+                        code: ErrorCode::RateLimited,
+                        close: CloseCode::RateLimited,
+                        message: "too many new visitors from this address",
+                    });
+                }
+                let (principal, issued) = self.auth.admit_visitor(&website, self.chat.ids.visitor(now), now);
+                Ok(LoggedIn { principal, visitor_token: Some(issued.token) })
+            }
+        }
+    }
+
+    /// A visitor who was merged into a known person is that person.
+    async fn resolve(&self, principal: Principal) -> Result<Principal, AuthError> {
+        let Some(site) = principal.visitor_site() else { return Ok(principal) };
+        match self.chat.store.resolve_visitor(site, principal.id.clone()).await {
+            Ok(visitor) if visitor == principal.id => Ok(principal),
+            Ok(visitor) => {
+                let mut fields = PrincipalFields::clone(&principal);
+                fields.id = visitor;
+                Ok(Principal::from(fields))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "could not resolve a visitor");
+                Err(AuthError {
+                    code: ErrorCode::Unavailable,
+                    close: CloseCode::Internal,
+                    message: "the store is unavailable",
+                })
+            }
+        }
+    }
+
+    fn visit(&self, principal: &Principal, page: Option<String>, now: Timestamp) -> Box<TouchPerson> {
+        let directory = self.directory.current();
+        let websites: Vec<WebsiteId> = match &principal.websites {
+            Websites::Only(ids) => ids.to_vec(),
+            Websites::All => directory
+                .websites()
+                .filter(|website| website.row.key.organization == principal.organization)
+                .map(|website| website.row.key.website.clone())
+                .collect(),
+        };
+        Box::new(TouchPerson {
+            person: principal.key(),
+            organization: principal.organization.clone(),
+            websites,
+            name: principal.name.clone(),
+            email: principal.email.clone(),
+            avatar_url: principal.avatar_url.clone(),
+            page,
+            at: now,
+        })
+    }
+
+    /// Notes a visit. That it could not be noted keeps nobody from chatting.
+    pub(crate) async fn note(&self, visit: TouchPerson) {
+        if let Err(error) = self.chat.store.touch_person(visit).await {
+            tracing::warn!(%error, "a visit was not noted");
+        }
+    }
+
+    /// Events of a website past an offset; `None` if they could not be read.
+    pub(crate) async fn fill(&self, site: &SiteKey, after: u64) -> Option<(Vec<Arc<Event>>, bool)> {
+        match self.chat.catch_up(site, after).await {
+            Ok(read) => Some((read.events, read.has_more)),
+            Err(error) => {
+                tracing::warn!(%error, "a hole in a website's events could not be filled yet");
+                None
+            }
+        }
+    }
+
+    /// A visitor's conversations that are not closed.
+    pub(crate) async fn open_conversations(
+        &self,
+        site: &SiteKey,
+        visitor: &PersonId,
+    ) -> Result<Vec<ConversationId>, StoreError> {
+        self.chat.store.open_conversations(site.clone(), visitor.clone()).await
+    }
+
+    /// Tells everyone that a visitor came or left.
+    pub(crate) async fn tell_presence(&self, site: &SiteKey, visitor: &PersonId, is_online: bool, now: Timestamp) {
+        let conversations: Arc<[ConversationId]> = match self.open_conversations(site, visitor).await {
+            Ok(conversations) => conversations.into(),
+            Err(error) => {
+                tracing::warn!(%error, "a visitor's presence could not be told");
+                return;
+            }
+        };
+        let frame = conversations.first().map(|latest| {
+            let body = VisitorPresence {
+                conversation_id: latest.clone(),
+                conversation_ids: conversations.to_vec(),
+                visitor_id: visitor.clone(),
+                website_id: site.website.clone(),
+                organization_id: site.organization.clone(),
+                last_seen_at: (!is_online).then_some(now),
+            };
+            let message =
+                if is_online { ServerMessage::VisitorOnline(body) } else { ServerMessage::VisitorOffline(body) };
+            Frame::new(&message)
+        });
+        let (site, visitor) = (site.clone(), visitor.clone());
+        if !is_online {
+            let person = PersonKey { kind: UserType::Visitor, id: visitor.clone() };
+            self.note(TouchPerson {
+                person,
+                organization: site.organization.clone(),
+                websites: vec![site.website.clone()],
+                name: None,
+                email: None,
+                avatar_url: None,
+                page: None,
+                at: now,
+            })
+            .await;
+        }
+        self.bus.publish(Notice::VisitorPresence { site, visitor, is_online, conversations, frame });
+    }
+}

@@ -1,0 +1,304 @@
+//! One shard's core: connections and hub on one thread, without I/O.
+//!
+//! Texts, timers, answers and notices go in; [`Output`]s come out, and bytes wait in the outboxes. The driver
+//! (`driver.rs`) moves bytes and runs the jobs; a simulator does the same on a virtual clock.
+
+mod commands;
+mod lifecycle;
+
+
+use std::net::IpAddr;
+
+use cossistant_protocol::{
+    CloseCode, ConnectionId, ErrorCode, ErrorMessage, MessageAck, RequestId, ServerMessage, Timestamp,
+};
+
+pub(crate) use lifecycle::Arrival;
+
+use super::connection::{Connection, ConnectionConfig, EphemeralMessage, Phase};
+use super::frame;
+use super::wheel::Wheel;
+use crate::auth::{AuthError, Principal, Secret};
+use crate::bus::Notice;
+use crate::chat::ChatError;
+use crate::hub::{Answer, Ask, ConnRef, Effect, Hub, HubConfig, LocalKey};
+use crate::store::SiteKey;
+
+/// Work that needs the store or the keys; its result comes back with [`Shard::handle_done`].
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Check credentials.
+    LogIn(Box<LogIn>),
+    /// Check a new token of a live connection.
+    Renew { id: Option<RequestId>, token: Secret },
+    /// A question of the hub.
+    Ask { principal: Principal, ask: Ask },
+    /// Store a message.
+    Send { principal: Principal, id: Option<RequestId>, send: Box<cossistant_protocol::SendMessage> },
+    /// Look up where an ephemeral message belongs.
+    Locate { principal: Principal, message: EphemeralMessage },
+    /// Move a mark.
+    Seen { principal: Principal, message: EphemeralMessage, seq: u64 },
+}
+
+/// What a connection brought to say who it is.
+#[derive(Debug)]
+pub(crate) enum Credential {
+    /// A token or secret key, by header, subprotocol, query or first message.
+    Bearer(Secret),
+    /// A public key: an anonymous visitor.
+    PublicKey(String),
+}
+
+/// What is needed to check credentials.
+#[derive(Debug)]
+pub(crate) struct LogIn {
+    pub(crate) credential: Credential,
+    pub(crate) agent_id: Option<String>,
+    pub(crate) origin: Option<String>,
+    pub(crate) page: Option<String>,
+    pub(crate) address: IpAddr,
+    /// Whether it came as a message, which secret keys may too.
+    pub(crate) request: Option<RequestId>,
+}
+
+/// Accepted credentials.
+#[derive(Debug)]
+pub(crate) struct LoggedIn {
+    pub(crate) principal: Principal,
+    /// The token of a visitor that was made just now.
+    pub(crate) visitor_token: Option<String>,
+}
+
+/// The result of a [`Job`].
+#[derive(Debug)]
+pub(crate) enum Done {
+    LoggedIn(Result<Box<LoggedIn>, AuthError>),
+    Renewed { id: Option<RequestId>, result: Result<Principal, AuthError> },
+    Answered(Answer),
+    Sent { id: Option<RequestId>, conversation: cossistant_protocol::ConversationId, result: Result<MessageAck, ChatError> },
+    Located { message: EphemeralMessage, result: Result<SiteKey, ChatError> },
+    Seen { id: Option<RequestId>, result: Result<(), ChatError> },
+}
+
+/// What the driver must do.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// Run a job for a connection.
+    Job(ConnRef, Job),
+    /// Read a website's events past an offset; back with [`Shard::handle_fill`].
+    Fill { site: u32, key: SiteKey, after: u64 },
+    /// Tell everyone of a visitor who came or left.
+    TellPresence { site: SiteKey, visitor: cossistant_protocol::PersonId },
+    /// Tell every shard.
+    Publish(Notice),
+    /// Write these frames and then close; the connection never got further.
+    Refuse(ConnRef, Vec<bytes::Bytes>),
+    /// Let go of the socket at once.
+    Drop(ConnRef),
+    /// Look at the connection's reading state again.
+    Wake(ConnRef),
+}
+
+/// What a timer is for.
+#[derive(Debug)]
+enum TimerKey {
+    /// Something about a connection is due.
+    Connection(ConnRef),
+    /// A lost person's grace is over.
+    Grace(LocalKey),
+    /// A website waits for an event that may have been lost.
+    Gap(u32),
+    /// A connection's turn to close in a drain.
+    Drain(ConnRef),
+}
+
+/// How long a website waits for an event that came out of turn, in ms.
+const GAP_MS: u64 = 20;
+/// How long a close frame is tried, in ms.
+const CLOSE_MS: u64 = 10_000;
+/// The most jobs of one connection that are under way before no more is read from it.
+const MAX_IN_FLIGHT: u16 = 64;
+/// The most subscription requests of one connection that wait before no more is read from it.
+const MAX_WAITING_COMMANDS: usize = 1_024;
+
+/// Settings of a shard.
+#[derive(Debug, Clone)]
+pub(crate) struct ShardConfig {
+    pub(crate) hub: HubConfig,
+    pub(crate) connection: std::sync::Arc<ConnectionConfig>,
+}
+
+/// Figures of a shard, counted since its start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Figures {
+    pub(crate) frames_in: u64,
+    pub(crate) messages_sent: u64,
+    pub(crate) slow_closes: u64,
+    pub(crate) refused: u64,
+}
+
+/// Connections and hub of one thread.
+pub(crate) struct Shard {
+    config: ShardConfig,
+    hub: Hub,
+    connections: Vec<Option<Connection>>,
+    next_serial: u64,
+    wheel: Wheel<TimerKey>,
+    outputs: Vec<Output>,
+    directory: std::sync::Arc<crate::directory::Directory>,
+    ids: std::sync::Arc<crate::chat::Ids>,
+    figures: Figures,
+    now: Timestamp,
+}
+
+impl Shard {
+    pub(crate) fn new(
+        config: ShardConfig,
+        directory: std::sync::Arc<crate::directory::Directory>,
+        ids: std::sync::Arc<crate::chat::Ids>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            hub: Hub::new(config.hub.clone()),
+            config,
+            connections: Vec::new(),
+            next_serial: 1,
+            wheel: Wheel::new(now.as_millis()),
+            outputs: Vec::new(),
+            directory,
+            ids,
+            figures: Figures::default(),
+            now,
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.now.as_millis()
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    pub(crate) fn hub_mut(&mut self) -> &mut Hub {
+        &mut self.hub
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        self.figures
+    }
+
+    pub(crate) fn connection_count(&self) -> usize {
+        self.connections.iter().flatten().count()
+    }
+
+    /// What must be done since the last call, in order.
+    pub(crate) fn take_outputs(&mut self) -> Vec<Output> {
+        self.drain_effects();
+        std::mem::take(&mut self.outputs)
+    }
+
+    pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
+        self.wheel.next_deadline_ms()
+    }
+
+    pub(crate) fn connection(&self, index: u32) -> Option<&Connection> {
+        self.connections.get(index as usize)?.as_ref()
+    }
+
+    fn connection_mut(&mut self, index: u32) -> Option<&mut Connection> {
+        self.connections.get_mut(index as usize)?.as_mut()
+    }
+
+    /// Whether the slot still has the connection that it had.
+    pub(crate) fn is_current(&self, at: ConnRef) -> bool {
+        self.connection(at.index).is_some_and(|connection| connection.serial == at.serial)
+    }
+
+    fn at(&self, index: u32) -> Option<ConnRef> {
+        self.connection(index).map(|connection| ConnRef { index, serial: connection.serial })
+    }
+
+    /// Whether more may be read from a connection now.
+    pub(crate) fn is_reading(&self, index: u32) -> bool {
+        self.connection(index).is_some_and(|connection| match connection.phase {
+            Phase::Waiting { .. } | Phase::Closing { .. } => true,
+            Phase::Authenticating { .. } => false,
+            Phase::Ready => {
+                connection.in_flight < MAX_IN_FLIGHT && self.hub.waiting_commands(index) < MAX_WAITING_COMMANDS
+            }
+        })
+    }
+
+    /// Whether nothing more is queued for a connection but its close frame.
+    pub(crate) fn is_closing(&self, index: u32) -> bool {
+        self.connection(index).is_some_and(|connection| matches!(connection.phase, Phase::Closing { .. }))
+    }
+
+    fn principal(&self, index: u32) -> Option<Principal> {
+        self.hub.conn(index).map(|conn| conn.principal.clone())
+    }
+
+    /// Turns what the hub asks for into outputs.
+    fn drain_effects(&mut self) {
+        loop {
+            let effects = self.hub.take_effects();
+            if effects.is_empty() {
+                return;
+            }
+            for effect in effects {
+                match effect {
+                    Effect::Ask(at, ask) => {
+                        if let Some(principal) = self.principal(at.index) {
+                            self.outputs.push(Output::Job(at, Job::Ask { principal, ask }));
+                        }
+                    }
+                    Effect::Fill { site, key, after } => self.outputs.push(Output::Fill { site, key, after }),
+                    Effect::TellPresence { site, visitor } => {
+                        self.outputs.push(Output::TellPresence { site, visitor });
+                    }
+                    Effect::Publish(notice) => self.outputs.push(Output::Publish(notice)),
+                    Effect::Close(at, code, reason) => {
+                        if self.is_current(at) {
+                            self.close(at.index, code, reason);
+                        }
+                    }
+                    Effect::GapTimer { site } => {
+                        let at_ms = self.now_ms() + GAP_MS;
+                        self.wheel.insert(at_ms, TimerKey::Gap(site));
+                    }
+                    Effect::GraceTimer { at_ms, key } => self.wheel.insert(at_ms, TimerKey::Grace(key)),
+                }
+            }
+        }
+    }
+
+    fn error(&mut self, index: u32, id: Option<RequestId>, error: ChatError) {
+        self.figures.refused += 1;
+        let message = ErrorMessage {
+            id,
+            error: error.message,
+            code: error.code,
+            details: error.details,
+            retry_after: error.retry_after,
+        };
+        self.hub.send(index, &ServerMessage::Error(message));
+    }
+}
+
+fn error_frame(id: Option<RequestId>, code: ErrorCode, text: &str) -> bytes::Bytes {
+    let message =
+        ServerMessage::Error(ErrorMessage { id, error: text.to_owned(), code, details: None, retry_after: None });
+    frame::text_frame(&message.encode())
+}
+
+/// The connection's id on the wire.
+fn connection_id(ids: &crate::chat::Ids, now: Timestamp) -> ConnectionId {
+    ids.connection(now)
+}
+
+/// The frames of a refusal: the error, then the close.
+fn refusal(id: Option<RequestId>, error: ErrorCode, text: &str, close: CloseCode) -> Vec<bytes::Bytes> {
+    vec![error_frame(id, error, text), frame::close_frame(close.as_u16(), text)]
+}

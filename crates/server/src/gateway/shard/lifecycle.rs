@@ -1,0 +1,437 @@
+//! How a connection begins, lives and ends.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use cossistant_protocol::{
+    Authenticated, CloseCode, ConnectionEstablished, ErrorCode, Reconnect, RequestId, ServerMessage, Team,
+    Timestamp, TokenExpiring, UserType,
+};
+
+use super::{
+    CLOSE_MS, Credential, Job, LogIn, LoggedIn, Output, Shard, TimerKey, connection_id, refusal,
+};
+use crate::auth::{AuthError, Principal, Secret};
+use crate::bus::{Notice, Who};
+use crate::chat::ChatError;
+use crate::event::Event;
+use crate::gateway::connection::{Connection, Phase, TOKEN_WARNING_MS};
+use crate::gateway::frame::{self, FrameError};
+use crate::hub::ConnRef;
+use crate::store::SiteKey;
+
+/// A connection that was just upgraded.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) address: IpAddr,
+    pub(crate) origin: Option<String>,
+    pub(crate) deflate: bool,
+    /// `None`: the first message must bring it.
+    pub(crate) credential: Option<Credential>,
+    pub(crate) agent_id: Option<String>,
+    pub(crate) page: Option<String>,
+}
+
+impl Shard {
+    /// Takes a new connection.
+    pub(crate) fn open(&mut self, arrival: Arrival, now: Timestamp) -> ConnRef {
+        self.now = now;
+        let index = self.hub.reserve();
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        let at = ConnRef { index, serial };
+        if self.connections.len() <= index as usize {
+            self.connections.resize_with(index as usize + 1, || None);
+        }
+        let Arrival { address, origin, deflate, credential, agent_id, page } = arrival;
+        let mut connection =
+            Connection::new(&self.config.connection, serial, address, origin.clone(), deflate, now.as_millis());
+        if let Some(credential) = credential {
+            connection.phase = Phase::Authenticating { request: None };
+            let log_in = LogIn { credential, agent_id, origin, page, address, request: None };
+            self.outputs.push(Output::Job(at, Job::LogIn(Box::new(log_in))));
+        }
+        self.connections[index as usize] = Some(connection);
+        self.arm(index);
+        at
+    }
+
+    pub(super) fn log_in(&mut self, index: u32, id: Option<RequestId>, token: Secret) {
+        let Some(at) = self.at(index) else { return };
+        let Some(connection) = self.connection_mut(index) else { return };
+        connection.phase = Phase::Authenticating { request: id.clone() };
+        let log_in = LogIn {
+            credential: Credential::Bearer(token),
+            agent_id: None,
+            origin: connection.origin.as_deref().map(str::to_owned),
+            page: None,
+            address: connection.address,
+            request: id,
+        };
+        self.outputs.push(Output::Job(at, Job::LogIn(Box::new(log_in))));
+    }
+
+    pub(super) fn finish_log_in(&mut self, index: u32, result: Result<Box<LoggedIn>, AuthError>) {
+        let now = self.now;
+        let Some(at) = self.at(index) else { return };
+        let Some(connection) = self.connection_mut(index) else { return };
+        let Phase::Authenticating { request } = &mut connection.phase else { return };
+        let request = request.take();
+        // The set-up may have changed while the credentials were checked.
+        let result = result.and_then(|logged_in| {
+            logged_in.principal.recheck(&self.directory)?;
+            Ok(logged_in)
+        });
+        let LoggedIn { principal, visitor_token } = match result {
+            Ok(logged_in) => *logged_in,
+            Err(error) => return self.refuse(index, request, error.code, error.close, error.message),
+        };
+        let Some(connection) = self.connection_mut(index) else { return };
+        connection.phase = Phase::Ready;
+        let deflate = connection.deflate;
+        let established = self.established(&principal, visitor_token, now);
+        self.hub.connect(at, principal, deflate);
+        self.hub.send(index, &ServerMessage::ConnectionEstablished(established));
+        self.arm(index);
+        self.outputs.push(Output::Wake(at));
+    }
+
+    fn established(
+        &self,
+        principal: &Principal,
+        visitor_token: Option<String>,
+        now: Timestamp,
+    ) -> ConnectionEstablished {
+        let config = &self.config.connection;
+        let team = principal.visitor_site().map(|site| {
+            let members = self.hub.team(&site);
+            Team { online: !members.is_empty(), members }
+        });
+        ConnectionEstablished {
+            connection_id: connection_id(&self.ids, now),
+            server_time: now.as_millis(),
+            user_id: principal.id.clone(),
+            user_type: principal.kind,
+            heartbeat_interval: config.heartbeat_ms,
+            limits: config.limits.clone(),
+            visitor_token,
+            expires_at: principal.expires_at,
+            team,
+        }
+    }
+
+    pub(super) fn finish_renewal(&mut self, index: u32, id: Option<RequestId>, result: Result<Principal, AuthError>) {
+        let Some(current) = self.principal(index) else { return };
+        let renewed = match result {
+            Ok(renewed) => renewed,
+            // A token that is refused changes nothing: the present one still stands.
+            Err(error) => return self.error(index, id, ChatError::new(error.code, error.message)),
+        };
+        if matches!(current.credential, crate::auth::CredentialKind::SecretKey(_)) || !current.is_same_person(&renewed) {
+            return self.error(index, id, ChatError::forbidden("the token is of another principal"));
+        }
+        let Some(expires_at) = renewed.expires_at else { return };
+        if let Some(conn) = self.hub.conn_mut(index) {
+            conn.principal = renewed.clone();
+        }
+        if let Some(connection) = self.connection_mut(index) {
+            connection.was_warned = false;
+        }
+        self.hub.send(index, &ServerMessage::Authenticated(Authenticated { id, expires_at }));
+        self.hub.revoke_uncovered(index, |site| renewed.websites.contains(&site.website));
+        self.arm(index);
+    }
+
+    /// Refuses a connection that was never established: the error, then the close.
+    pub(super) fn refuse(
+        &mut self,
+        index: u32,
+        id: Option<RequestId>,
+        error: ErrorCode,
+        close: CloseCode,
+        text: &str,
+    ) {
+        let until_ms = self.now_ms() + CLOSE_MS;
+        self.figures.refused += 1;
+        let Some(at) = self.at(index) else { return };
+        if let Some(connection) = self.connection_mut(index) {
+            connection.phase = Phase::Closing { until_ms };
+        }
+        self.outputs.push(Output::Refuse(at, refusal(id, error, text, close)));
+        self.arm(index);
+    }
+
+    /// Closes a connection: what is queued is still written, then the close frame.
+    pub(crate) fn close(&mut self, index: u32, code: CloseCode, reason: &str) {
+        let until_ms = self.now_ms() + CLOSE_MS;
+        let Some(at) = self.at(index) else { return };
+        let Some(connection) = self.connection_mut(index) else { return };
+        match connection.phase {
+            Phase::Closing { .. } => return,
+            Phase::Waiting { .. } | Phase::Authenticating { .. } => {
+                connection.phase = Phase::Closing { until_ms };
+                let frames = vec![frame::close_frame(code.as_u16(), reason)];
+                self.outputs.push(Output::Refuse(at, frames));
+                return self.arm(index);
+            }
+            Phase::Ready => connection.phase = Phase::Closing { until_ms },
+        }
+        tracing::debug!(code = code.as_u16(), reason, "closing a connection");
+        if code == CloseCode::SlowReader {
+            self.figures.slow_closes += 1;
+        }
+        self.hub.retire(index, frame::close_frame(code.as_u16(), reason));
+        self.arm(index);
+    }
+
+    /// Takes a ping of the peer.
+    pub(crate) fn handle_ping(&mut self, index: u32, payload: &[u8], now: Timestamp) {
+        self.now = now;
+        if self.count_frame(index) && !self.is_closing(index) {
+            self.hub.push_durable(index, frame::pong_frame(payload));
+        }
+    }
+
+    /// Takes a pong of the peer: it lives.
+    pub(crate) fn handle_pong(&mut self, index: u32, now: Timestamp) {
+        self.now = now;
+        self.count_frame(index);
+    }
+
+    /// Takes a close frame of the peer. A code of a peer that means to leave ends its presence at once.
+    pub(crate) fn handle_close(&mut self, index: u32, code: Option<u16>, now: Timestamp) -> bytes::Bytes {
+        self.now = now;
+        let is_clean = matches!(code, None | Some(1000 | 1001));
+        self.end(index, is_clean);
+        frame::close_reply(code)
+    }
+
+    /// Takes bytes that are no WebSocket frames of ours.
+    pub(crate) fn handle_frame_error(&mut self, index: u32, error: FrameError, now: Timestamp) {
+        self.now = now;
+        let code = CloseCode::ALL.iter().find(|code| code.as_u16() == error.close_code());
+        self.close(index, code.copied().unwrap_or(CloseCode::ProtocolError), error.reason());
+    }
+
+    /// The socket is gone without a word.
+    pub(crate) fn handle_lost(&mut self, index: u32, now: Timestamp) {
+        self.now = now;
+        self.end(index, false);
+    }
+
+    /// Forgets a connection.
+    fn end(&mut self, index: u32, is_clean: bool) {
+        if self.connection(index).is_none() {
+            return;
+        }
+        let now_ms = self.now_ms();
+        self.connections[index as usize] = None;
+        self.hub.disconnect(index, is_clean, now_ms);
+    }
+
+    // ---- timers ----
+
+    /// Sees to it that the connection is looked at when something is due.
+    pub(super) fn arm(&mut self, index: u32) {
+        let config = Arc::clone(&self.config.connection);
+        let expires = self.hub.conn(index).and_then(|conn| conn.principal.expires_at).map(Timestamp::as_millis);
+        let Some(at) = self.at(index) else { return };
+        let Some(connection) = self.connection_mut(index) else { return };
+        let deadline = connection.next_deadline_ms(&config, expires);
+        if deadline < connection.armed_ms {
+            connection.armed_ms = deadline;
+            self.wheel.insert(deadline, TimerKey::Connection(at));
+        }
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timers(&mut self, now: Timestamp) {
+        self.now = now;
+        let mut due = Vec::new();
+        self.wheel.expire(now.as_millis(), &mut due);
+        for key in due {
+            match key {
+                TimerKey::Connection(at) if self.is_current(at) => self.check(at.index),
+                TimerKey::Drain(at) if self.is_current(at) => {
+                    self.close(at.index, CloseCode::GoingAway, "draining");
+                }
+                TimerKey::Connection(_) | TimerKey::Drain(_) => {}
+                TimerKey::Grace(key) => self.hub.handle_grace(&key, now.as_millis()),
+                TimerKey::Gap(site) => self.hub.handle_gap(site),
+            }
+        }
+    }
+
+    /// Looks at a connection whose timer fired.
+    fn check(&mut self, index: u32) {
+        let now_ms = self.now_ms();
+        let config = Arc::clone(&self.config.connection);
+        let Some(at) = self.at(index) else { return };
+        let Some(connection) = self.connection_mut(index) else { return };
+        connection.armed_ms = u64::MAX;
+        match connection.phase {
+            Phase::Waiting { until_ms } if until_ms <= now_ms => {
+                self.close(index, CloseCode::TimedOut, "no authentication in time");
+            }
+            Phase::Closing { until_ms } if until_ms <= now_ms => {
+                self.outputs.push(Output::Drop(at));
+                self.end(index, false);
+                return;
+            }
+            Phase::Ready | Phase::Authenticating { .. } if connection.silence_deadline_ms(&config) <= now_ms => {
+                self.close(index, CloseCode::TimedOut, "silent");
+            }
+            Phase::Ready => self.check_ready(index),
+            Phase::Waiting { .. } | Phase::Authenticating { .. } | Phase::Closing { .. } => {}
+        }
+        self.arm(index);
+    }
+
+    fn check_ready(&mut self, index: u32) {
+        let now = self.now;
+        let heartbeat_ms = self.config.connection.heartbeat_ms;
+        let Some(connection) = self.connection_mut(index) else { return };
+        let was_warned = connection.was_warned;
+        let is_ping_due = connection.next_ping_ms <= now.as_millis();
+        let is_deferred_due = connection.deferred_until_ms <= now.as_millis();
+        if is_ping_due {
+            connection.next_ping_ms = now.as_millis() + heartbeat_ms;
+            self.hub.push_durable(index, frame::ping_frame(&[]));
+        }
+        self.expire_typing(index);
+        if is_deferred_due {
+            self.admit_deferred(index);
+        }
+        let expires_at = self.hub.conn(index).and_then(|conn| conn.principal.expires_at);
+        if let Some(expires_at) = expires_at {
+            if expires_at <= now {
+                self.error(index, None, ChatError::new(ErrorCode::TokenExpired, "the token has expired"));
+                self.close(index, CloseCode::Unauthorized, "the token has expired");
+            } else if !was_warned && expires_at.as_millis().saturating_sub(TOKEN_WARNING_MS) <= now.as_millis() {
+                if let Some(connection) = self.connection_mut(index) {
+                    connection.was_warned = true;
+                }
+                self.hub.send(index, &ServerMessage::TokenExpiring(TokenExpiring { expires_at }));
+            }
+        }
+    }
+
+    // ---- notices ----
+
+    /// Takes what a shard, this one included, has told all.
+    pub(crate) fn handle_notice(&mut self, notice: Notice, now: Timestamp) {
+        self.now = now;
+        match notice {
+            Notice::Directory(directory) => self.change_directory(directory),
+            Notice::Disconnect { who, is_revoked } => self.disconnect(&who, is_revoked),
+            notice => self.hub.handle_notice(notice),
+        }
+    }
+
+    /// Notices were lost: what is durable is compared with the store.
+    pub(crate) fn handle_lost_notices(&mut self, now: Timestamp) {
+        self.now = now;
+        self.hub.fill_all();
+    }
+
+    pub(crate) fn handle_fill(
+        &mut self,
+        site: u32,
+        key: &SiteKey,
+        filled: Option<(Vec<Arc<Event>>, bool)>,
+        now: Timestamp,
+    ) {
+        self.now = now;
+        self.hub.handle_fill(site, key, filled);
+    }
+
+    /// Holds every connection against a new set-up.
+    fn change_directory(&mut self, directory: Arc<crate::directory::Directory>) {
+        if directory.generation() < self.directory.generation() {
+            return;
+        }
+        self.directory = directory;
+        let directory = Arc::clone(&self.directory);
+        for index in self.hub.indexes() {
+            let Some(principal) = self.principal(index) else { continue };
+            if let Err(error) = principal.recheck(&directory) {
+                self.hub.revoke_uncovered(index, |_| false);
+                self.close(index, error.close, error.message);
+                continue;
+            }
+            self.hub.revoke_uncovered(index, |site| {
+                directory.website(site).is_some() && principal.websites.contains(&site.website)
+            });
+        }
+    }
+
+    /// Ends a person's connections.
+    fn disconnect(&mut self, who: &Who, is_revoked: bool) {
+        for index in self.hub.indexes() {
+            let Some(principal) = self.principal(index) else { continue };
+            let is_meant = match who {
+                Who::Visitor(site, visitor) => {
+                    principal.id == *visitor && principal.visitor_site().as_ref() == Some(site)
+                }
+                Who::Member(organization, key) => {
+                    principal.organization == *organization
+                        && principal.key() == *key
+                        && principal.kind != UserType::Visitor
+                }
+            };
+            if !is_meant {
+                continue;
+            }
+            if is_revoked {
+                self.hub.revoke_uncovered(index, |_| false);
+                self.close(index, CloseCode::Forbidden, "access was revoked");
+            } else {
+                self.close(index, CloseCode::Disconnected, "disconnected by an administrator");
+            }
+        }
+    }
+
+    /// Asks every connection to come back later, each at its own time within the window, and closes it then.
+    pub(crate) fn drain(&mut self, window_ms: u64, now: Timestamp) {
+        self.now = now;
+        let indexes: Vec<u32> =
+            (0..self.connections.len()).filter_map(|at| u32::try_from(at).ok()).filter(|at| self.connection(*at).is_some()).collect();
+        let count = indexes.len().max(1) as u64;
+        for (turn, index) in indexes.into_iter().enumerate() {
+            // The last turn leaves a tenth of the window for what is still to be written.
+            let after_ms = window_ms * 9 / 10 * turn as u64 / count;
+            let Some(at) = self.at(index) else { continue };
+            let message =
+                Reconnect { reason: "draining".to_owned(), retry_after: Some(after_ms) };
+            self.hub.send(index, &ServerMessage::Reconnect(message));
+            self.wheel.insert(now.as_millis() + after_ms, TimerKey::Drain(at));
+        }
+    }
+
+    /// Whether no connection is left.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.connections.iter().all(Option::is_none)
+    }
+
+    /// Tells the shard's figures to the recorder; `label` tells the shards apart.
+    pub(crate) fn record(&self, label: &str) {
+        use crate::metrics::{CONNECTIONS, DELIVERIES_TOTAL, FRAMES_TOTAL, SLOW_CLOSES_TOTAL};
+        let labels = [("shard", label.to_owned())];
+        let mut kinds = [0_u32; 3];
+        for index in self.hub.indexes() {
+            match self.hub.conn(index).map(|conn| conn.principal.kind) {
+                Some(UserType::Visitor) => kinds[0] += 1,
+                Some(UserType::User) => kinds[1] += 1,
+                Some(UserType::AiAgent) => kinds[2] += 1,
+                None => {}
+            }
+        }
+        for (kind, count) in UserType::ALL.iter().zip(kinds) {
+            let labels = [("shard", label.to_owned()), ("kind", kind.as_str().to_owned())];
+            metrics::gauge!(CONNECTIONS, &labels).set(f64::from(count));
+        }
+        metrics::counter!(FRAMES_TOTAL, &labels).absolute(self.figures.frames_in);
+        metrics::counter!(DELIVERIES_TOTAL, &labels).absolute(self.hub.deliveries());
+        metrics::counter!(SLOW_CLOSES_TOTAL, &labels).absolute(self.figures.slow_closes);
+    }
+}

@@ -1,0 +1,229 @@
+//! From an HTTP request to a WebSocket: who may open one, and with what.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::response::IntoResponse;
+use cossistant_protocol::Timestamp;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use super::deflate::{self, DeflateParams};
+use super::handshake::{self, OfferedProtocols};
+use super::{Arrival, Credential};
+use crate::auth::{Authenticator, Secret};
+use crate::directory::SharedDirectory;
+use crate::http::{Failure, limit_key};
+use crate::limits::{Buckets, Rate};
+
+/// Bounds on connections, over all shards.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    connects: Buckets<IpAddr>,
+    per_address: u64,
+    total: u64,
+    // Guards the counts alone; held for one step.
+    open: Mutex<(HashMap<IpAddr, u64>, u64)>,
+}
+
+/// An admitted connection; dropping it makes room.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    admission: Arc<Admission>,
+    address: IpAddr,
+}
+
+impl Admission {
+    /// 0 is no limit.
+    pub(crate) fn new(connects: Rate, per_address: u64, total: u64) -> Self {
+        Self { connects: Buckets::new(connects), per_address, total, open: Mutex::new((HashMap::new(), 0)) }
+    }
+
+    /// Counts a connection of an address.
+    fn admit(self: &Arc<Self>, address: IpAddr, now: Timestamp) -> Result<Admitted, Failure> {
+        /// After how many ms one tries again when there is no room.
+        const RETRY_MS: u64 = 5_000;
+        let address = limit_key(address);
+        self.connects.take(address, now.as_millis()).map_err(Failure::rate_limited)?;
+        let mut guard = self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (addresses, total) = &mut *guard;
+        if self.total > 0 && *total >= self.total {
+            return Err(Failure::unavailable("the server has no room for more connections", RETRY_MS));
+        }
+        let count = addresses.entry(address).or_default();
+        if self.per_address > 0 && *count >= self.per_address {
+            return Err(Failure::rate_limited(RETRY_MS));
+        }
+        *count += 1;
+        *total += 1;
+        Ok(Admitted { admission: Arc::clone(self), address })
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut guard = self.admission.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (addresses, total) = &mut *guard;
+        *total -= 1;
+        if let Some(count) = addresses.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// What decides whether a request becomes a WebSocket.
+pub(crate) struct Upgrader {
+    pub(crate) auth: Arc<Authenticator>,
+    pub(crate) directory: Arc<SharedDirectory>,
+    pub(crate) admission: Arc<Admission>,
+}
+
+/// A request that becomes a WebSocket.
+pub(crate) struct Upgrade {
+    pub(crate) response: Response<Body>,
+    pub(crate) arrival: Arrival,
+    pub(crate) deflate: Option<DeflateParams>,
+    pub(crate) admitted: Admitted,
+}
+
+const SEC_WEBSOCKET_VERSION: HeaderName = HeaderName::from_static("sec-websocket-version");
+/// The longest page address that is kept, in bytes.
+const MAX_PAGE_BYTES: usize = 2_048;
+
+impl Upgrader {
+    /// Decides on a request for `/ws`.
+    pub(crate) fn upgrade(
+        &self,
+        request: &Request<Incoming>,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<Box<Upgrade>, Response<Body>> {
+        let key = check_handshake(request)?;
+        let admitted = self.admission.admit(address, now).map_err(IntoResponse::into_response)?;
+        let headers = request.headers();
+        let query = Query::parse(request.uri().query().unwrap_or_default());
+        let offered = OfferedProtocols::parse(texts(headers, &header::SEC_WEBSOCKET_PROTOCOL));
+        let origin = text(headers, &header::ORIGIN).map(str::to_owned);
+        let credential = match bearer(headers) {
+            Some(token) => Some(Credential::Bearer(Secret::new(token))),
+            None => match (offered.bearer, query.token, query.public_key) {
+                (Some(token), _, _) => Some(Credential::Bearer(Secret::new(token))),
+                (None, Some(token), _) => Some(Credential::Bearer(Secret::new(token))),
+                (None, None, Some(key)) => {
+                    // A page can read nothing of a failed upgrade, but a foreign one need not.
+                    self.auth
+                        .admit_page(&key, origin.as_deref(), &self.directory.current())
+                        .map_err(|error| Failure::from(error).into_response())?;
+                    Some(Credential::PublicKey(key))
+                }
+                (None, None, None) => None,
+            },
+        };
+        let deflate = deflate::negotiate(texts(headers, &header::SEC_WEBSOCKET_EXTENSIONS));
+        let page = query.page.or_else(|| text(headers, &header::REFERER).map(str::to_owned));
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let answer = response.headers_mut();
+        answer.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        answer.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        insert(answer, header::SEC_WEBSOCKET_ACCEPT, &handshake::accept_key(&key));
+        if let Some(subprotocol) = offered.subprotocol {
+            answer.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
+        }
+        if let Some(deflate) = &deflate {
+            insert(answer, header::SEC_WEBSOCKET_EXTENSIONS, &deflate.to_string());
+        }
+        let arrival = Arrival {
+            address: limit_key(address),
+            origin,
+            // Events are compressed once for all, which only a full window can read.
+            deflate: deflate.as_ref().is_some_and(|deflate| deflate.takes_shared(usize::MAX)),
+            credential,
+            agent_id: query.agent_id,
+            page: page.filter(|page| page.len() <= MAX_PAGE_BYTES && !page.contains('\0')),
+        };
+        Ok(Box::new(Upgrade { response, arrival, deflate, admitted }))
+    }
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    headers.insert(name, HeaderValue::from_str(value).expect("made of visible ASCII"));
+}
+
+/// Checks that the request is an opening handshake; its key.
+fn check_handshake(request: &Request<Incoming>) -> Result<String, Response<Body>> {
+    let headers = request.headers();
+    if request.method() != Method::GET {
+        return Err(Failure::method_not_allowed().into_response());
+    }
+    let has = |name: &HeaderName, token| texts(headers, name).any(|text| handshake::has_token(text, token));
+    if !has(&header::UPGRADE, "websocket") || !has(&header::CONNECTION, "upgrade") {
+        return Err(upgrade_required("this address speaks WebSocket"));
+    }
+    if text(headers, &SEC_WEBSOCKET_VERSION) != Some("13") {
+        return Err(upgrade_required("only version 13 is spoken"));
+    }
+    match text(headers, &header::SEC_WEBSOCKET_KEY) {
+        Some(key) if handshake::is_valid_key(key) => Ok(key.to_owned()),
+        Some(_) | None => {
+            let invalid = cossistant_protocol::Invalid::new("sec-websocket-key", "must be 16 bytes in base64");
+            Err(Failure::invalid(invalid).into_response())
+        }
+    }
+}
+
+fn upgrade_required(detail: &str) -> Response<Body> {
+    let invalid = cossistant_protocol::Invalid::new("upgrade", detail);
+    let mut response = Failure::invalid(invalid).into_response();
+    *response.status_mut() = StatusCode::UPGRADE_REQUIRED;
+    response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    response
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn texts<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let (scheme, token) = text(headers, &header::AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// What a client may say in the query.
+#[derive(Debug, Default)]
+struct Query {
+    token: Option<String>,
+    public_key: Option<String>,
+    agent_id: Option<String>,
+    page: Option<String>,
+}
+
+impl Query {
+    fn parse(query: &str) -> Self {
+        let mut parsed = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let slot = match &*name {
+                "token" => &mut parsed.token,
+                "publicKey" => &mut parsed.public_key,
+                "agentId" => &mut parsed.agent_id,
+                "page" => &mut parsed.page,
+                _ => continue,
+            };
+            if !value.is_empty() {
+                slot.get_or_insert(value.into_owned());
+            }
+        }
+        parsed
+    }
+}

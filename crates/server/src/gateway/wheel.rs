@@ -1,0 +1,106 @@
+//! Timers of one shard in one wheel.
+//!
+//! A hashed timing wheel (Varghese and Lauck, 1987, scheme 6): a deadline falls into the slot of its tick, and each
+//! tick looks through one slot. Putting a timer in costs the same however many there are. A timer fires at its
+//! deadline or up to one tick later, never earlier.
+
+/// The length of a tick, in ms.
+const TICK_MS: u64 = 16;
+/// How many ticks the wheel spans; a power of two. Later deadlines wait for further rounds.
+const SLOTS: usize = 1 << 12;
+
+/// Timers with keys; a key that is no longer wanted is recognised when it fires.
+#[derive(Debug)]
+pub(crate) struct Wheel<K> {
+    slots: Vec<Vec<(u64, K)>>,
+    /// The next tick to look at.
+    tick: u64,
+    count: usize,
+}
+
+impl<K> Wheel<K> {
+    pub(crate) fn new(now_ms: u64) -> Self {
+        Self { slots: std::iter::repeat_with(Vec::new).take(SLOTS).collect(), tick: now_ms / TICK_MS, count: 0 }
+    }
+
+    /// Puts a timer in; one that is due already fires at the next look.
+    pub(crate) fn insert(&mut self, deadline_ms: u64, key: K) {
+        let tick = deadline_ms.div_ceil(TICK_MS).max(self.tick);
+        self.slots[slot(tick)].push((tick, key));
+        self.count += 1;
+    }
+
+    /// Takes out every timer whose deadline is not past `now_ms`, in the order of the ticks.
+    pub(crate) fn expire(&mut self, now_ms: u64, out: &mut Vec<K>) {
+        let now = now_ms / TICK_MS;
+        // After a long pause one round sees every slot.
+        let first = self.tick.max((now + 1).saturating_sub(SLOTS as u64));
+        for tick in first..=now {
+            let entries = &mut self.slots[slot(tick)];
+            let mut at = 0;
+            while at < entries.len() {
+                if entries[at].0 <= now {
+                    out.push(entries.swap_remove(at).1);
+                    self.count -= 1;
+                } else {
+                    at += 1;
+                }
+            }
+            if entries.is_empty() && entries.capacity() > 64 {
+                *entries = Vec::new();
+            }
+        }
+        self.tick = self.tick.max(now + 1);
+    }
+
+    /// When to look again, in ms; `None` if there are no timers.
+    pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
+        if self.count == 0 {
+            return None;
+        }
+        let busy = (self.tick..self.tick + SLOTS as u64).find(|tick| !self.slots[slot(*tick)].is_empty());
+        Some(busy.unwrap_or(self.tick + SLOTS as u64) * TICK_MS)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the remainder is smaller than the number of slots")]
+fn slot(tick: u64) -> usize {
+    (tick % SLOTS as u64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_fire_in_time_and_never_early() {
+        let mut wheel = Wheel::new(1_000);
+        let deadlines = [1_000_u64, 1_001, 1_500, 30_000, 70_000, 200_000];
+        for deadline in deadlines {
+            wheel.insert(deadline, deadline);
+        }
+        let mut fired = Vec::new();
+        let mut now = 1_000;
+        while let Some(next) = wheel.next_deadline_ms() {
+            now = next.max(now + 1);
+            let before = fired.len();
+            wheel.expire(now, &mut fired);
+            for deadline in &fired[before..] {
+                assert!(*deadline <= now && now <= deadline + 2 * TICK_MS, "{deadline} fired at {now}");
+            }
+        }
+        assert_eq!(fired, deadlines);
+    }
+
+    #[test]
+    fn a_long_pause_loses_nothing() {
+        let mut wheel = Wheel::new(0);
+        for deadline in 0..10_000 {
+            wheel.insert(deadline, deadline);
+        }
+        let mut fired = Vec::new();
+        wheel.expire(10_000_000, &mut fired);
+        assert_eq!(fired.len(), 10_000);
+        assert_eq!(wheel.next_deadline_ms(), None);
+    }
+}

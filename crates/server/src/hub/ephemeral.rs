@@ -1,0 +1,553 @@
+//! What is never stored: typing, viewing, activity, presence.
+//!
+//! Every shard applies the same notices to its own view and tells its own subscribers of what changed in it.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use cossistant_protocol::{
+    AgentActivityEvent, CloseCode, ConversationId, PHASE_DONE, PersonId, ServerMessage, TeamMember, TeamPresence,
+    TypingIndicator, UserType, ViewingIndicator,
+};
+
+use super::conversation::Activity;
+use super::deliver::Recipients;
+use super::outbox::MergeKey;
+use super::presence::Local;
+use super::{ConnRef, Effect, Hub};
+use crate::bus::{Notice, PersonInfo, Source, Who};
+use crate::event::Frame;
+use crate::store::{PersonKey, SiteKey};
+
+/// The key under which newer news replaces older: a kind of news of one person in one conversation.
+fn merge_key(kind: &str, conversation: Option<&ConversationId>, person: &str) -> MergeKey {
+    let mut hasher = DefaultHasher::new();
+    (kind, conversation, person).hash(&mut hasher);
+    MergeKey(hasher.finish())
+}
+
+impl Hub {
+    /// Applies what a shard, this one included, has told.
+    pub(crate) fn handle_notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Events(events) => self.handle_events(&events),
+            Notice::TypingStarted { site, conversation, person, source } => {
+                let slot = self.sites.entry(&site);
+                let told = self
+                    .sites
+                    .get_mut(slot)
+                    .is_some_and(|slot| slot.conversation(&conversation).start_typing(&person, source));
+                if told {
+                    self.tell_typing(slot, &conversation, &person, true);
+                }
+            }
+            Notice::TypingStopped { site, conversation, person, source } => {
+                self.stop_typing(&site, &conversation, &person, source);
+            }
+            Notice::Progress { site, conversation, person, frame, to_visitor } => {
+                let Some(slot) = self.sites.find(&site) else { return };
+                let to = Recipients {
+                    except: Some(&person.key),
+                    team: Some(&frame),
+                    visitor: to_visitor.then_some(&frame),
+                    key: merge_key("progress", Some(&conversation), person.key.id.as_str()),
+                };
+                self.deliver_ephemeral(slot, &conversation, &to);
+            }
+            Notice::Viewing { site, conversation, person, source, is_viewing } => {
+                self.set_viewing(&site, &conversation, &person, source, is_viewing);
+            }
+            Notice::Activity { site, conversation, person, phase, text, to_visitor } => {
+                self.set_activity(&site, &conversation, Activity { person, phase, text, to_visitor });
+            }
+            Notice::Seen { site, conversation, person, team, visitor } => {
+                self.tell_seen(&site, &conversation, &person, &team, &visitor);
+            }
+            Notice::Presence { who, person, websites, shard, is_here } => match who {
+                Who::Visitor(site, visitor) => {
+                    if is_here {
+                        self.end_grace(&(Some(site.clone()), site.organization.clone(), person.key.clone()), shard);
+                    }
+                    let changed = self.presence.set_visitor(&site, &visitor, shard, is_here);
+                    // The shard where it happened asks the store, and tells all.
+                    if changed && shard == self.config.shard {
+                        self.effects.push(Effect::TellPresence { site, visitor });
+                    }
+                }
+                Who::Member(organization, key) => {
+                    if is_here {
+                        self.end_grace(&(None, organization.clone(), key), shard);
+                    }
+                    let websites = websites.unwrap_or(crate::store::Websites::All);
+                    self.change_team(&organization, &person, websites, shard, is_here);
+                }
+            },
+            Notice::VisitorPresence { site, visitor, is_online, conversations, frame } => {
+                self.tell_visitor_presence(&site, &visitor, is_online, conversations, frame.as_ref());
+            }
+            Notice::OpenConversations { site, visitor } => {
+                // Those shards ask the store that have the visitor's connections; the same news is told once.
+                let key = PersonKey { kind: UserType::Visitor, id: visitor.clone() };
+                if self.locals.contains_key(&(Some(site.clone()), site.organization.clone(), key)) {
+                    self.effects.push(Effect::TellPresence { site, visitor });
+                }
+            }
+            Notice::Identified { site, visitor, previous, conversations, frame } => {
+                self.tell_identified(&site, &visitor, previous.as_ref(), &conversations, &frame);
+            }
+            // The shard handles these two, since they are about connections and not about channels.
+            Notice::Directory(_) | Notice::Disconnect { .. } => {}
+        }
+    }
+
+    fn stop_typing(
+        &mut self,
+        site: &SiteKey,
+        conversation: &ConversationId,
+        person: &Arc<PersonInfo>,
+        source: Option<Source>,
+    ) {
+        let Some(slot) = self.sites.find(site) else { return };
+        let told = self
+            .sites
+            .get_mut(slot)
+            .and_then(|slot| slot.conversations.get_mut(conversation))
+            .is_some_and(|conversation| conversation.stop_typing(&person.key, source));
+        if told {
+            self.tell_typing(slot, conversation, person, false);
+            self.tidy(slot, conversation);
+        }
+    }
+
+    fn tidy(&mut self, slot: u32, conversation: &ConversationId) {
+        if let Some(site) = self.sites.get_mut(slot) {
+            site.forget_idle_conversation(conversation);
+        }
+        self.sites.forget_idle(slot);
+    }
+
+    fn tell_typing(&mut self, slot: u32, conversation: &ConversationId, person: &Arc<PersonInfo>, is_typing: bool) {
+        let Some(site) = self.sites.get(slot).map(|site| site.key.clone()) else { return };
+        let frame = Frame::new(&ServerMessage::TypingIndicator(TypingIndicator {
+            conversation_id: conversation.clone(),
+            user_id: person.key.id.clone(),
+            user_type: person.key.kind,
+            is_typing,
+            user_name: person.name.as_deref().map(str::to_owned),
+            avatar_url: person.avatar_url.as_deref().map(str::to_owned),
+            website_id: site.website,
+            organization_id: site.organization,
+        }));
+        let to = Recipients {
+            except: Some(&person.key),
+            team: Some(&frame),
+            visitor: person.key.kind.is_team().then_some(&frame),
+            key: merge_key("typing", Some(conversation), person.key.id.as_str()),
+        };
+        self.deliver_ephemeral(slot, conversation, &to);
+    }
+
+    fn set_viewing(
+        &mut self,
+        site: &SiteKey,
+        conversation: &ConversationId,
+        person: &Arc<PersonInfo>,
+        source: Source,
+        is_viewing: bool,
+    ) {
+        let slot = self.sites.entry(site);
+        let told = self
+            .sites
+            .get_mut(slot)
+            .is_some_and(|slot| slot.conversation(conversation).set_viewing(person, source, is_viewing));
+        if told {
+            let frame = Frame::new(&ServerMessage::ViewingIndicator(ViewingIndicator {
+                conversation_id: conversation.clone(),
+                user_id: person.key.id.clone(),
+                is_viewing,
+                user_name: person.name.as_deref().map(str::to_owned),
+                avatar_url: person.avatar_url.as_deref().map(str::to_owned),
+                website_id: site.website.clone(),
+                organization_id: site.organization.clone(),
+            }));
+            let to = Recipients {
+                except: Some(&person.key),
+                team: Some(&frame),
+                visitor: None,
+                key: merge_key("viewing", Some(conversation), person.key.id.as_str()),
+            };
+            self.deliver_ephemeral(slot, conversation, &to);
+        }
+        self.tidy(slot, conversation);
+    }
+
+    fn set_activity(&mut self, site: &SiteKey, conversation: &ConversationId, activity: Activity) {
+        let slot = self.sites.entry(site);
+        let is_done = &*activity.phase == PHASE_DONE;
+        let person = Arc::clone(&activity.person);
+        let frame = Frame::new(&ServerMessage::AgentActivity(AgentActivityEvent {
+            conversation_id: conversation.clone(),
+            user_id: person.key.id.clone(),
+            phase: activity.phase.to_string(),
+            text: activity.text.as_deref().map(str::to_owned),
+            user_name: person.name.as_deref().map(str::to_owned),
+            avatar_url: person.avatar_url.as_deref().map(str::to_owned),
+            website_id: site.website.clone(),
+            organization_id: site.organization.clone(),
+        }));
+        let is_visible = activity.to_visitor;
+        let Some(at) = self.sites.get_mut(slot) else { return };
+        let (changed, was_visible) = at.conversation(conversation).set_activity(activity, is_done);
+        if changed {
+            // What a visitor was told has begun, it is told has ended, though the end is for the team only.
+            let hidden = (was_visible && !is_visible && !is_done).then(|| {
+                Frame::new(&ServerMessage::AgentActivity(AgentActivityEvent {
+                    conversation_id: conversation.clone(),
+                    user_id: person.key.id.clone(),
+                    phase: PHASE_DONE.to_owned(),
+                    text: None,
+                    user_name: None,
+                    avatar_url: None,
+                    website_id: site.website.clone(),
+                    organization_id: site.organization.clone(),
+                }))
+            });
+            let visitor = if is_visible || (is_done && was_visible) { Some(&frame) } else { hidden.as_ref() };
+            let to = Recipients {
+                except: Some(&person.key),
+                team: Some(&frame),
+                visitor,
+                key: merge_key("activity", Some(conversation), person.key.id.as_str()),
+            };
+            self.deliver_ephemeral(slot, conversation, &to);
+        }
+        self.tidy(slot, conversation);
+    }
+
+    fn tell_seen(
+        &mut self,
+        site: &SiteKey,
+        conversation: &ConversationId,
+        person: &PersonKey,
+        team: &Frame,
+        visitor: &Frame,
+    ) {
+        let Some(slot) = self.sites.find(site) else { return };
+        let Some(at) = self.sites.get(slot) else { return };
+        // A mark that is told while a state is being read may be newer than that state: it is told again behind it.
+        if let Some(here) = at.conversations.get(conversation) {
+            let waiting: Vec<(u32, &Frame)> = here
+                .team
+                .iter()
+                .map(|index| (*index, team))
+                .chain(here.visitors.iter().map(|index| (*index, visitor)))
+                .collect();
+            for (index, frame) in waiting {
+                let is_own_or_user =
+                    |conn: &super::Conn| person.kind == UserType::User || conn.info.key == *person;
+                if let Some(conn) = &mut self.conns[index as usize]
+                    && (conn.principal.kind.is_team() || is_own_or_user(conn))
+                    && let Some(work) = &mut conn.work
+                    && work.is_on(slot)
+                {
+                    work.hold_seen(frame);
+                }
+            }
+        }
+        let to = Recipients {
+            except: None,
+            team: Some(team),
+            visitor: (person.kind != UserType::AiAgent).then_some(visitor),
+            key: merge_key("seen", Some(conversation), person.id.as_str()),
+        };
+        self.deliver_ephemeral(slot, conversation, &to);
+    }
+
+    fn tell_visitor_presence(
+        &mut self,
+        site: &SiteKey,
+        visitor: &PersonId,
+        is_online: bool,
+        conversations: Arc<[ConversationId]>,
+        frame: Option<&Frame>,
+    ) {
+        if self.presence.is_visitor_here(site, visitor) != is_online {
+            // It came or went again meanwhile; what is true now is told by its own notice.
+            return;
+        }
+        let told = is_online.then(|| Arc::clone(&conversations));
+        let before = self.presence.set_told(site, visitor, told);
+        let was_told = before.as_ref().is_some_and(|before| !before.is_empty());
+        let is_news = if is_online { before.as_ref() != Some(&conversations) } else { was_told };
+        if let Some(frame) = frame
+            && is_news
+        {
+            self.tell_about_visitor(site, visitor, &[], frame, "presence");
+        }
+    }
+
+    /// Tells the subscribers of a website and those of any of a visitor's conversations, each once.
+    fn tell_about_visitor(
+        &mut self,
+        site: &SiteKey,
+        visitor: &PersonId,
+        further: &[ConversationId],
+        frame: &Frame,
+        kind: &str,
+    ) {
+        let Some(slot) = self.sites.find(site) else { return };
+        let Some(at) = self.sites.get(slot) else { return };
+        let mut indexes: Vec<u32> = at.team.clone();
+        for id in at.by_visitor.get(visitor).into_iter().flatten().chain(further) {
+            indexes.extend(at.conversations.get(id).into_iter().flat_map(|conversation| &conversation.team));
+        }
+        indexes.sort_unstable();
+        indexes.dedup();
+        for index in indexes {
+            self.push_ephemeral(index, frame, merge_key(kind, None, visitor.as_str()));
+        }
+    }
+
+    fn tell_identified(
+        &mut self,
+        site: &SiteKey,
+        visitor: &PersonId,
+        previous: Option<&PersonId>,
+        conversations: &[ConversationId],
+        frame: &Frame,
+    ) {
+        if let Some(previous) = previous {
+            self.tell_about_visitor(site, previous, conversations, frame, "identified");
+        } else {
+            self.tell_about_visitor(site, visitor, conversations, frame, "identified");
+        }
+        let own = |visitor: &PersonId| {
+            let key = PersonKey { kind: UserType::Visitor, id: visitor.clone() };
+            match self.locals.get(&(Some(site.clone()), site.organization.clone(), key)) {
+                Some(Local::Here(indexes)) => indexes.clone(),
+                Some(Local::Grace(_)) | None => Vec::new(),
+            }
+        };
+        let (mine, gone) = (own(visitor), previous.map(own).unwrap_or_default());
+        for index in mine.iter().chain(&gone) {
+            if let Some(conn) = self.conn(*index) {
+                let bytes = frame.bytes(conn.deflate);
+                self.push_durable(*index, bytes);
+            }
+        }
+        for index in gone {
+            if let Some(serial) = self.conn(index).map(|conn| conn.serial) {
+                let at = ConnRef { index, serial };
+                self.effects.push(Effect::Close(at, CloseCode::Disconnected, "the visitor is a known person now"));
+            }
+        }
+    }
+
+    // ---- who is here ----
+
+    fn local_key(&self, index: u32) -> Option<LocalKey> {
+        let principal = &self.conn(index)?.principal;
+        Some((principal.visitor_site(), principal.organization.clone(), principal.key()))
+    }
+
+    /// A connection's person is here.
+    pub(super) fn arrive(&mut self, index: u32) {
+        let Some(key) = self.local_key(index) else { return };
+        match self.locals.get_mut(&key) {
+            Some(Local::Here(indexes)) => indexes.push(index),
+            Some(local @ Local::Grace(_)) => *local = Local::Here(vec![index]),
+            None => {
+                self.locals.insert(key.clone(), Local::Here(vec![index]));
+            }
+        }
+        // Told even if it was here already: a loss on another shard need then not be waited for.
+        let is_first = matches!(self.locals.get(&key), Some(Local::Here(indexes)) if indexes.len() == 1);
+        if is_first {
+            self.publish_presence(index, &key, true);
+        }
+    }
+
+    fn publish_presence(&mut self, index: u32, key: &LocalKey, is_here: bool) {
+        let Some(conn) = self.conn(index) else { return };
+        let websites = key.0.is_none().then(|| conn.principal.websites.clone());
+        let person = Arc::clone(&conn.info);
+        self.push_presence(key, person, websites, is_here);
+    }
+
+    fn push_presence(
+        &mut self,
+        key: &LocalKey,
+        person: Arc<PersonInfo>,
+        websites: Option<crate::store::Websites>,
+        is_here: bool,
+    ) {
+        let who = match &key.0 {
+            Some(site) => Who::Visitor(site.clone(), key.2.id.clone()),
+            None => Who::Member(key.1.clone(), key.2.clone()),
+        };
+        let shard = self.config.shard;
+        self.effects.push(Effect::Publish(Notice::Presence { who, person, websites, shard, is_here }));
+    }
+
+    /// A connection ends.
+    pub(super) fn leave(&mut self, index: u32, is_clean: bool, now_ms: u64) {
+        let Some(key) = self.local_key(index) else { return };
+        let grace = self.config.presence_grace_ms;
+        let Some(Local::Here(indexes)) = self.locals.get_mut(&key) else { return };
+        indexes.retain(|other| *other != index);
+        if !indexes.is_empty() {
+            return;
+        }
+        if is_clean || grace == 0 {
+            self.locals.remove(&key);
+            self.publish_presence(index, &key, false);
+        } else {
+            let at_ms = now_ms + grace;
+            self.locals.insert(key.clone(), Local::Grace(at_ms));
+            self.effects.push(Effect::GraceTimer { at_ms, key });
+        }
+    }
+
+    /// The grace of a lost person may be over.
+    pub(crate) fn handle_grace(&mut self, key: &LocalKey, now_ms: u64) {
+        if matches!(self.locals.get(key), Some(Local::Grace(until)) if *until <= now_ms) {
+            self.locals.remove(key);
+            let person = Arc::new(PersonInfo { key: key.2.clone(), name: None, avatar_url: None });
+            self.push_presence(key, person, None, false);
+        }
+    }
+
+    /// A person that was lost here is here again, on another shard: the loss need not be waited for.
+    fn end_grace(&mut self, key: &LocalKey, shard: crate::bus::ShardId) {
+        if shard != self.config.shard && matches!(self.locals.get(key), Some(Local::Grace(_))) {
+            self.locals.remove(key);
+            let person = Arc::new(PersonInfo { key: key.2.clone(), name: None, avatar_url: None });
+            self.push_presence(key, person, None, false);
+        }
+    }
+
+    fn change_team(
+        &mut self,
+        organization: &cossistant_protocol::OrganizationId,
+        person: &Arc<PersonInfo>,
+        websites: crate::store::Websites,
+        shard: crate::bus::ShardId,
+        is_here: bool,
+    ) {
+        let sites: Vec<SiteKey> = self
+            .visitor_sites()
+            .into_iter()
+            .filter(|site| site.organization == *organization)
+            .collect();
+        let before: Vec<bool> = sites.iter().map(|site| self.presence.members(site).next().is_some()).collect();
+        let was_member_here = self.presence.is_member_here(organization, &person.key);
+        self.presence.set_member(organization, person, websites, shard, is_here);
+        if was_member_here && !self.presence.is_member_here(organization, &person.key) {
+            self.end_activities_of(organization, &person.key);
+        }
+        for (site, was_online) in sites.iter().zip(before) {
+            let is_online = self.presence.members(site).next().is_some();
+            if is_online != was_online {
+                let body = TeamPresence { website_id: site.website.clone() };
+                let message =
+                    if is_online { ServerMessage::TeamOnline(body) } else { ServerMessage::TeamOffline(body) };
+                let frame = Frame::new(&message);
+                self.deliver_to_visitors(site, &frame, merge_key("team", None, ""));
+            }
+        }
+    }
+
+    /// The websites that have visitors here.
+    fn visitor_sites(&self) -> Vec<SiteKey> {
+        let mut sites: Vec<SiteKey> = self.locals.keys().filter_map(|(site, _, _)| site.clone()).collect();
+        sites.sort_unstable();
+        sites.dedup();
+        sites
+    }
+
+    /// An agent's last connection has ended, and with it whatever it was doing.
+    fn end_activities_of(&mut self, organization: &cossistant_protocol::OrganizationId, key: &PersonKey) {
+        for (slot, site) in self.sites.keys() {
+            if site.organization != *organization {
+                continue;
+            }
+            let Some(at) = self.sites.get(slot) else { continue };
+            let active: Vec<(ConversationId, Arc<PersonInfo>, bool)> = at
+                .conversations
+                .iter()
+                .filter_map(|(id, conversation)| {
+                    let activity =
+                        conversation.goings.as_ref()?.activity.iter().find(|other| other.person.key == *key)?;
+                    Some((id.clone(), Arc::clone(&activity.person), activity.to_visitor))
+                })
+                .collect();
+            for (conversation, person, to_visitor) in active {
+                let phase = Arc::from(PHASE_DONE);
+                self.set_activity(&site, &conversation, Activity { person, phase, text: None, to_visitor });
+            }
+        }
+    }
+
+    /// Notes that a connection types in, or views, a conversation, so that its end ends that.
+    pub(crate) fn begin_doing(&mut self, index: u32, doing: Doing) {
+        if let Some(conn) = self.conn_mut(index)
+            && !conn.doing.contains(&doing)
+        {
+            conn.doing.push(doing);
+        }
+    }
+
+    /// A connection types, or views, no longer; whether it did.
+    pub(crate) fn end_doing(&mut self, index: u32, doing: &Doing) -> bool {
+        let Some(conn) = self.conn_mut(index) else { return false };
+        let before = conn.doing.len();
+        conn.doing.retain(|other| other != doing);
+        conn.doing.len() != before
+    }
+
+    /// Ends what a connection was doing: typing and viewing.
+    pub(super) fn end_all_goings(&mut self, index: u32) {
+        let (Some(source), Some(person)) = (self.source(index), self.person(index)) else { return };
+        let Some(conn) = self.conn_mut(index) else { return };
+        for Doing { site, conversation, what } in std::mem::take(&mut conn.doing) {
+            let person = Arc::clone(&person);
+            self.effects.push(Effect::Publish(match what {
+                What::Typing => Notice::TypingStopped { site, conversation, person, source: Some(source) },
+                What::Viewing => Notice::Viewing { site, conversation, person, source, is_viewing: false },
+            }));
+        }
+    }
+
+    /// What a visitor is told of the team when it connects.
+    pub(crate) fn team(&self, site: &SiteKey) -> Vec<TeamMember> {
+        self.presence.team(site)
+    }
+
+    /// Whether a visitor is here, on any shard.
+    pub(crate) fn is_visitor_here(&self, site: &SiteKey, visitor: &PersonId) -> bool {
+        self.presence.is_visitor_here(site, visitor)
+    }
+
+    /// The members who are here for a website, on any shard.
+    pub(crate) fn members_here(&self, site: &SiteKey) -> Vec<PersonKey> {
+        self.presence.members(site).map(|entry| entry.person.key.clone()).collect()
+    }
+}
+
+/// What a connection does that ends with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Doing {
+    pub(crate) site: SiteKey,
+    pub(crate) conversation: ConversationId,
+    pub(crate) what: What,
+}
+
+/// Typing or viewing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    Typing,
+    Viewing,
+}
+
+/// A person on this shard; visitors are told apart by website.
+pub(crate) type LocalKey = (Option<SiteKey>, cossistant_protocol::OrganizationId, PersonKey);

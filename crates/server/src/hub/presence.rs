@@ -1,0 +1,167 @@
+//! Who is here, as one shard knows it.
+//!
+//! Every shard tells all when it has the first, or no longer any, connection of a person; a person is here while
+//! any shard says so. Counts are derived from membership and cannot drift.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cossistant_protocol::{ConversationId, OrganizationId, PersonId, TeamMember};
+
+use crate::bus::{PersonInfo, ShardId};
+use crate::store::{PersonKey, SiteKey, Websites};
+
+/// A visitor who is here.
+#[derive(Debug, Default)]
+pub(crate) struct VisitorEntry {
+    /// The shards that have a connection of it.
+    shards: Vec<ShardId>,
+    /// The open conversations that were last told with `visitor_online`; `None` when it is told as offline.
+    pub(crate) told: Option<Arc<[ConversationId]>>,
+}
+
+/// A member of a team who is here.
+#[derive(Debug)]
+pub(crate) struct MemberEntry {
+    pub(crate) person: Arc<PersonInfo>,
+    pub(crate) websites: Websites,
+    shards: Vec<ShardId>,
+}
+
+/// A local person's connections, or the time until which an abrupt loss is not told.
+#[derive(Debug)]
+pub(crate) enum Local {
+    /// Serials of the connections.
+    Here(Vec<u32>),
+    /// All were lost; until then, in ms, the person counts as here.
+    Grace(u64),
+}
+
+/// Everyone who is here.
+#[derive(Debug, Default)]
+pub(crate) struct Presence {
+    visitors: HashMap<SiteKey, HashMap<PersonId, VisitorEntry>>,
+    members: HashMap<OrganizationId, Vec<MemberEntry>>,
+}
+
+fn set(shards: &mut Vec<ShardId>, shard: ShardId, is_here: bool) {
+    shards.retain(|other| *other != shard);
+    if is_here {
+        shards.push(shard);
+    }
+}
+
+impl Presence {
+    /// Applies what a shard says of a visitor; whether that changed whether it is here.
+    pub(crate) fn set_visitor(&mut self, site: &SiteKey, visitor: &PersonId, shard: ShardId, is_here: bool) -> bool {
+        let visitors = self.visitors.entry(site.clone()).or_default();
+        let entry = visitors.entry(visitor.clone()).or_default();
+        let was_here = !entry.shards.is_empty();
+        set(&mut entry.shards, shard, is_here);
+        let changed = was_here == entry.shards.is_empty();
+        self.forget_visitor(site, visitor);
+        changed
+    }
+
+    /// Forgets an entry that says nothing any more.
+    fn forget_visitor(&mut self, site: &SiteKey, visitor: &PersonId) {
+        if let Some(visitors) = self.visitors.get_mut(site) {
+            if visitors.get(visitor).is_some_and(|entry| entry.shards.is_empty() && entry.told.is_none()) {
+                visitors.remove(visitor);
+            }
+            if visitors.is_empty() {
+                self.visitors.remove(site);
+            }
+        }
+    }
+
+    /// Whether a visitor has a connection.
+    pub(crate) fn is_visitor_here(&self, site: &SiteKey, visitor: &PersonId) -> bool {
+        self.visitors
+            .get(site)
+            .and_then(|visitors| visitors.get(visitor))
+            .is_some_and(|entry| !entry.shards.is_empty())
+    }
+
+    /// Notes what is told of a visitor from now on; what was told before.
+    pub(crate) fn set_told(
+        &mut self,
+        site: &SiteKey,
+        visitor: &PersonId,
+        told: Option<Arc<[ConversationId]>>,
+    ) -> Option<Arc<[ConversationId]>> {
+        let visitors = self.visitors.entry(site.clone()).or_default();
+        let before = std::mem::replace(&mut visitors.entry(visitor.clone()).or_default().told, told);
+        self.forget_visitor(site, visitor);
+        before
+    }
+
+    /// The visitors of a website who are told as online.
+    pub(crate) fn online_visitors(&self, site: &SiteKey) -> Vec<(PersonId, Arc<[ConversationId]>)> {
+        let Some(visitors) = self.visitors.get(site) else { return Vec::new() };
+        let mut online: Vec<_> = visitors
+            .iter()
+            .filter_map(|(visitor, entry)| Some((visitor.clone(), entry.told.clone()?)))
+            .filter(|(_, conversations)| !conversations.is_empty())
+            .collect();
+        online.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        online
+    }
+
+    /// Applies what a shard says of a member.
+    pub(crate) fn set_member(
+        &mut self,
+        organization: &OrganizationId,
+        person: &Arc<PersonInfo>,
+        websites: Websites,
+        shard: ShardId,
+        is_here: bool,
+    ) {
+        let members = self.members.entry(organization.clone()).or_default();
+        match members.iter_mut().find(|entry| entry.person.key == person.key) {
+            Some(entry) => {
+                set(&mut entry.shards, shard, is_here);
+                if is_here {
+                    entry.person = Arc::clone(person);
+                    entry.websites = websites;
+                }
+            }
+            None if is_here => {
+                members.push(MemberEntry { person: Arc::clone(person), websites, shards: vec![shard] });
+            }
+            None => {}
+        }
+        members.retain(|entry| !entry.shards.is_empty());
+        if members.is_empty() {
+            self.members.remove(organization);
+        }
+    }
+
+    /// The members who are here for a website.
+    pub(crate) fn members<'a>(&'a self, site: &'a SiteKey) -> impl Iterator<Item = &'a MemberEntry> {
+        self.members
+            .get(&site.organization)
+            .into_iter()
+            .flatten()
+            .filter(|entry| entry.websites.contains(&site.website))
+    }
+
+    /// Whether a member has a connection anywhere.
+    pub(crate) fn is_member_here(&self, organization: &OrganizationId, key: &PersonKey) -> bool {
+        self.members.get(organization).is_some_and(|members| members.iter().any(|entry| entry.person.key == *key))
+    }
+
+    /// The team of a website as visitors see it.
+    pub(crate) fn team(&self, site: &SiteKey) -> Vec<TeamMember> {
+        let mut members: Vec<_> = self.members(site).map(|entry| (&entry.person.key, &entry.person)).collect();
+        members.sort_unstable_by_key(|(key, _)| (*key).clone());
+        members
+            .into_iter()
+            .map(|(key, person)| TeamMember {
+                user_type: key.kind,
+                name: person.name.as_deref().map(str::to_owned),
+                avatar_url: person.avatar_url.as_deref().map(str::to_owned),
+            })
+            .collect()
+    }
+}

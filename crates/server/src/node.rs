@@ -1,0 +1,247 @@
+//! One node: builds every room, owns every task and thread, and stops them in order.
+//!
+//! Order of a stop: readiness turns off; the shards accept nothing more; every connection is asked to come back and
+//! closed within the window; the shards' threads end; the store answers what is queued and closes.
+
+mod shards;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cossistant_protocol::Timestamp;
+
+use self::shards::{NodeBus, ShardSet};
+use crate::auth::{AuthSetupError, Authenticator, Secret, SecretFile, read_or_create_secret};
+use crate::bus::Bus;
+use crate::chat::{Chat, Ids};
+use crate::config::{Config, demo_rows};
+use crate::directory::SharedDirectory;
+use crate::gateway::{Admission, Jobs, Upgrader};
+use crate::http::{self, OperationRoutes, Readiness};
+use crate::limits::{Buckets, Limiter, Rate};
+use crate::store::{DataKind, OpenError, SqliteConfig, SqliteStore, Store, StoreError};
+
+/// Why a node could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The keys of the configuration cannot be used.
+    #[error(transparent)]
+    Auth(#[from] AuthSetupError),
+    /// A file of secrets cannot be read or written.
+    #[error("{}: {error}", path.display())]
+    Secret {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The store does not answer.
+    #[error("the store cannot be read: {0}")]
+    Store(#[from] StoreError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The figures are recorded by something else already.
+    #[error("metrics: {0}")]
+    Metrics(String),
+    /// The system gives no random bytes or no threads.
+    #[error("the system: {0}")]
+    System(std::io::Error),
+}
+
+/// A running node.
+pub struct Node {
+    address: SocketAddr,
+    ops_address: Option<SocketAddr>,
+    admin_key: Secret,
+    admin_key_file: Option<SecretFile>,
+    shards: ShardSet,
+    readiness: Arc<Readiness>,
+    drain_window: Duration,
+    store: Arc<SqliteStore>,
+}
+
+/// The system's time.
+pub(crate) fn clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn random_seed() -> Result<[u8; 32], StartError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| StartError::System(std::io::Error::other(error.to_string())))?;
+    Ok(seed)
+}
+
+fn secret_file(dir: &Path, name: &str, prefix: &str) -> Result<SecretFile, StartError> {
+    let path = dir.join(name);
+    read_or_create_secret(&path, prefix).map_err(|error| StartError::Secret { path, error })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a burst is a small number")]
+fn rate(per_second: f64, burst: u64) -> Rate {
+    Rate { per_second, burst: burst as f64 }
+}
+
+impl Node {
+    /// Opens the store, builds the rooms and starts the shards; once it returns, the node listens.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing keeps running then.
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let kind = if config.dev { DataKind::Dev } else { DataKind::Production };
+        let store = Arc::new(SqliteStore::open(SqliteConfig::new(&config.data, kind))?);
+        if config.dev {
+            create_demo(&*store).await?;
+        }
+        let own_secret = secret_file(&config.data, "visitor-secret", "own_")?;
+        let (admin_key, admin_key_file) = match &config.admin_key {
+            Some(key) => (key.clone(), None),
+            None => {
+                let file = secret_file(&config.data, "admin-key", "ak_")?;
+                (file.secret.clone(), Some(file))
+            }
+        };
+        let auth = Arc::new(Authenticator::new(config.auth_settings(admin_key.clone(), own_secret.secret))?);
+        if let Err(error) = auth.reload_keys().await {
+            tracing::warn!(%error, "the JWKS could not be read yet");
+        }
+        let directory = Arc::new(SharedDirectory::new());
+        directory.reload(&*store).await?;
+
+        let count = shard_count(config);
+        let (bus, mailboxes) = NodeBus::new(count);
+        let bus = Arc::new(bus);
+        let epoch = Store::epoch(&*store).await?;
+        let as_store: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
+        let as_bus: Arc<dyn Bus> = Arc::clone(&bus) as Arc<dyn Bus>;
+        let chat = Arc::new(Chat::new(
+            as_store,
+            Arc::clone(&as_bus),
+            Arc::clone(&directory),
+            Ids::new(random_seed()?),
+            limiter(config),
+            config.replay_limit as u64,
+            &epoch,
+        ));
+        let readiness = Arc::new(Readiness::default());
+        let new_visitors =
+            Arc::new(Buckets::new(rate(config.limit_new_visitors, config.limit_new_visitors_burst)));
+        let metrics = crate::metrics::install().map_err(|error| StartError::Metrics(error.to_string()))?;
+        let state = http::State {
+            chat: Arc::clone(&chat),
+            auth: Arc::clone(&auth),
+            directory: Arc::clone(&directory),
+            presence: Arc::clone(&bus) as Arc<dyn http::PresenceView>,
+            readiness: Arc::clone(&readiness),
+            metrics: metrics.clone(),
+            new_visitors: Arc::clone(&new_visitors),
+        };
+        let admission = Admission::new(
+            rate(config.limit_connects, config.limit_connects_burst),
+            config.limit_connections,
+            config.limit_connections_total,
+        );
+        let upgrader = Arc::new(Upgrader {
+            auth: Arc::clone(&auth),
+            directory: Arc::clone(&directory),
+            admission: Arc::new(admission),
+        });
+        let jobs = Arc::new(Jobs::new(chat, Arc::clone(&auth), Arc::clone(&directory), as_bus, new_visitors));
+        let here = if config.ops_listen.is_some() { OperationRoutes::Elsewhere } else { OperationRoutes::Here };
+        let router = http::router(state.clone(), here);
+        let ops = config.ops_listen.map(|address| (address, http::operation_router(state)));
+        let shards = ShardSet::start(config, &epoch, jobs, upgrader, directory, router, ops, mailboxes, metrics, auth)?;
+        Ok(Self {
+            address: shards.address(),
+            ops_address: shards.ops_address(),
+            admin_key,
+            admin_key_file,
+            shards,
+            readiness,
+            drain_window: config.drain_window,
+            store,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it tells health and figures, if not beside the API.
+    #[must_use]
+    pub const fn ops_address(&self) -> Option<SocketAddr> {
+        self.ops_address
+    }
+
+    /// The admin key in force.
+    #[must_use]
+    pub const fn admin_key(&self) -> &Secret {
+        &self.admin_key
+    }
+
+    /// Where the admin key is kept, if the server made it.
+    #[must_use]
+    pub const fn admin_key_file(&self) -> Option<&SecretFile> {
+        self.admin_key_file.as_ref()
+    }
+
+    /// Stops in order; returns when everything has ended. Dropping the future ends nothing: the process then ends as
+    /// by a kill, and what was acknowledged is stored all the same.
+    pub async fn stop(self) {
+        self.readiness.drain();
+        self.shards.stop(self.drain_window).await;
+        // The last handle answers what is queued and closes the database.
+        tokio::task::spawn_blocking(move || drop(self.store)).await.unwrap_or_default();
+    }
+}
+
+fn shard_count(config: &Config) -> usize {
+    if config.shards > 0 {
+        return config.shards;
+    }
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn limiter(config: &Config) -> Limiter {
+    Limiter {
+        visitor_messages: Buckets::new(rate(config.limit_visitor_messages, config.limit_visitor_messages_burst)),
+        team_messages: Buckets::new(rate(config.limit_team_messages, config.limit_team_messages_burst)),
+        new_conversations: Buckets::new(rate(config.limit_new_conversations, config.limit_new_conversations_burst)),
+    }
+}
+
+/// Makes the demo organization where it is not there yet.
+async fn create_demo(store: &dyn Store) -> Result<(), StartError> {
+    let stands = store.directory().await?;
+    let rows = demo_rows(clock());
+    for row in rows.organizations {
+        if !stands.organizations.iter().any(|other| other.id == row.id) {
+            store.create_organization(row).await?;
+        }
+    }
+    for row in rows.websites {
+        if !stands.websites.iter().any(|other| other.key == row.key) {
+            store.create_website(row).await?;
+        }
+    }
+    for row in rows.keys {
+        if !stands.keys.iter().any(|other| other.id == row.id) {
+            store.create_key(row).await?;
+        }
+    }
+    Ok(())
+}

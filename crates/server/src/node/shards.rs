@@ -1,0 +1,452 @@
+//! The shards: one thread each, which accepts by itself, serves HTTP and carries its WebSockets.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use cossistant_protocol::PersonId;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics_exporter_prometheus::PrometheusHandle;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::LocalSet;
+use tower::ServiceExt as _;
+
+use super::{StartError, clock};
+use crate::auth::Authenticator;
+use crate::bus::{Bus, Notice, ShardId};
+use crate::chat::Ids;
+use crate::config::Config;
+use crate::directory::SharedDirectory;
+use crate::gateway::{ConnectionConfig, Driver, Jobs, Shard, ShardConfig, Upgrader};
+use crate::http::{ClientAddr, PresenceFuture, PresenceView, client_addr};
+use crate::hub::HubConfig;
+use crate::limits::Rate;
+use crate::store::{PersonKey, SiteKey};
+
+/// The most notices that wait for one shard; past it the shard compares its places with the store.
+const MAILBOX: usize = 65_536;
+/// The most connections that wait to be accepted, at each shard.
+const BACKLOG: i32 = 4_096;
+/// How long a shard waits before it accepts again when the process has no more file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often figures are gathered.
+const FIGURES: Duration = Duration::from_secs(5);
+
+/// What is put into a shard's mailbox.
+pub(super) enum Mail {
+    Notice(Notice),
+    Visitors(SiteKey, Vec<PersonId>, oneshot::Sender<HashSet<PersonId>>),
+    Members(SiteKey, oneshot::Sender<Vec<PersonKey>>),
+}
+
+/// The receiving end of a shard's mailbox.
+pub(super) struct Mailbox {
+    mail: mpsc::Receiver<Mail>,
+    has_lost: Arc<AtomicBool>,
+}
+
+/// The in-process bus: a bounded queue to each shard.
+pub(super) struct NodeBus {
+    shards: Vec<(mpsc::Sender<Mail>, Arc<AtomicBool>)>,
+}
+
+impl NodeBus {
+    pub(super) fn new(count: usize) -> (Self, Vec<Mailbox>) {
+        let (mut shards, mut mailboxes) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let (sender, mail) = mpsc::channel(MAILBOX);
+            let has_lost = Arc::new(AtomicBool::new(false));
+            shards.push((sender, Arc::clone(&has_lost)));
+            mailboxes.push(Mailbox { mail, has_lost });
+        }
+        (Self { shards }, mailboxes)
+    }
+}
+
+impl Bus for NodeBus {
+    fn publish(&self, notice: Notice) {
+        let Some(((last, last_lost), others)) = self.shards.split_last() else { return };
+        for (shard, has_lost) in others {
+            if shard.try_send(Mail::Notice(notice.clone())).is_err() {
+                has_lost.store(true, Ordering::Release);
+            }
+        }
+        if last.try_send(Mail::Notice(notice)).is_err() {
+            last_lost.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl PresenceView for NodeBus {
+    fn visitors_online(&self, site: &SiteKey, ids: Vec<PersonId>) -> PresenceFuture<HashSet<PersonId>> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Mail::Visitors(site.clone(), ids, answer));
+        Box::pin(async { answered.await.unwrap_or_default() })
+    }
+
+    fn members_online(&self, site: &SiteKey) -> PresenceFuture<Vec<PersonKey>> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Mail::Members(site.clone(), answer));
+        Box::pin(async { answered.await.unwrap_or_default() })
+    }
+}
+
+impl NodeBus {
+    /// Every shard knows everyone who is here, so any of them can answer. One that is too busy leaves the question
+    /// unanswered, and nobody counts as online then.
+    fn ask(&self, mail: Mail) {
+        if let Some((shard, _)) = self.shards.first()
+            && shard.try_send(mail).is_err()
+        {
+            tracing::warn!("a shard is too busy to say who is online");
+        }
+    }
+}
+
+/// All shards of the node.
+pub(super) struct ShardSet {
+    address: SocketAddr,
+    ops_address: Option<SocketAddr>,
+    threads: Vec<JoinHandle<()>>,
+    stop: watch::Sender<Option<Duration>>,
+}
+
+/// What every shard needs.
+struct Common {
+    config: Config,
+    upgrader: Arc<Upgrader>,
+    jobs: Arc<Jobs>,
+    router: Router,
+    metrics: PrometheusHandle,
+    auth: Arc<Authenticator>,
+}
+
+impl ShardSet {
+    #[expect(clippy::too_many_arguments, reason = "one caller, which builds every room")]
+    pub(super) fn start(
+        config: &Config,
+        epoch: &str,
+        jobs: Arc<Jobs>,
+        upgrader: Arc<Upgrader>,
+        directory: Arc<SharedDirectory>,
+        router: Router,
+        ops: Option<(SocketAddr, Router)>,
+        mailboxes: Vec<Mailbox>,
+        metrics: PrometheusHandle,
+        auth: Arc<Authenticator>,
+    ) -> Result<Self, StartError> {
+        let first = listen(config.listen)?;
+        let address = first.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
+        let mut listeners = vec![first];
+        for _ in 1..mailboxes.len() {
+            listeners.push(listen(address)?);
+        }
+        let mut ops_address = None;
+        let mut ops_listener = None;
+        if let Some((wished, router)) = ops {
+            let listener = listen(wished)?;
+            ops_address = listener.local_addr().ok();
+            ops_listener = Some((listener, router));
+        }
+        let common =
+            Arc::new(Common { config: config.clone(), upgrader, jobs, router, metrics, auth });
+        let (stop, stopped) = watch::channel(None);
+        let ids = Arc::new(Ids::new(super::random_seed()?));
+        let mut threads = Vec::new();
+        for (at, (mailbox, listener)) in mailboxes.into_iter().zip(listeners).enumerate() {
+            let shard_config = shard_config(config, epoch, at);
+            let (common, directory, ids) = (Arc::clone(&common), directory.current(), Arc::clone(&ids));
+            let stopped = stopped.clone();
+            let ops = if at == 0 { ops_listener.take() } else { None };
+            let run = move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let runtime = match runtime {
+                    Ok(runtime) => runtime,
+                    Err(error) => return tracing::error!(%error, "a shard could not start"),
+                };
+                let shard = Shard::new(shard_config, directory, ids, clock());
+                LocalSet::new().block_on(&runtime, run_shard(at, shard, common, mailbox, listener, ops, stopped));
+            };
+            let thread = std::thread::Builder::new().name(format!("shard-{at}")).spawn(run);
+            threads.push(thread.map_err(StartError::System)?);
+        }
+        Ok(Self { address, ops_address, threads, stop })
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) const fn ops_address(&self) -> Option<SocketAddr> {
+        self.ops_address
+    }
+
+    /// Drains every shard and waits for the threads.
+    pub(super) async fn stop(self, window: Duration) {
+        self.stop.send_replace(Some(window));
+        let threads = self.threads;
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a shard ended by a panic");
+                }
+            }
+        });
+        joined.await.unwrap_or_default();
+    }
+}
+
+fn shard_config(config: &Config, epoch: &str, at: usize) -> ShardConfig {
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    ShardConfig {
+        hub: HubConfig {
+            shard: ShardId(u16::try_from(at).unwrap_or(u16::MAX)),
+            max_outbox_bytes: config.max_outbox_bytes,
+            max_subscriptions: usize::try_from(config.limit_subscriptions).unwrap_or(usize::MAX),
+            presence_grace_ms: millis(config.presence_grace),
+            epoch: Arc::from(epoch),
+        },
+        connection: Arc::new(ConnectionConfig {
+            heartbeat_ms: millis(config.heartbeat_interval),
+            auth_timeout_ms: millis(config.auth_timeout),
+            typing_expiry_ms: millis(config.typing_expiry),
+            frames: rate(config.limit_frames, config.limit_frames_burst),
+            ephemeral: rate(config.limit_ephemeral, config.limit_ephemeral_burst),
+            limits: config.wire_limits(),
+        }),
+    }
+}
+
+fn rate(per_second: f64, burst: u64) -> Rate {
+    super::rate(per_second, burst)
+}
+
+/// A listener that shares its port with those of the other shards.
+fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
+    let bind = || -> std::io::Result<std::net::TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    bind().map_err(|error| StartError::Listen { address, error })
+}
+
+async fn run_shard(
+    at: usize,
+    shard: Shard,
+    common: Arc<Common>,
+    mailbox: Mailbox,
+    listener: std::net::TcpListener,
+    ops: Option<(std::net::TcpListener, Router)>,
+    mut stopped: watch::Receiver<Option<Duration>>,
+) {
+    let max_message_bytes = u32::try_from(common.config.max_message_bytes).unwrap_or(u32::MAX);
+    let driver = Driver::new(shard, Arc::clone(&common.jobs), clock, max_message_bytes);
+    let requests = Rc::new(Requests::default());
+    tokio::task::spawn_local(Rc::clone(&driver).flush_always());
+    tokio::task::spawn_local(Rc::clone(&driver).tick_always());
+    tokio::task::spawn_local(take_mail(Rc::clone(&driver), mailbox));
+    tokio::task::spawn_local(gather_figures(at, Rc::clone(&driver), Arc::clone(&common)));
+    if at == 0 {
+        tokio::task::spawn_local(refresh_keys(Arc::clone(&common)));
+    }
+    let mut accepting = Vec::new();
+    let server = Rc::new(Server { driver: Rc::clone(&driver), common, requests: Rc::clone(&requests), stopped: stopped.clone() });
+    accepting.push(tokio::task::spawn_local(accept(Rc::clone(&server), listener, None)));
+    if let Some((listener, router)) = ops {
+        accepting.push(tokio::task::spawn_local(accept(Rc::clone(&server), listener, Some(router))));
+    }
+    let window = loop {
+        if let Some(window) = *stopped.borrow_and_update() {
+            break window;
+        }
+        if stopped.changed().await.is_err() {
+            break Duration::ZERO;
+        }
+    };
+    for task in accepting {
+        task.abort();
+    }
+    let end = tokio::time::Instant::now() + window;
+    driver.drain(window).await;
+    requests.finish(end).await;
+}
+
+/// HTTP connections that are under way.
+#[derive(Default)]
+struct Requests {
+    count: Cell<usize>,
+    ended: tokio::sync::Notify,
+}
+
+impl Requests {
+    async fn finish(&self, end: tokio::time::Instant) {
+        while self.count.get() > 0 {
+            if tokio::time::timeout_at(end, self.ended.notified()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// One shard's HTTP side.
+struct Server {
+    driver: Rc<Driver>,
+    common: Arc<Common>,
+    requests: Rc<Requests>,
+    stopped: watch::Receiver<Option<Duration>>,
+}
+
+async fn accept(server: Rc<Server>, listener: std::net::TcpListener, router: Option<Router>) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "a shard cannot listen"),
+    };
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Without it small frames would wait for an acknowledgement; a socket that refuses is closed soon.
+                if stream.set_nodelay(true).is_ok() {
+                    tokio::task::spawn_local(serve(Rc::clone(&server), stream, peer.ip(), router.clone()));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one HTTP connection, until it ends or becomes a WebSocket.
+async fn serve(server: Rc<Server>, stream: TcpStream, peer: IpAddr, router: Option<Router>) {
+    server.requests.count.set(server.requests.count.get() + 1);
+    let is_ops = router.is_some();
+    let router = router.unwrap_or_else(|| server.common.router.clone());
+    let service = {
+        let server = Rc::clone(&server);
+        service_fn(move |request: Request<Incoming>| {
+            let (server, router) = (Rc::clone(&server), router.clone());
+            async move { Ok::<_, std::convert::Infallible>(respond(&server, router, request, peer, is_ops).await) }
+        })
+    };
+    let mut stopped = server.stopped.clone();
+    let timeout = server.common.config.request_timeout;
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(timeout)
+        .max_buf_size(64 * 1024)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = stopped.wait_for(Option::is_some) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an HTTP connection ended");
+    }
+    server.requests.count.set(server.requests.count.get() - 1);
+    server.requests.ended.notify_waiters();
+}
+
+async fn respond(
+    server: &Rc<Server>,
+    router: Router,
+    mut request: Request<Incoming>,
+    peer: IpAddr,
+    is_ops: bool,
+) -> Response<Body> {
+    let config = &server.common.config;
+    let address = client_addr(peer, request.headers(), |address| config.trusts_proxy(address));
+    if request.uri().path() != "/ws" || is_ops {
+        request.extensions_mut().insert(ClientAddr(address));
+        let answered = router.oneshot(request.map(Body::new)).await;
+        return answered.unwrap_or_else(|never| match never {});
+    }
+    let upgrade = match server.common.upgrader.upgrade(&request, address, clock()) {
+        Ok(upgrade) => *upgrade,
+        Err(refusal) => return refusal,
+    };
+    let driver = Rc::clone(&server.driver);
+    let (arrival, deflate, admitted) = (upgrade.arrival, upgrade.deflate, upgrade.admitted);
+    tokio::task::spawn_local(async move {
+        let upgraded = match hyper::upgrade::on(&mut request).await {
+            Ok(upgraded) => upgraded,
+            Err(error) => return tracing::debug!(%error, "an upgrade failed"),
+        };
+        drop(request);
+        match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => driver.serve(parts.io.into_inner(), parts.read_buf, arrival, deflate).await,
+            Err(_) => tracing::error!("an upgraded connection is not the socket that was accepted"),
+        }
+        drop(admitted);
+    });
+    upgrade.response
+}
+
+async fn take_mail(driver: Rc<Driver>, mut mailbox: Mailbox) {
+    while let Some(mail) = mailbox.mail.recv().await {
+        match mail {
+            Mail::Notice(notice) => driver.notice(notice),
+            Mail::Visitors(site, ids, answer) => {
+                let online = driver.with_shard(|shard| {
+                    ids.into_iter().filter(|id| shard.hub().is_visitor_here(&site, id)).collect()
+                });
+                // The one who asked may have gone.
+                let _gone = answer.send(online);
+            }
+            Mail::Members(site, answer) => {
+                let _gone = answer.send(driver.with_shard(|shard| shard.hub().members_here(&site)));
+            }
+        }
+        if mailbox.has_lost.swap(false, Ordering::AcqRel) {
+            tracing::warn!("a shard's mailbox was full; its places are compared with the store");
+            driver.notices_lost();
+        }
+    }
+}
+
+/// Reads the operator's JWKS anew from time to time.
+async fn refresh_keys(common: Arc<Common>) {
+    if common.config.jwt_jwks_url.is_none() {
+        return;
+    }
+    loop {
+        tokio::time::sleep(common.config.jwt_jwks_refresh).await;
+        if let Err(error) = common.auth.reload_keys().await {
+            tracing::warn!(%error, "the JWKS could not be read; the keys in memory stay");
+        }
+    }
+}
+
+/// Tells the shard's figures to the recorder.
+async fn gather_figures(at: usize, driver: Rc<Driver>, common: Arc<Common>) {
+    let shard = at.to_string();
+    loop {
+        tokio::time::sleep(FIGURES).await;
+        if at == 0 {
+            common.metrics.run_upkeep();
+        }
+        driver.with_shard(|core| core.record(&shard));
+    }
+}

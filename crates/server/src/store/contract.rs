@@ -1,0 +1,98 @@
+//! What every backend promises, as tests over any [`Store`](super::Store).
+//!
+//! A backend runs them all by `contract_tests!(open)`, where `open` makes an empty store as an [`Opened`].
+
+pub(super) mod conversations;
+pub(super) mod lists;
+pub(super) mod merging;
+pub(super) mod messages;
+pub(super) mod people;
+pub(super) mod random;
+pub(super) mod replay;
+pub(super) mod setup;
+pub(super) mod world;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::Store;
+
+/// An empty store, and what must live as long as it (a directory, say).
+pub(super) struct Opened {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) _guard: Box<dyn Any>,
+}
+
+/// Makes one test of each promise for the backend that `$open` opens.
+macro_rules! contract_tests {
+    ($open:path) => {
+        $crate::store::contract::contract_tests!($open, messages: [
+            a_message_is_answered_with_its_places,
+            a_key_sent_again_answers_the_first,
+            a_key_belongs_to_its_sender_and_conversation,
+            access_comes_before_key_and_key_before_status,
+            a_visitor_message_reopens_a_resolved_conversation,
+            nobody_acts_as_another_visitor,
+            a_message_id_is_given_once,
+            unknown_conversations_are_created_for_visitors_alone,
+            edits_follow_the_rules,
+            deletions_follow_the_rules,
+            known_messages_are_found_within_the_scope,
+            calls_commit_in_order_and_fail_alone,
+        ]);
+        $crate::store::contract::contract_tests!($open, replay: [
+            two_numberings_interleave,
+            replayed_messages_carry_their_newest_content,
+            website_events_are_dense_across_conversations,
+            pages_go_both_ways,
+            notes_are_never_read_by_visitors,
+        ]);
+        $crate::store::contract::contract_tests!($open, conversations: [
+            creation_is_idempotent_for_the_same_visitor,
+            scopes_hide_what_is_outside,
+            changes_make_events_only_of_what_changes,
+            compare_and_set_of_the_assignee,
+            marks_are_translated_clamped_and_never_go_back,
+            snapshots_are_of_one_moment,
+        ]);
+        $crate::store::contract::contract_tests!($open, lists: [
+            filters_and_order,
+            pages_by_cursor_cover_everything_once,
+            unread_counts,
+            search_by_prefix,
+            search_syntax_is_harmless,
+            lists_keep_to_their_scope,
+            open_conversations_are_the_newest_twenty,
+        ]);
+        $crate::store::contract::contract_tests!($open, people: [
+            visits_are_noted,
+            teams_are_kept_per_website,
+            identifying_a_new_person_keeps_the_visitor,
+        ]);
+        $crate::store::contract::contract_tests!($open, merging: [
+            everything_moves_to_the_known_visitor,
+            aliases_are_flat,
+            two_known_people_are_never_one,
+        ]);
+        $crate::store::contract::contract_tests!($open, setup: [
+            the_directory_is_read_whole,
+            what_is_taken_or_missing_is_refused,
+            revocations_only_move_forward,
+            deleting_a_website_removes_what_is_its_own,
+            deleting_an_organization_removes_what_is_its_own,
+        ]);
+    };
+    ($open:path, $module:ident: [$($name:ident),* $(,)?]) => {
+        mod $module {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    let opened = $open();
+                    $crate::store::contract::$module::$name(std::sync::Arc::clone(&opened.store)).await;
+                }
+            )*
+        }
+    };
+}
+
+pub(super) use contract_tests;

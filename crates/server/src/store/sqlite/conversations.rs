@@ -1,0 +1,270 @@
+//! Writes to conversations: making them, their numbering, status and assignee, marks.
+
+use cossistant_protocol::{ConversationStatus, PersonId, Timestamp, UserType};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::error::Failure;
+use super::lookup::{self, Person, Site};
+use super::rows::{self, Thread};
+use super::statements;
+use super::writer::Write;
+use crate::store::{
+    AppendMessage, Audience, ChangeConversation, Changed, Conflict, Conversation, CreateConversation, Created,
+    EventBody, MarkSeen, Scope, SeenMark, SiteKey, StoreError, StoredEvent, rules,
+};
+
+/// An event's places, given out by its conversation and website.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) offset: u64,
+    pub(super) team_seq: u64,
+    pub(super) visitor_seq: Option<u64>,
+}
+
+/// The columns of an event that is no message.
+#[derive(Debug, Default)]
+pub(super) struct Columns<'a> {
+    pub(super) message: Option<i64>,
+    pub(super) status: Option<ConversationStatus>,
+    pub(super) assignee: Option<&'a PersonId>,
+    pub(super) by: Option<&'a PersonId>,
+}
+
+impl Thread {
+    /// Takes the next places. They stand once [`Thread::save`] has run.
+    pub(super) fn next_place(&mut self, is_note: bool, at: Timestamp) -> Place {
+        self.website_head += 1;
+        self.conversation.team_head += 1;
+        if !is_note {
+            self.conversation.visitor_head += 1;
+        }
+        self.conversation.last_activity_at = self.conversation.last_activity_at.max(at);
+        Place {
+            offset: self.website_head,
+            team_seq: self.conversation.team_head,
+            visitor_seq: (!is_note).then_some(self.conversation.visitor_head),
+        }
+    }
+
+    /// Writes an event that is no message.
+    pub(super) fn add(
+        &mut self,
+        conn: &Connection,
+        kind: i64,
+        columns: &Columns<'_>,
+        is_note: bool,
+        at: Timestamp,
+    ) -> Result<Place, Failure> {
+        let place = self.next_place(is_note, at);
+        conn.prepare_cached(statements::INSERT_EVENT)?.execute((
+            self.website,
+            rows::int(place.offset),
+            self.id,
+            rows::int(place.team_seq),
+            place.visitor_seq.map(rows::int),
+            kind,
+            rows::int(at.0),
+            columns.message,
+            columns.status.map(rows::status_number),
+            columns.assignee.map(PersonId::as_str),
+            columns.by.map(PersonId::as_str),
+        ))?;
+        Ok(place)
+    }
+
+    pub(super) fn event(&self, place: Place, body: EventBody) -> StoredEvent {
+        StoredEvent {
+            website: self.conversation.website.clone(),
+            conversation: self.conversation.id.clone(),
+            offset: place.offset,
+            team_seq: place.team_seq,
+            visitor_seq: place.visitor_seq,
+            body,
+        }
+    }
+
+    /// Changes the status, with its event.
+    pub(super) fn set_status(
+        &mut self,
+        conn: &Connection,
+        status: ConversationStatus,
+        by: Option<PersonId>,
+        at: Timestamp,
+    ) -> Result<StoredEvent, Failure> {
+        self.conversation.status = status;
+        let columns = Columns { status: Some(status), by: by.as_ref(), ..Columns::default() };
+        let place = self.add(conn, rows::STATUS, &columns, false, at)?;
+        Ok(self.event(place, EventBody::Status { status, by }))
+    }
+
+    /// Writes the conversation's and the website's row, after all events of an operation.
+    pub(super) fn save(&self, conn: &Connection) -> Result<(), Failure> {
+        let c = &self.conversation;
+        conn.prepare_cached(statements::UPDATE_CONVERSATION)?.execute((
+            self.id,
+            rows::status_number(c.status),
+            c.assignee.as_ref().map(PersonId::as_str),
+            rows::int(c.last_activity_at.0),
+            rows::int(c.team_head),
+            rows::int(c.visitor_head),
+        ))?;
+        conn.prepare_cached(statements::UPDATE_HEAD)?.execute((self.website, rows::int(self.website_head)))?;
+        Ok(())
+    }
+}
+
+/// Makes a conversation with its first event; the caller saves it.
+fn begin(
+    conn: &Connection,
+    key: SiteKey,
+    site: Site,
+    visitor: Person,
+    id: cossistant_protocol::ConversationId,
+    at: Timestamp,
+) -> Result<(Thread, StoredEvent), Failure> {
+    let status = ConversationStatus::Open;
+    conn.prepare_cached(statements::INSERT_CONVERSATION)?.execute((
+        site.organization,
+        id.as_str(),
+        site.id,
+        visitor.id,
+        rows::status_number(status),
+        rows::int(at.0),
+    ))?;
+    let mut thread = Thread {
+        id: conn.last_insert_rowid(),
+        website: site.id,
+        visitor: visitor.id,
+        organization: site.organization,
+        website_head: site.head,
+        identity: None,
+        conversation: Conversation {
+            id,
+            website: key,
+            visitor: visitor.public_id.clone(),
+            status,
+            assignee: None,
+            created_at: at,
+            last_activity_at: at,
+            team_head: 0,
+            visitor_head: 0,
+        },
+    };
+    let place = thread.add(conn, rows::CREATED, &Columns::default(), false, at)?;
+    let event = thread.event(place, EventBody::Created { visitor: visitor.public_id, at });
+    Ok((thread, event))
+}
+
+/// Makes the conversation that a visitor's first message names.
+pub(super) fn begin_for(conn: &Connection, append: &AppendMessage) -> Result<(Thread, StoredEvent), Failure> {
+    let (true, Scope::Visitor { website, visitor }) = (append.may_create, &append.scope) else {
+        return Err(StoreError::NotFound.into());
+    };
+    let key = SiteKey { organization: append.organization.clone(), website: website.clone() };
+    let site = lookup::site_of(conn, &key)?;
+    let visitor = lookup::person_or_new(conn, site.organization, site.id, UserType::Visitor, visitor, append.at)?;
+    begin(conn, key, site, visitor, append.conversation.clone(), append.at)
+}
+
+pub(super) fn create(write: &mut Write<'_>, create: CreateConversation) -> Result<Created, Failure> {
+    let conn = write.conn;
+    let site = lookup::site_of(conn, &create.website)?;
+    if let Some(thread) = lookup::thread(conn, &create.website.organization, &create.conversation)? {
+        let is_same = thread.website == site.id && thread.resolve(conn, &create.visitor)? == thread.conversation.visitor;
+        if !is_same {
+            return Err(StoreError::Conflict(Conflict::Taken).into());
+        }
+        return Ok(Created { conversation: thread.conversation, events: Vec::new() });
+    }
+    let kind = UserType::Visitor;
+    let visitor = lookup::person_or_new(conn, site.organization, site.id, kind, &create.visitor, create.at)?;
+    let (thread, event) = begin(conn, create.website, site, visitor, create.conversation, create.at)?;
+    thread.save(conn)?;
+    Ok(Created { conversation: thread.conversation, events: vec![event] })
+}
+
+pub(super) fn change(write: &mut Write<'_>, change: ChangeConversation) -> Result<Changed, Failure> {
+    let conn = write.conn;
+    let mut thread = lookup::thread_in(conn, &change.organization, &change.scope, &change.conversation)?;
+    if change.if_assigned_to.is_some_and(|expected| expected != thread.conversation.assignee) {
+        return Err(StoreError::Conflict(Conflict::Assignee).into());
+    }
+    let mut events = Vec::new();
+    if let Some(status) = change.status.filter(|status| *status != thread.conversation.status) {
+        events.push(thread.set_status(conn, status, change.by.clone(), change.at)?);
+    }
+    if let Some(assignee) = change.assignee.filter(|assignee| *assignee != thread.conversation.assignee) {
+        let columns = Columns { assignee: assignee.as_ref(), by: change.by.as_ref(), ..Columns::default() };
+        let place = thread.add(conn, rows::ASSIGNED, &columns, false, change.at)?;
+        thread.conversation.assignee.clone_from(&assignee);
+        events.push(thread.event(place, EventBody::Assigned { assignee, by: change.by }));
+    }
+    if !events.is_empty() {
+        thread.save(conn)?;
+    }
+    Ok(Changed { conversation: thread.conversation, events })
+}
+
+pub(super) fn mark_seen(write: &mut Write<'_>, mark: MarkSeen) -> Result<Option<SeenMark>, Failure> {
+    let conn = write.conn;
+    let audience = mark.scope.audience();
+    let thread = lookup::thread_in(conn, &mark.organization, &mark.scope, &mark.conversation)?;
+    let person = thread.resolve_person(conn, mark.person)?;
+    rules::check_person(&mark.scope, &person, &thread.conversation.visitor)?;
+    let seq = mark.seq.min(thread.conversation.head(audience));
+    if seq == 0 {
+        return Ok(None);
+    }
+    let row = thread.person_row(conn, &person, mark.at)?;
+    let (team_seq, visitor_seq) = translate(conn, thread.id, audience, seq)?;
+    let (team_was, visitor_was) = seen(conn, thread.id, row)?;
+    let has_moved = match audience {
+        Audience::Team => team_seq > team_was,
+        Audience::Visitor => visitor_seq > visitor_was,
+    };
+    if !has_moved {
+        return Ok(None);
+    }
+    conn.prepare_cached(statements::PUT_SEEN)?.execute((
+        thread.id,
+        row,
+        rows::int(team_seq),
+        rows::int(visitor_seq),
+        rows::int(mark.at.0),
+        mark.name.as_deref(),
+        mark.avatar_url.as_deref(),
+    ))?;
+    Ok(Some(SeenMark {
+        website: thread.conversation.website,
+        person,
+        name: mark.name,
+        avatar_url: mark.avatar_url,
+        team_seq,
+        visitor_seq,
+        at: mark.at,
+    }))
+}
+
+/// A place of one numbering in both: the event itself for a visitor's, the last that a visitor sees for the team's.
+fn translate(conn: &Connection, thread: i64, audience: Audience, seq: u64) -> Result<(u64, u64), Failure> {
+    match audience {
+        Audience::Team => {
+            let mut statement = conn.prepare_cached(statements::VISITOR_SEQ_AT)?;
+            let found = statement.query_row((thread, rows::int(seq)), |row| rows::number(row, 0)).optional()?;
+            Ok((seq, found.unwrap_or(0)))
+        }
+        Audience::Visitor => {
+            let mut statement = conn.prepare_cached(statements::TEAM_SEQ_AT)?;
+            Ok((statement.query_row((thread, rows::int(seq)), |row| rows::number(row, 0))?, seq))
+        }
+    }
+}
+
+/// How far a person has read, in both numberings.
+pub(super) fn seen(conn: &Connection, thread: i64, person: i64) -> Result<(u64, u64), Failure> {
+    let mut statement = conn.prepare_cached(statements::SEEN)?;
+    let found = statement
+        .query_row((thread, person), |row| Ok((rows::number(row, 0)?, rows::number(row, 1)?)))
+        .optional()?;
+    Ok(found.unwrap_or((0, 0)))
+}

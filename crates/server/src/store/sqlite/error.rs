@@ -1,0 +1,163 @@
+//! What can go wrong, as it is told apart inside and outside.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+use super::DataKind;
+use crate::store::StoreError;
+
+/// Why a data directory could not be opened. Nothing in it was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("{dir} is in use by {}", holder(*.pid))]
+    Locked {
+        /// The directory.
+        dir: PathBuf,
+        /// The process, if it left its number.
+        pid: Option<u32>,
+    },
+    /// It was made by a newer version of the program.
+    #[error("the data is of version {found}, but this program knows only versions up to {known}: use a newer program")]
+    NewerVersion {
+        /// The version of the data.
+        found: u32,
+        /// The newest version that this program knows.
+        known: u32,
+    },
+    /// It is of the other kind; a data directory is of one kind for ever.
+    #[error("the data was made by a server {found}, and this is one {wanted}: use another directory")]
+    WrongKind {
+        /// What it is.
+        found: DataKind,
+        /// What was asked for.
+        wanted: DataKind,
+    },
+    /// A migration that was applied is not the one that this program knows by the number.
+    #[error("migration {version} of the data is not the one that this program knows")]
+    ChangedMigration {
+        /// Its number.
+        version: u32,
+    },
+    /// The directory to restore into has data.
+    #[error("{0} is not empty")]
+    NotEmpty(PathBuf),
+    /// The file is no store, or a damaged one.
+    #[error("{path} is damaged or no store: {reason}")]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database refused.
+    #[error("the database failed: {0}")]
+    Database(String),
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+impl OpenError {
+    /// An error of opening a database: the file may be none.
+    pub(super) fn opening(path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
+        |error| match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                Self::Corrupt { path: path.to_owned(), reason: error.to_string() }
+            }
+            Some(_) | None => error.into(),
+        }
+    }
+
+    pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        |source| Self::Io { path: path.to_owned(), source }
+    }
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+/// Why an operation failed, before it is told outside: the writer needs to see errors of the disk.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// An answer like any other.
+    Answer(StoreError),
+    /// The database's own.
+    Database(rusqlite::Error),
+}
+
+impl Failure {
+    /// Whether the handle may no longer be trusted: after a failed fsync, what it has in memory may not be on disk.
+    pub(super) fn is_io(&self) -> bool {
+        match self {
+            Self::Answer(_) => false,
+            Self::Database(error) => matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::CannotOpen)
+            ),
+        }
+    }
+
+    /// Whether a unique index refused the row.
+    pub(super) fn is_unique(&self) -> bool {
+        match self {
+            Self::Answer(_) => false,
+            Self::Database(error) => error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Answer(error)
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Answer(error) => error,
+            Failure::Database(error) => told(&error),
+        }
+    }
+}
+
+/// Whether the caller may try again (the disk, a lock) or the data is not what it should be (all else).
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other codes all say that the data or the program is wrong")]
+fn told(error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::OutOfMemory
+            | ErrorCode::OperationInterrupted
+            | ErrorCode::FileLockingProtocolFailed,
+        ) => StoreError::Unavailable(error.to_string()),
+        _ => StoreError::Corrupt(error.to_string()),
+    }
+}

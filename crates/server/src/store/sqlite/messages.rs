@@ -1,0 +1,218 @@
+//! Writes to messages.
+
+use cossistant_protocol::{ConversationStatus, MessageId, RequestId, Timestamp, UserType, Visibility};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::conversations::{Columns, begin_for};
+use super::error::Failure;
+use super::rows::{self, Thread};
+use super::writer::{Write, indexed, message_document};
+use super::{lookup, statements};
+use crate::store::rules::{self, MessageFacts};
+use crate::store::{
+    AppendMessage, Appended, Conflict, DeleteMessage, EditMessage, EventBody, KnownMessage, Message, PersonKey, Scope,
+    StoreError, StoredEvent,
+};
+
+pub(super) fn append(write: &mut Write<'_>, append: AppendMessage) -> Result<Appended, Failure> {
+    let conn = write.conn;
+    rules::check_visibility(&append.scope, append.visibility)?;
+    let mut events = Vec::with_capacity(1);
+    let mut thread = match lookup::thread(conn, &append.organization, &append.conversation)? {
+        Some(thread) => {
+            thread.check(conn, &append.scope)?;
+            thread
+        }
+        None => {
+            let (thread, created) = begin_for(conn, &append)?;
+            events.push(created);
+            thread
+        }
+    };
+    let sender = thread.resolve_person(conn, append.sender.clone())?;
+    rules::check_person(&append.scope, &sender, &thread.conversation.visitor)?;
+    let sender_row = thread.person_row(conn, &sender, append.at)?;
+    if let Some(first) = duplicate(conn, &thread, sender_row, &append)? {
+        return Ok(first);
+    }
+    let status = thread.conversation.status;
+    let is_visitor = sender.kind == UserType::Visitor;
+    if is_visitor && status == ConversationStatus::Closed {
+        return Err(StoreError::Conflict(Conflict::Status(status)).into());
+    }
+    let message = insert(write, &mut thread, sender_row, sender, append)?;
+    let (team_seq, visitor_seq) = (message.team_seq, message.visitor_seq);
+    let (id, by, at) = match &message.body {
+        EventBody::Message(message) => (message.id.clone(), message.sender.clone(), message.created_at),
+        EventBody::Created { .. } | EventBody::Updated { .. } | EventBody::Status { .. } | EventBody::Assigned { .. } => {
+            return Err(StoreError::Corrupt("a message was stored as another event".to_owned()).into());
+        }
+    };
+    events.push(message);
+    if is_visitor && status == ConversationStatus::Resolved && visitor_seq.is_some() {
+        events.push(thread.set_status(conn, ConversationStatus::Open, Some(by.id), at)?);
+    }
+    thread.save(conn)?;
+    Ok(Appended { message: id, team_seq, visitor_seq, created_at: at, duplicate: false, events })
+}
+
+/// The first answer to the same key.
+fn duplicate(
+    conn: &Connection,
+    thread: &Thread,
+    sender: i64,
+    append: &AppendMessage,
+) -> Result<Option<Appended>, Failure> {
+    let Some(known) = known(conn, thread, sender, &append.key)? else { return Ok(None) };
+    if known.fingerprint != append.fingerprint {
+        return Err(StoreError::Conflict(Conflict::OtherContent).into());
+    }
+    Ok(Some(Appended {
+        message: known.message,
+        team_seq: known.team_seq,
+        visitor_seq: known.visitor_seq,
+        created_at: known.created_at,
+        duplicate: true,
+        events: Vec::new(),
+    }))
+}
+
+/// The message under an idempotency key.
+pub(super) fn known(
+    conn: &Connection,
+    thread: &Thread,
+    sender: i64,
+    key: &RequestId,
+) -> Result<Option<KnownMessage>, Failure> {
+    let mut statement = conn.prepare_cached(statements::MESSAGE_BY_KEY)?;
+    let known = statement
+        .query_row((thread.id, sender, key.as_str()), |row| {
+            Ok(KnownMessage {
+                message: rows::parsed(row, 0)?,
+                team_seq: rows::number(row, 1)?,
+                visitor_seq: rows::some_number(row, 2)?,
+                created_at: rows::time(row, 3)?,
+                fingerprint: row.get(4)?,
+            })
+        })
+        .optional()?;
+    Ok(known)
+}
+
+fn insert(
+    write: &mut Write<'_>,
+    thread: &mut Thread,
+    sender_row: i64,
+    sender: PersonKey,
+    append: AppendMessage,
+) -> Result<StoredEvent, Failure> {
+    let is_note = append.visibility == Visibility::Internal;
+    let place = thread.next_place(is_note, append.at);
+    let inserted = write.conn.prepare_cached(statements::INSERT_MESSAGE)?.execute((
+        thread.website,
+        rows::int(place.offset),
+        thread.id,
+        rows::int(place.team_seq),
+        place.visitor_seq.map(rows::int),
+        rows::int(append.at.0),
+        append.message.as_str(),
+        sender_row,
+        append.sender_name.as_deref(),
+        append.key.as_str(),
+        append.fingerprint.as_slice(),
+        &*append.content,
+        append.metadata.as_deref(),
+    ));
+    if let Err(error) = inserted {
+        let failure = Failure::from(error);
+        // The key was looked up before and places are dense, so only the id can have been given twice.
+        return Err(if failure.is_unique() { StoreError::Conflict(Conflict::Taken).into() } else { failure });
+    }
+    let id = write.conn.last_insert_rowid();
+    write.insert_words(message_document(id), words(thread, is_note, &append.search_text));
+    Ok(thread.event(
+        place,
+        EventBody::Message(Message {
+            id: append.message,
+            content: Some(append.content),
+            metadata: append.metadata,
+            sender,
+            sender_name: append.sender_name,
+            key: append.key,
+            visibility: append.visibility,
+            created_at: append.at,
+            updated_at: None,
+            deleted: false,
+        }),
+    ))
+}
+
+fn words(thread: &Thread, is_note: bool, text: &str) -> String {
+    indexed(thread.website, if is_note { 'n' } else { 'p' }, text)
+}
+
+pub(super) fn edit(write: &mut Write<'_>, edit: EditMessage) -> Result<Vec<StoredEvent>, Failure> {
+    let conn = write.conn;
+    let mut thread = lookup::thread_in(conn, &edit.organization, &edit.scope, &edit.conversation)?;
+    let (row, facts) = facts(conn, &thread, &edit.scope, &edit.message)?;
+    let editor = thread.resolve_person(conn, edit.editor)?;
+    facts.check_edit(&editor, edit.not_before)?;
+    conn.prepare_cached(statements::EDIT_MESSAGE)?.execute((row, &*edit.content, rows::int(edit.at.0)))?;
+    write.replace_words(message_document(row), words(&thread, facts.is_note, &edit.search_text));
+    let event = updated(conn, &mut thread, row, &facts, edit.message, Some(edit.content), edit.at)?;
+    Ok(vec![event])
+}
+
+pub(super) fn delete(write: &mut Write<'_>, delete: DeleteMessage) -> Result<Vec<StoredEvent>, Failure> {
+    let conn = write.conn;
+    let mut thread = lookup::thread_in(conn, &delete.organization, &delete.scope, &delete.conversation)?;
+    let (row, facts) = facts(conn, &thread, &delete.scope, &delete.message)?;
+    if !delete.is_admin {
+        let editor = thread.resolve_person(conn, delete.editor)?;
+        facts.check_edit(&editor, delete.not_before)?;
+    }
+    conn.prepare_cached(statements::DELETE_MESSAGE)?.execute((row, rows::int(delete.at.0)))?;
+    write.delete_words(message_document(row));
+    let event = updated(conn, &mut thread, row, &facts, delete.message, None, delete.at)?;
+    Ok(vec![event])
+}
+
+/// A message that the scope knows of and that is not deleted.
+fn facts(
+    conn: &Connection,
+    thread: &Thread,
+    scope: &Scope,
+    message: &MessageId,
+) -> Result<(i64, MessageFacts), Failure> {
+    let mut statement = conn.prepare_cached(statements::MESSAGE_FACTS)?;
+    let found = statement
+        .query_row((thread.id, message.as_str()), |row| {
+            let facts = MessageFacts {
+                sender: rows::person(row, 4, 5)?,
+                is_note: rows::some_number(row, 1)?.is_none(),
+                created_at: rows::time(row, 2)?,
+                deleted: row.get(3)?,
+            };
+            Ok((row.get(0)?, facts))
+        })
+        .optional()?;
+    let (row, facts): (i64, MessageFacts) = found.ok_or(StoreError::NotFound)?;
+    facts.check_exists(scope)?;
+    Ok((row, facts))
+}
+
+fn updated(
+    conn: &Connection,
+    thread: &mut Thread,
+    row: i64,
+    facts: &MessageFacts,
+    message: MessageId,
+    content: Option<std::sync::Arc<str>>,
+    at: Timestamp,
+) -> Result<StoredEvent, Failure> {
+    let columns = Columns { message: Some(row), ..Columns::default() };
+    let place = thread.add(conn, rows::UPDATED, &columns, facts.is_note, at)?;
+    thread.save(conn)?;
+    let deleted = content.is_none();
+    Ok(thread.event(place, EventBody::Updated { message, content, at, deleted }))
+}

@@ -1,0 +1,157 @@
+//! Versions of the data, forward only.
+
+use std::fmt;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension};
+use sha2::{Digest, Sha256};
+
+use super::OpenError;
+
+/// What a data directory is for; it stays so for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataKind {
+    /// Real data.
+    Production,
+    /// A demo, whose secrets everybody knows.
+    Dev,
+}
+
+impl DataKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Dev => "dev",
+        }
+    }
+}
+
+impl fmt::Display for DataKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Production => "without --dev",
+            Self::Dev => "with --dev",
+        })
+    }
+}
+
+/// By version, from 1. A migration that was released is never changed; its checksum is kept with the data.
+const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_begin.sql")];
+
+/// The version that this program writes.
+pub(super) const VERSION: u32 = MIGRATIONS.len() as u32;
+
+/// Which version data is of; 0 for an empty file. Writes nothing.
+pub(super) fn version(path: &Path, conn: &Connection) -> Result<u32, OpenError> {
+    let corrupt = |reason: String| OpenError::Corrupt { path: path.to_owned(), reason };
+    let tables: i64 = conn
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|error| corrupt(error.to_string()))?;
+    if tables == 0 {
+        return Ok(0);
+    }
+    let found: Option<u32> = conn
+        .query_row("SELECT max(version) FROM migrations", [], |row| row.get(0))
+        .map_err(|error| corrupt(error.to_string()))?;
+    found.ok_or_else(|| corrupt("it has no version".to_owned()))
+}
+
+/// Refuses data that this program may not open. Writes nothing.
+pub(super) fn check(path: &Path, conn: &Connection) -> Result<u32, OpenError> {
+    let found = version(path, conn)?;
+    if found > VERSION {
+        return Err(OpenError::NewerVersion { found, known: VERSION });
+    }
+    if found > 0 {
+        let mut applied = conn.prepare("SELECT version, checksum FROM migrations ORDER BY version")?;
+        let applied = applied.query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        for row in applied {
+            let (version, sum) = row?;
+            let known = version.checked_sub(1).and_then(|index| MIGRATIONS.get(index as usize));
+            if known.is_none_or(|sql| checksum(sql) != sum) {
+                return Err(OpenError::ChangedMigration { version });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Brings the data to this program's version in one transaction, and a new store to life with its kind and epoch.
+pub(super) fn migrate(path: &Path, conn: &Connection, kind: DataKind) -> Result<(), OpenError> {
+    let found = check(path, conn)?;
+    if found > 0 {
+        check_kind(path, conn, kind)?;
+    }
+    if found == VERSION {
+        return Ok(());
+    }
+    conn.execute_batch("BEGIN IMMEDIATE")?;
+    let done = apply(conn, found, kind);
+    if done.is_err() && !conn.is_autocommit() {
+        conn.execute_batch("ROLLBACK")?;
+    }
+    done
+}
+
+fn apply(conn: &Connection, found: u32, kind: DataKind) -> Result<(), OpenError> {
+    if found == 0 {
+        conn.execute_batch(
+            "CREATE TABLE migrations (version INTEGER PRIMARY KEY, checksum BLOB NOT NULL, applied_at TEXT NOT NULL) STRICT;
+             CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+        )?;
+        put_meta(conn, "kind", kind.as_str())?;
+        put_meta(conn, "epoch", &fresh_epoch()?)?;
+    }
+    for (sql, version) in MIGRATIONS.iter().zip(1..).skip(found as usize) {
+        conn.execute_batch(sql)?;
+        conn.execute(
+            "INSERT INTO migrations (version, checksum, applied_at) VALUES (?1, ?2, datetime())",
+            (version, checksum(sql)),
+        )?;
+    }
+    conn.execute_batch("COMMIT")?;
+    Ok(())
+}
+
+fn check_kind(path: &Path, conn: &Connection, wanted: DataKind) -> Result<(), OpenError> {
+    let found = meta(conn, "kind")?;
+    let found = [DataKind::Production, DataKind::Dev].into_iter().find(|kind| found.as_deref() == Some(kind.as_str()));
+    match found {
+        Some(found) if found == wanted => Ok(()),
+        Some(found) => Err(OpenError::WrongKind { found, wanted }),
+        None => Err(OpenError::Corrupt { path: path.to_owned(), reason: "it has no kind".to_owned() }),
+    }
+}
+
+/// The store's life.
+pub(super) fn epoch(path: &Path, conn: &Connection) -> Result<String, OpenError> {
+    let corrupt = || OpenError::Corrupt { path: path.to_owned(), reason: "it has no epoch".to_owned() };
+    meta(conn, "epoch")?.ok_or_else(corrupt)
+}
+
+/// Begins another life of the same data.
+pub(super) fn renew_epoch(conn: &Connection) -> Result<(), OpenError> {
+    put_meta(conn, "epoch", &fresh_epoch()?)
+}
+
+fn meta(conn: &Connection, key: &str) -> Result<Option<String>, OpenError> {
+    Ok(conn.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()?)
+}
+
+fn put_meta(conn: &Connection, key: &str, value: &str) -> Result<(), OpenError> {
+    conn.execute(
+        "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value",
+        (key, value),
+    )?;
+    Ok(())
+}
+
+fn checksum(sql: &str) -> Vec<u8> {
+    Sha256::digest(sql.as_bytes()).to_vec()
+}
+
+fn fresh_epoch() -> Result<String, OpenError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| OpenError::Database(format!("no randomness: {error}")))?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}

@@ -1,0 +1,187 @@
+//! Every statement of the running store, in one table, so that a test can look at each one's plan.
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
+        $($(#[$doc])* pub(super) const $name: &str = $sql;)*
+
+        /// Name and text of each.
+        #[cfg(test)]
+        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+/// What `rows::event` reads. A message's own columns come through `m`, which is the event itself for a message and
+/// the message that was changed for an update, so both carry the newest content.
+macro_rules! events {
+    ($rest:literal) => {
+        concat!(
+            "SELECT e.event_offset, e.team_seq, e.visitor_seq, e.kind, e.at, c.public_id, v.public_id, ",
+            "m.public_id, m.visitor_seq, m.at, m.updated_at, m.deleted, p.kind, p.public_id, m.sender_name, m.key, ",
+            "m.content, m.metadata, e.status, e.assignee, e.changed_by ",
+            "FROM events e CROSS JOIN conversations c ON c.id = e.conversation ",
+            "CROSS JOIN people v ON v.id = c.visitor ",
+            "LEFT JOIN events m ON m.id = coalesce(e.message, e.id) LEFT JOIN people p ON p.id = m.sender ",
+            $rest
+        )
+    };
+}
+
+/// What `rows::conversation` reads.
+macro_rules! conversations {
+    ($from:literal) => {
+        concat!(
+            "SELECT c.id, c.public_id, c.website, w.public_id, c.visitor, v.public_id, c.status, c.assignee, ",
+            "c.created_at, c.last_activity_at, c.team_head, c.visitor_head, c.organization, w.head, ",
+            "v.external_id, v.email, v.name ",
+            $from
+        )
+    };
+}
+
+statements! {
+    // ---- names to rows ----
+    ORGANIZATION = "SELECT id FROM organizations WHERE public_id = ?1";
+    SITE = "SELECT w.id, o.id, w.head FROM organizations o \
+        CROSS JOIN websites w ON w.organization = o.id AND w.public_id = ?2 WHERE o.public_id = ?1";
+    SITES_OF_ORGANIZATION = "SELECT w.id, w.public_id FROM organizations o \
+        CROSS JOIN websites w ON w.organization = o.id WHERE o.public_id = ?1 ORDER BY w.public_id";
+    CONVERSATION = conversations!("FROM organizations o \
+        CROSS JOIN conversations c ON c.organization = o.id AND c.public_id = ?2 \
+        CROSS JOIN websites w ON w.id = c.website CROSS JOIN people v ON v.id = c.visitor WHERE o.public_id = ?1");
+    CONVERSATION_BY_ID = conversations!("FROM conversations c \
+        CROSS JOIN websites w ON w.id = c.website CROSS JOIN people v ON v.id = c.visitor WHERE c.id = ?1");
+
+    // ---- messages and conversations: writes ----
+    INSERT_CONVERSATION = "INSERT INTO conversations \
+        (organization, public_id, website, visitor, status, created_at, last_activity_at, team_head, visitor_head) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 0, 0)";
+    UPDATE_CONVERSATION = "UPDATE conversations SET status = ?2, assignee = ?3, last_activity_at = ?4, \
+        team_head = ?5, visitor_head = ?6 WHERE id = ?1";
+    UPDATE_HEAD = "UPDATE websites SET head = ?2 WHERE id = ?1";
+    INSERT_EVENT = "INSERT INTO events (website, event_offset, conversation, team_seq, visitor_seq, kind, at, \
+        message, status, assignee, changed_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    INSERT_MESSAGE = "INSERT INTO events (website, event_offset, conversation, team_seq, visitor_seq, kind, at, \
+        public_id, sender, sender_name, key, fingerprint, content, metadata) \
+        VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    MESSAGE_BY_KEY = "SELECT public_id, team_seq, visitor_seq, at, fingerprint FROM events \
+        WHERE conversation = ?1 AND sender = ?2 AND key = ?3 AND kind = 1";
+    MESSAGE_FACTS = "SELECT m.id, m.visitor_seq, m.at, m.deleted, p.kind, p.public_id FROM events m \
+        CROSS JOIN people p ON p.id = m.sender WHERE m.conversation = ?1 AND m.public_id = ?2 AND m.kind = 1";
+    EDIT_MESSAGE = "UPDATE events SET content = ?2, updated_at = ?3 WHERE id = ?1";
+    DELETE_MESSAGE = "UPDATE events SET content = NULL, metadata = NULL, updated_at = ?2, deleted = 1 WHERE id = ?1";
+    VISITOR_SEQ_AT = "SELECT visitor_seq FROM events \
+        WHERE conversation = ?1 AND team_seq <= ?2 AND visitor_seq IS NOT NULL ORDER BY team_seq DESC LIMIT 1";
+    TEAM_SEQ_AT = "SELECT team_seq FROM events WHERE conversation = ?1 AND visitor_seq = ?2";
+    SEEN = "SELECT team_seq, visitor_seq FROM seen WHERE conversation = ?1 AND person = ?2";
+    PUT_SEEN = "INSERT INTO seen (conversation, person, team_seq, visitor_seq, at, name, avatar_url) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET team_seq = excluded.team_seq, \
+        visitor_seq = excluded.visitor_seq, at = excluded.at, name = excluded.name, avatar_url = excluded.avatar_url";
+    INSERT_WORDS = "INSERT INTO search (rowid, words) VALUES (?1, ?2)";
+    DELETE_WORDS = "DELETE FROM search WHERE rowid = ?1";
+
+    // ---- messages and conversations: reads ----
+    SEEN_OF_CONVERSATION = "SELECT p.kind, p.public_id, s.name, s.avatar_url, s.team_seq, s.visitor_seq, s.at \
+        FROM seen s CROSS JOIN people p ON p.id = s.person WHERE s.conversation = ?1";
+    TEAM_EVENTS = events!("WHERE e.conversation = ?1 AND e.team_seq > ?2 AND e.team_seq <= ?3 \
+        ORDER BY e.team_seq LIMIT ?4");
+    VISITOR_EVENTS = events!("WHERE e.conversation = ?1 AND e.visitor_seq > ?2 AND e.visitor_seq <= ?3 \
+        ORDER BY e.visitor_seq LIMIT ?4");
+    WEBSITE_EVENTS = events!("WHERE e.website = ?1 AND e.event_offset > ?2 AND e.event_offset <= ?3 \
+        ORDER BY e.event_offset LIMIT ?4");
+    TEAM_MESSAGES_UP = events!("WHERE e.conversation = ?1 AND e.team_seq > ?2 AND e.team_seq < ?3 AND e.kind = 1 \
+        ORDER BY e.team_seq LIMIT ?4");
+    TEAM_MESSAGES_DOWN = events!("WHERE e.conversation = ?1 AND e.team_seq > ?2 AND e.team_seq < ?3 AND e.kind = 1 \
+        ORDER BY e.team_seq DESC LIMIT ?4");
+    VISITOR_MESSAGES_UP = events!("WHERE e.conversation = ?1 AND e.visitor_seq > ?2 AND e.visitor_seq < ?3 \
+        AND e.kind = 1 ORDER BY e.visitor_seq LIMIT ?4");
+    VISITOR_MESSAGES_DOWN = events!("WHERE e.conversation = ?1 AND e.visitor_seq > ?2 AND e.visitor_seq < ?3 \
+        AND e.kind = 1 ORDER BY e.visitor_seq DESC LIMIT ?4");
+    MESSAGE = events!("WHERE e.conversation = ?1 AND e.public_id = ?2 AND e.kind = 1");
+    TEAM_UNREAD = "SELECT 1 FROM events WHERE conversation = ?1 AND team_seq > ?2 AND kind = 1 AND deleted = 0 \
+        AND sender IS NOT ?3 LIMIT ?4";
+    VISITOR_UNREAD = "SELECT 1 FROM events WHERE conversation = ?1 AND visitor_seq > ?2 AND kind = 1 AND deleted = 0 \
+        AND sender IS NOT ?3 LIMIT ?4";
+    LIST_BY_STATUS = "SELECT id, last_activity_at, public_id FROM conversations \
+        WHERE website = ?1 AND status = ?2 AND (last_activity_at, public_id) < (?3, ?4) \
+        ORDER BY last_activity_at DESC, public_id DESC LIMIT ?5";
+    LIST_BY_ASSIGNEE = "SELECT id, last_activity_at, public_id FROM conversations \
+        WHERE website = ?1 AND status = ?2 AND (last_activity_at, public_id) < (?3, ?4) AND assignee IS ?6 \
+        ORDER BY last_activity_at DESC, public_id DESC LIMIT ?5";
+    LIST_BY_VISITOR = "SELECT id, last_activity_at, public_id FROM conversations \
+        WHERE visitor = ?1 AND status = ?2 AND (last_activity_at, public_id) < (?3, ?4) \
+        ORDER BY last_activity_at DESC, public_id DESC LIMIT ?5";
+    LIST_BY_VISITOR_AND_ASSIGNEE = "SELECT id, last_activity_at, public_id FROM conversations \
+        INDEXED BY conversations_by_visitor \
+        WHERE visitor = ?1 AND status = ?2 AND (last_activity_at, public_id) < (?3, ?4) AND assignee IS ?6 \
+        ORDER BY last_activity_at DESC, public_id DESC LIMIT ?5";
+    SEARCH_MESSAGES = "SELECT e.conversation FROM search CROSS JOIN events e ON e.id = search.rowid / 2 \
+        WHERE search MATCH ?1";
+    SEARCH_VISITORS = "SELECT c.id FROM search CROSS JOIN conversations c ON c.visitor = search.rowid / 2 \
+        WHERE search MATCH ?1";
+
+    // ---- people ----
+    PERSON = "SELECT p.id, p.public_id, a.id, a.public_id FROM people p LEFT JOIN people a ON a.id = p.alias_of \
+        WHERE p.organization = ?1 AND p.kind = ?2 AND p.public_id = ?3 AND p.website = ?4";
+    PERSON_BY_EXTERNAL_ID = "SELECT id, public_id FROM people WHERE website = ?1 AND external_id = ?2";
+    PERSON_ROW = "SELECT public_id, external_id, name, email, avatar_url, page, first_seen_at, last_seen_at \
+        FROM people WHERE id = ?1";
+    INSERT_PERSON = "INSERT INTO people (organization, kind, public_id, website, first_seen_at, last_seen_at) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+    UPDATE_PERSON = "UPDATE people SET external_id = ?2, name = ?3, email = ?4, avatar_url = ?5, page = ?6, \
+        first_seen_at = ?7, last_seen_at = ?8 WHERE id = ?1";
+    MAKE_ALIAS = "UPDATE people SET alias_of = ?2, external_id = NULL, name = NULL, email = NULL, avatar_url = NULL, \
+        page = NULL WHERE id = ?1";
+    MOVE_ALIASES = "UPDATE people SET alias_of = ?2 WHERE alias_of = ?1";
+    PUT_MEMBER = "INSERT INTO members (website, person) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    MEMBERS = "SELECT p.kind, p.public_id, p.name, p.avatar_url FROM members m CROSS JOIN people p ON p.id = m.person \
+        WHERE m.website = ?1";
+    VISITOR_WEBSITES = "SELECT w.public_id FROM people p CROSS JOIN websites w ON w.id = p.website \
+        WHERE p.organization = ?1 AND p.kind = 0 AND p.public_id = ?2 ORDER BY w.public_id";
+    CONVERSATIONS_OF_VISITOR = "SELECT id, public_id FROM conversations WHERE visitor = ?1 \
+        ORDER BY last_activity_at DESC, public_id DESC";
+    MOVE_CONVERSATION = "UPDATE conversations SET visitor = ?2 WHERE id = ?1";
+    MOVE_MESSAGES = "UPDATE events SET sender = ?3 WHERE conversation = ?1 AND sender = ?2 AND kind = 1";
+    MOVE_CHANGES = "UPDATE events SET changed_by = ?3 WHERE conversation = ?1 AND changed_by = ?2";
+    MOVE_SEEN = "UPDATE seen SET person = ?3 WHERE conversation = ?1 AND person = ?2";
+
+    // ---- set-up ----
+    INSERT_ORGANIZATION = "INSERT INTO organizations (public_id, name, created_at) VALUES (?1, ?2, ?3)";
+    INSERT_WEBSITE = "INSERT INTO websites (organization, public_id, name, accent, questions, allowed_domains, \
+        typing_preview, unseen_after, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    UPDATE_WEBSITE = "UPDATE websites SET name = ?2, accent = ?3, questions = ?4, allowed_domains = ?5, \
+        typing_preview = ?6, unseen_after = ?7 WHERE id = ?1";
+    INSERT_KEY = "INSERT INTO keys (public_id, organization, website, kind, material, algorithm, created_at) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    DELETE_KEY = "DELETE FROM keys WHERE public_id = ?1";
+    PUT_REVOCATION = "INSERT INTO revocations (organization, kind, person, at) VALUES (?1, ?2, ?3, ?4) \
+        ON CONFLICT DO UPDATE SET at = max(at, excluded.at)";
+    MESSAGE_IDS_OF_WEBSITE = "SELECT id FROM events WHERE website = ?1 AND kind = 1";
+    VISITOR_IDS_OF_WEBSITE = "SELECT id FROM people WHERE website = ?1 AND website > 0";
+    CONVERSATION_IDS_OF_WEBSITE = "SELECT id FROM conversations WHERE website = ?1";
+    CLEAR_SEEN = "DELETE FROM seen WHERE conversation = ?1";
+    CLEAR_EVENTS = "DELETE FROM events WHERE website = ?1";
+    CLEAR_CONVERSATIONS = "DELETE FROM conversations WHERE website = ?1";
+    CLEAR_MEMBERS = "DELETE FROM members WHERE website = ?1";
+    CLEAR_ALIASES = "DELETE FROM people WHERE website = ?1 AND website > 0 AND alias_of IS NOT NULL";
+    CLEAR_VISITORS = "DELETE FROM people WHERE website = ?1 AND website > 0";
+    CLEAR_WEBSITE_KEYS = "DELETE FROM keys WHERE website = ?1";
+    CLEAR_WEBSITE = "DELETE FROM websites WHERE id = ?1";
+    CLEAR_KEYS = "DELETE FROM keys WHERE organization = ?1";
+    CLEAR_REVOCATIONS = "DELETE FROM revocations WHERE organization = ?1";
+    CLEAR_PEOPLE = "DELETE FROM people WHERE organization = ?1";
+    CLEAR_ORGANIZATION = "DELETE FROM organizations WHERE id = ?1";
+}
+
+/// The set-up is small and read whole, so these may walk their tables.
+pub(super) mod directory {
+    pub(in super::super) const ORGANIZATIONS: &str =
+        "SELECT public_id, name, created_at FROM organizations ORDER BY public_id";
+    pub(in super::super) const WEBSITES: &str = "SELECT o.public_id, w.public_id, w.name, w.accent, w.questions, \
+        w.allowed_domains, w.typing_preview, w.unseen_after, w.created_at \
+        FROM websites w JOIN organizations o ON o.id = w.organization ORDER BY o.public_id, w.public_id";
+    pub(in super::super) const KEYS: &str = "SELECT k.public_id, o.public_id, k.kind, k.material, k.algorithm, \
+        w.public_id, k.created_at FROM keys k JOIN organizations o ON o.id = k.organization \
+        LEFT JOIN websites w ON w.id = k.website ORDER BY k.public_id";
+    pub(in super::super) const REVOCATIONS: &str = "SELECT o.public_id, r.kind, r.person, r.at FROM revocations r \
+        JOIN organizations o ON o.id = r.organization ORDER BY o.public_id, r.kind, r.person";
+}

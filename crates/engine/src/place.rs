@@ -83,7 +83,7 @@ impl Subscription {
             Ask::Wanted { .. } | Ask::Asked { .. } | Ask::Unavailable { .. } => true,
             Ask::Confirmed | Ask::Refused { .. } => false,
         };
-        is_resuming && self.place.as_ref().is_some_and(|place| seq > place.at + 1)
+        is_resuming && self.place.as_ref().is_some_and(|place| seq > place.at.saturating_add(1))
     }
 
     /// The first hole at this place asks for a reconnect; the second one is lived with.
@@ -106,9 +106,9 @@ impl Subscription {
         }
         self.ahead.push(offset);
         let mut at = self.at();
-        while let Some(index) = self.ahead.iter().position(|&ahead| ahead == at + 1) {
+        while let Some(index) = self.ahead.iter().position(|&ahead| ahead == at.saturating_add(1)) {
             self.ahead.swap_remove(index);
-            at += 1;
+            at = at.saturating_add(1);
         }
         self.move_to(at, epoch);
     }
@@ -162,7 +162,7 @@ impl Subscriptions {
         let Some(held) = conversation.and_then(|index| self.list.get_mut(index)) else {
             return false;
         };
-        if !held.is_live() || event.seq <= held.at() + 1 {
+        if !held.is_live() || event.seq <= held.at().saturating_add(1) {
             return false;
         }
         if held.is_new_hole() {
@@ -187,8 +187,8 @@ impl Subscriptions {
         let is_by_replay = live.is_some_and(|held| event.seq <= held.head);
         let is_by_conversation = live.is_some();
         // What is followed through the website alone is without gaps of its own.
-        let has_gap =
-            conversation.is_none() && self.unheld_seq(event.conversation).is_some_and(|seen| event.seq > seen + 1);
+        let has_gap = conversation.is_none()
+            && self.unheld_seq(event.conversation).is_some_and(|seen| event.seq > seen.saturating_add(1));
         let Some(website) = self.list.get_mut(index) else {
             return false;
         };
@@ -196,7 +196,9 @@ impl Subscriptions {
             return false;
         }
         let is_early_bird = is_any_replaying || is_by_replay || (is_by_conversation && website.is_replaying());
-        let has_hole = (website.at() + 1..offset).take(MAX_AHEAD + 1).any(|missing| !website.ahead.contains(&missing));
+        let has_hole = (website.at().saturating_add(1)..offset)
+            .take(MAX_AHEAD + 1)
+            .any(|missing| !website.ahead.contains(&missing));
         let is_borne = is_early_bird && !has_gap && website.ahead.len() < MAX_AHEAD;
         if !has_hole || is_borne {
             return false;

@@ -6,7 +6,11 @@
 //! `seq`s) and the idempotency key are given in the same transaction as its row.
 //!
 //! Access is checked inside the transaction: a [`Scope`] says whose conversations may be touched, and whatever
-//! lies outside it is [`StoreError::NotFound`].
+//! lies outside it is [`StoreError::NotFound`]. Nobody acts as another one's visitor: in a conversation, a person of kind
+//! visitor is its own, else it is [`StoreError::Forbidden`].
+//!
+//! The id of a visitor who was merged into a known one is taken for that one's wherever it is given; answers carry the
+//! known one's.
 
 #[cfg(test)]
 mod contract;
@@ -20,7 +24,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 use cossistant_protocol::{
-    ConversationId, ErrorCode, KeyId, MessageId, OrganizationId, PersonId, RequestId, Timestamp, TypingPreview, UserType, WebsiteId,
+    ConversationId, ErrorCode, KeyId, MessageId, OrganizationId, PersonId, RequestId, Timestamp, TypingPreview,
+    UserType, WebsiteId,
 };
 
 pub use memory::MemoryStore;
@@ -110,7 +115,8 @@ pub trait Store: Send + Sync + 'static {
     /// the message). The events of the answer are in order and dense.
     fn append_message(&self, append: AppendMessage) -> StoreFuture<Appended>;
 
-    /// The message that stands under an idempotency key within the scope, with its fingerprint; a read.
+    /// The message that stands under an idempotency key within the scope, with its fingerprint; a read. For
+    /// [`Scope::Visitor`] an unknown conversation has none.
     fn known_message(
         &self,
         organization: OrganizationId,
@@ -120,7 +126,8 @@ pub trait Store: Send + Sync + 'static {
         key: RequestId,
     ) -> StoreFuture<Option<KnownMessage>>;
 
-    /// Replaces the content of a message; [`StoreError::NotFound`] for a deleted one.
+    /// Replaces the content of a message; [`StoreError::NotFound`] for a deleted one. Its key keeps the fingerprint of
+    /// what was first sent.
     fn edit_message(&self, edit: EditMessage) -> StoreFuture<Vec<StoredEvent>>;
 
     /// Deletes a message's content and keeps its place; [`StoreError::NotFound`] for a deleted one.
@@ -133,7 +140,9 @@ pub trait Store: Send + Sync + 'static {
     /// Changes status and assignee; what already stands makes no event.
     fn change_conversation(&self, change: ChangeConversation) -> StoreFuture<Changed>;
 
-    /// Moves a person's mark forward, never back; past the head it is the head. `None` when it did not move.
+    /// Moves a person's mark forward, never back; past the head it is the head. `None` when it did not move. A visitor's
+    /// place is the team's place of the same event; a team's place is the visitor's place of the last event up to it that
+    /// a visitor sees.
     fn mark_seen(&self, mark: MarkSeen) -> StoreFuture<Option<SeenMark>>;
 
     // ---- messages and conversations: reads ----
@@ -146,8 +155,8 @@ pub trait Store: Send + Sync + 'static {
         conversation: ConversationId,
     ) -> StoreFuture<Conversation>;
 
-    /// The durable state of a conversation, its heads and marks, and its website's head; all of one moment. For [`Scope::Visitor`] an unknown conversation is [`StoreError::NotFound`] (the caller
-    /// creates it).
+    /// The durable state of a conversation, its heads and marks, and its website's head; all of one moment. For
+    /// [`Scope::Visitor`] an unknown conversation is [`StoreError::NotFound`] (the caller creates it).
     fn conversation_snapshot(
         &self,
         organization: OrganizationId,
@@ -156,11 +165,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> StoreFuture<ConversationSnapshot>;
 
     /// The newest offset of a website.
-    fn website_snapshot(
-        &self,
-        organization: OrganizationId,
-        website: WebsiteId,
-    ) -> StoreFuture<WebsiteSnapshot>;
+    fn website_snapshot(&self, organization: OrganizationId, website: WebsiteId) -> StoreFuture<WebsiteSnapshot>;
 
     /// Events of a conversation whose `seq` of that audience is past `after` and not past `upto`, rising, at most
     /// `limit`. A message carries its newest content.
@@ -184,7 +189,8 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> StoreFuture<Vec<StoredEvent>>;
 
-    /// One page of a conversation's messages, by rising `seq` of the reader's numbering.
+    /// One page of a conversation's messages, by rising `seq` of the reader's numbering, and whether more follow in the
+    /// page's direction.
     fn messages(
         &self,
         organization: OrganizationId,
@@ -202,10 +208,11 @@ pub trait Store: Send + Sync + 'static {
         message: MessageId,
     ) -> StoreFuture<StoredEvent>;
 
-    /// One page of conversations, newest activity first.
+    /// One page of conversations, newest activity first. A website outside the scope, or for a visitor anybody else's
+    /// conversations, are [`StoreError::NotFound`].
     fn conversations(&self, query: ConversationQuery) -> StoreFuture<ConversationPage>;
 
-    /// The visitor's conversations that are not closed, newest activity first, at most 20.
+    /// The visitor's conversations that are not closed, newest activity first, at most [`OPEN_MAX`].
     fn open_conversations(&self, website: SiteKey, visitor: PersonId) -> StoreFuture<Vec<ConversationId>>;
 
     /// The same for many visitors in one read, in the order of the visitors.
@@ -218,7 +225,8 @@ pub trait Store: Send + Sync + 'static {
     // ---- people ----
 
     /// Notes that a person was here: a visitor's first and last visit and page, a team member's name and picture
-    /// for each of the websites.
+    /// for each of the websites. What is not told stays as it was. An unknown website is [`StoreError::NotFound`] for a
+    /// visitor and passed over for the team.
     fn touch_person(&self, touch: TouchPerson) -> StoreFuture<()>;
 
     /// Whom a visitor id stands for: itself, or the person whom it was merged into.
@@ -231,7 +239,8 @@ pub trait Store: Send + Sync + 'static {
     fn visitor_websites(&self, organization: OrganizationId, visitor: PersonId) -> StoreFuture<Vec<WebsiteId>>;
 
     /// Says who an anonymous visitor is. If the person is known on this website already, conversations, messages and
-    /// marks move to that person's visitor and the old id stands for it from then on; else the visitor keeps its id.
+    /// marks move to that person's visitor and the old id stands for it from then on; else the visitor keeps its id. Two
+    /// known people are never one.
     fn identify_visitor(&self, identify: IdentifyVisitor) -> StoreFuture<Identified>;
 
     /// Everyone of the team who ever connected for a website.
@@ -254,16 +263,16 @@ pub trait Store: Send + Sync + 'static {
     /// Replaces a website's settings.
     fn update_website(&self, row: WebsiteRow) -> StoreFuture<()>;
 
-    /// Deletes a website with its conversations.
+    /// Deletes a website with all that is its own: conversations, visitors, public keys.
     fn delete_website(&self, website: SiteKey) -> StoreFuture<()>;
 
-    /// Creates a key.
+    /// Creates a key; an id, public key or secret key that is taken is [`Conflict::Taken`].
     fn create_key(&self, row: KeyRow) -> StoreFuture<()>;
 
     /// Deletes a key.
     fn delete_key(&self, key: KeyId) -> StoreFuture<()>;
 
-    /// Refuses tokens of a person that were issued before `at`.
+    /// Refuses tokens of a person that were issued before `at`; an earlier `at` than stands changes nothing.
     fn revoke(&self, row: RevocationRow) -> StoreFuture<()>;
 }
 

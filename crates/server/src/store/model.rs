@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cossistant_protocol::{
     ConversationId, ConversationStatus, Identity, KeyId, MessageId, OrganizationId, PersonId, RequestId, Timestamp,
-    UserType, Visibility, WebsiteId,
+    Visibility, WebsiteId,
 };
 
 use super::{PersonKey, RevocationRow, SiteKey, WebsiteSettings};
@@ -93,7 +93,7 @@ pub struct AppendMessage {
     pub metadata: Option<Arc<str>>,
     /// Who may read it.
     pub visibility: Visibility,
-    /// Whether a visitor's unknown conversation may be created.
+    /// Whether a visitor's unknown conversation may be created; else it is [`super::StoreError::NotFound`].
     pub may_create: bool,
     /// When.
     pub at: Timestamp,
@@ -437,9 +437,11 @@ pub struct ConversationQuery {
     pub status: Option<ConversationStatus>,
     /// Only with this assignee.
     pub assignee: Option<AssigneeFilter>,
-    /// Only those in which all of these words begin a word of a name, e-mail address or message.
+    /// Only those in which all of these words begin a word of the visitor's name or e-mail address or of a message that
+    /// the asker may see, each wherever it likes, without regard to case and accents.
     pub search: Vec<String>,
-    /// Only those past this place of an earlier page.
+    /// Only those past this place of an earlier page: an item's `last_activity_at` and id. Equal times are ordered by
+    /// id, greatest first.
     pub after: Option<(Timestamp, ConversationId)>,
     /// How many at most.
     pub limit: usize,
@@ -463,7 +465,8 @@ pub struct ConversationItem {
     pub identity: Option<Identity>,
     /// The newest message that the asker may see.
     pub last_message: Option<StoredEvent>,
-    /// How many messages the asker may see and has not, its own excepted.
+    /// How many messages the asker may see and has not, its own and deleted ones excepted; at most
+    /// [`super::UNREAD_MAX`].
     pub unread: u64,
 }
 
@@ -508,11 +511,12 @@ pub struct VisitorRow {
 pub struct IdentifyVisitor {
     /// On which website.
     pub website: SiteKey,
-    /// The anonymous visitor, if there is one.
+    /// The anonymous visitor, if there is one; made if it is not known. One who was identified as somebody else
+    /// before is left as it is.
     pub visitor: Option<PersonId>,
-    /// The visitor to be made if neither the anonymous nor the person's own stands.
+    /// The visitor to be made if there is neither an anonymous one nor the person's own.
     pub fresh: PersonId,
-    /// Who it is; `external_id` is set.
+    /// Who it is; `external_id` is set, else [`super::StoreError::Forbidden`]. What is not told stays as it was.
     pub identity: Identity,
     /// When.
     pub at: Timestamp,
@@ -525,7 +529,7 @@ pub struct Identified {
     pub visitor: PersonId,
     /// Who the visitor was, if it was merged into a known one.
     pub previous: Option<PersonId>,
-    /// The conversations that moved, or all open ones of the visitor.
+    /// The conversations that moved, or all open ones of the visitor; newest activity first.
     pub conversations: Vec<ConversationId>,
 }
 

@@ -38,8 +38,8 @@ use self::writer::Writer;
 use super::{
     AppendMessage, Appended, Audience, ChangeConversation, Changed, Conversation, ConversationPage, ConversationQuery,
     ConversationSnapshot, CreateConversation, Created, DeleteMessage, DirectoryRows, EditMessage, Identified,
-    IdentifyVisitor, KeyRow, KnownMessage, MarkSeen, Member, MessagePage, OrganizationRow, PersonKey, RevocationRow, Scope, SeenMark,
-    SiteKey, Store, StoreFuture, StoredEvent, TouchPerson, VisitorRow, WebsiteRow, WebsiteSnapshot,
+    IdentifyVisitor, KeyRow, KnownMessage, MarkSeen, Member, MessagePage, OrganizationRow, PersonKey, RevocationRow,
+    Scope, SeenMark, SiteKey, Store, StoreFuture, StoredEvent, TouchPerson, VisitorRow, WebsiteRow, WebsiteSnapshot,
 };
 
 /// How to open a [`SqliteStore`].
@@ -170,9 +170,7 @@ impl Store for SqliteStore {
         scope: Scope,
         conversation: ConversationId,
     ) -> StoreFuture<Conversation> {
-        self.readers.call(move |conn| {
-            Ok(lookup::thread_in(conn, &organization, &scope, &conversation)?.conversation)
-        })
+        self.readers.call(move |conn| Ok(lookup::thread_in(conn, &organization, &scope, &conversation)?.conversation))
     }
 
     fn conversation_snapshot(
@@ -185,9 +183,7 @@ impl Store for SqliteStore {
     }
 
     fn website_snapshot(&self, organization: OrganizationId, website: WebsiteId) -> StoreFuture<WebsiteSnapshot> {
-        self.readers.call(move |conn| {
-            Ok(WebsiteSnapshot { head: lookup::site(conn, &organization, &website)?.head })
-        })
+        self.readers.call(move |conn| Ok(WebsiteSnapshot { head: lookup::site(conn, &organization, &website)?.head }))
     }
 
     fn conversation_events(
@@ -200,9 +196,8 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> StoreFuture<Vec<StoredEvent>> {
         let stretch = Stretch { after, upto, limit };
-        self.readers.call(move |conn| {
-            history::conversation_events(conn, &organization, &conversation, audience, stretch)
-        })
+        self.readers
+            .call(move |conn| history::conversation_events(conn, &organization, &conversation, audience, stretch))
     }
 
     fn website_events(

@@ -7,9 +7,7 @@ use cossistant_protocol::ConversationStatus;
 use super::world::{
     World, at, brief, change, conv, id, notes, org, own, replies, says, seen, site, team, team_of, user, visitor, web,
 };
-use crate::store::{
-    ChangeConversation, Conflict, CreateConversation, EventBody, MarkSeen, Scope, Store, StoreError,
-};
+use crate::store::{ChangeConversation, Conflict, CreateConversation, EventBody, MarkSeen, Scope, Store, StoreError};
 
 pub(in crate::store) async fn creation_is_idempotent_for_the_same_visitor(store: Arc<dyn Store>) {
     let world = World::new(store).await;
@@ -40,17 +38,14 @@ pub(in crate::store) async fn creation_is_idempotent_for_the_same_visitor(store:
 pub(in crate::store) async fn scopes_hide_what_is_outside(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     world.append(says("vera", "c", "k", "hi")).await;
-    let hidden = [
-        own("walter"),
-        Scope::Visitor { website: web("b"), visitor: id("vera") },
-        team_of(&["b"]),
-        team_of(&[]),
-    ];
+    let hidden =
+        [own("walter"), Scope::Visitor { website: web("b"), visitor: id("vera") }, team_of(&["b"]), team_of(&[])];
     for scope in hidden {
         assert_eq!(world.conversation(scope.clone(), "c").await, Err(StoreError::NotFound), "{scope:?}");
         let snapshot = world.store.conversation_snapshot(org("o"), scope.clone(), conv("c")).await;
         assert_eq!(snapshot.unwrap_err(), StoreError::NotFound, "{scope:?}");
-        let change = ChangeConversation { scope: scope.clone(), ..change("c", Some(ConversationStatus::Closed), None, 1) };
+        let change =
+            ChangeConversation { scope: scope.clone(), ..change("c", Some(ConversationStatus::Closed), None, 1) };
         assert_eq!(world.store.change_conversation(change).await.unwrap_err(), StoreError::NotFound);
         let person = if matches!(scope, Scope::Team { .. }) { user("anna") } else { visitor("vera") };
         let mark = world.store.mark_seen(seen(scope, person, "c", 1)).await;
@@ -122,7 +117,8 @@ pub(in crate::store) async fn marks_are_translated_clamped_and_never_go_back(sto
     assert_eq!(places(world.seen(own("vera"), visitor("vera"), "c", 99).await), Some((5, 3)));
     assert_eq!(places(world.seen(own("vera"), visitor("vera"), "c", 1).await), None);
     let snapshot = world.store.conversation_snapshot(org("o"), team(), conv("c")).await.unwrap();
-    let marks: Vec<_> = snapshot.seen.iter().map(|mark| (mark.person.clone(), mark.team_seq, mark.visitor_seq)).collect();
+    let marks: Vec<_> =
+        snapshot.seen.iter().map(|mark| (mark.person.clone(), mark.team_seq, mark.visitor_seq)).collect();
     assert_eq!(marks, [(visitor("vera"), 5, 3), (user("anna"), 6, 3)]);
     assert_eq!(snapshot.seen[0].website, site("o", "a"));
     assert_eq!(snapshot.seen[0].name.as_deref(), Some("Name"));
@@ -144,10 +140,7 @@ pub(in crate::store) async fn snapshots_are_of_one_moment(store: Arc<dyn Store>)
     // While writes go on, heads of the same moment: a website with one conversation counts alike.
     let mut writes = Vec::new();
     for n in 0..50 {
-        let append = crate::store::AppendMessage {
-            organization: org("p"),
-            ..says("vera", "c", &format!("k{n}"), "x")
-        };
+        let append = crate::store::AppendMessage { organization: org("p"), ..says("vera", "c", &format!("k{n}"), "x") };
         writes.push(world.store.append_message(append));
         if n == 0 {
             writes.remove(0).await.unwrap();

@@ -103,9 +103,8 @@ pub(in crate::store) async fn unread_counts(store: Arc<dyn Store>) {
     assert_eq!(unread(by(user("anna"))).await, 0, "what was deleted is not to be read");
     world.seen(own("vera"), visitor("vera"), "c", 99).await;
     assert_eq!(unread(by_vera).await, 0);
-    let appends: Vec<_> = (0..=UNREAD_MAX)
-        .map(|n| world.store.append_message(says("vera", "many", &format!("k{n}"), "x")))
-        .collect();
+    let appends: Vec<_> =
+        (0..=UNREAD_MAX).map(|n| world.store.append_message(says("vera", "many", &format!("k{n}"), "x"))).collect();
     for append in appends {
         append.await.unwrap();
     }
@@ -173,8 +172,25 @@ pub(in crate::store) async fn search_syntax_is_harmless(store: Arc<dyn Store>) {
     world.append(says("vera", "c", "k1", "to be OR not to be")).await;
     world.append(says("vera", "d", "k1", "注文 naïve 100%")).await;
     let hostile = [
-        "\"", "'", "*", "OR", "AND", "NOT be", "NEAR(a b)", "words:to", "-to", "^to", "(", "%", "_", "to*", "\\", ";--",
-        "1pto", "{a b}", "\u{0}",
+        "\"",
+        "'",
+        "*",
+        "OR",
+        "AND",
+        "NOT be",
+        "NEAR(a b)",
+        "words:to",
+        "-to",
+        "^to",
+        "(",
+        "%",
+        "_",
+        "to*",
+        "\\",
+        ";--",
+        "1pto",
+        "{a b}",
+        "\u{0}",
     ];
     for text in hostile {
         let asked = ConversationQuery { search: vec![text.to_owned()], ..query() };
@@ -218,7 +234,11 @@ pub(in crate::store) async fn lists_keep_to_their_scope(store: Arc<dyn Store>) {
         ConversationQuery { website: Some(web("z")), ..query() },
         ConversationQuery { website: Some(web("b")), scope: own("vera"), ..query() },
         ConversationQuery { visitor: Some(id("walter")), scope: own("vera"), ..query() },
-        ConversationQuery { scope: Scope::Visitor { website: web("z"), visitor: id("vera") }, website: None, ..query() },
+        ConversationQuery {
+            scope: Scope::Visitor { website: web("z"), visitor: id("vera") },
+            website: None,
+            ..query()
+        },
     ];
     for asked in refused {
         assert_eq!(world.store.conversations(asked.clone()).await.unwrap_err(), StoreError::NotFound, "{asked:?}");

@@ -27,11 +27,8 @@ pub(in crate::store) async fn everything_moves_to_the_known_visitor(store: Arc<d
     world.seen(own("anon"), visitor("anon"), "c", 3).await;
 
     let merged = world.identify(Some("anon"), "ext").await;
-    let expected = Identified {
-        visitor: id("known"),
-        previous: Some(id("anon")),
-        conversations: vec![conv("d"), conv("c")],
-    };
+    let expected =
+        Identified { visitor: id("known"), previous: Some(id("anon")), conversations: vec![conv("d"), conv("c")] };
     assert_eq!(merged, expected);
     assert_eq!(world.store.resolve_visitor(site("o", "a"), id("anon")).await, Ok(id("known")));
 

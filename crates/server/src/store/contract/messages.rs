@@ -5,8 +5,8 @@ use std::sync::Arc;
 use cossistant_protocol::{ConversationStatus, UserType, Visibility};
 
 use super::world::{
-    World, at, brief, change, conv, deletes, edits, id, key, message, msg, notes, org, own, person, replies, says, team,
-    team_of, texts, user, visitor, web,
+    World, at, brief, change, conv, deletes, edits, id, key, message, msg, notes, org, own, person, replies, says,
+    team, team_of, texts, user, visitor, web,
 };
 use crate::store::{AppendMessage, Audience, Conflict, EventBody, MessagePage, Scope, Store, StoreError};
 
@@ -175,7 +175,10 @@ pub(in crate::store) async fn edits_follow_the_rules(store: Arc<dyn Store>) {
     assert!(edit(late(10)).await.is_ok(), "exactly at the point is in time");
     assert!(matches!(edit(late(11)).await, Err(StoreError::Forbidden(_))));
     assert!(matches!(edit(edits(team(), user("anna"), &said, "x", 22)).await, Err(StoreError::Forbidden(_))));
-    assert_eq!(edit(edits(own("mallory"), visitor("mallory"), &said, "x", 22)).await.unwrap_err(), StoreError::NotFound);
+    assert_eq!(
+        edit(edits(own("mallory"), visitor("mallory"), &said, "x", 22)).await.unwrap_err(),
+        StoreError::NotFound
+    );
     assert_eq!(edit(edits(own("vera"), visitor("vera"), &note, "x", 22)).await.unwrap_err(), StoreError::NotFound);
     let by_ben = edit(edits(team(), user("ben"), &note, "pssst", 23)).await.unwrap();
     assert_eq!(brief(&by_ben[0]), ("updated", 6, None), "the update of a note is a note");
@@ -185,10 +188,8 @@ pub(in crate::store) async fn edits_follow_the_rules(store: Arc<dyn Store>) {
     assert_eq!(message(&stored).updated_at, Some(at(21)));
     assert_eq!(message(&stored).metadata.as_deref(), Some("{\"a\":1}"));
     assert_eq!((stored.team_seq, stored.offset), (2, 2), "it keeps its place");
-    let unknown = crate::store::EditMessage {
-        message: msg("unknown"),
-        ..edits(own("vera"), visitor("vera"), &said, "x", 25)
-    };
+    let unknown =
+        crate::store::EditMessage { message: msg("unknown"), ..edits(own("vera"), visitor("vera"), &said, "x", 25) };
     assert_eq!(edit(unknown).await.unwrap_err(), StoreError::NotFound);
 }
 
@@ -198,7 +199,8 @@ pub(in crate::store) async fn deletions_follow_the_rules(store: Arc<dyn Store>) 
     let reply = world.append(replies("anna", "c", "k", "hi")).await;
     let delete = |delete| world.store.delete_message(delete);
     assert!(matches!(delete(deletes(team(), user("anna"), &said, 1)).await, Err(StoreError::Forbidden(_))));
-    let late = crate::store::DeleteMessage { not_before: Some(at(1)), ..deletes(own("vera"), visitor("vera"), &said, 2) };
+    let late =
+        crate::store::DeleteMessage { not_before: Some(at(1)), ..deletes(own("vera"), visitor("vera"), &said, 2) };
     assert!(matches!(delete(late.clone()).await, Err(StoreError::Forbidden(_))));
     assert!(matches!(delete(deletes(own("vera"), visitor("vera"), &reply, 2)).await, Err(StoreError::Forbidden(_))));
     let admin = crate::store::DeleteMessage { is_admin: true, ..deletes(team(), user("root"), &said, 3) };
@@ -221,9 +223,8 @@ pub(in crate::store) async fn deletions_follow_the_rules(store: Arc<dyn Store>) 
 
 pub(in crate::store) async fn known_messages_are_found_within_the_scope(store: Arc<dyn Store>) {
     let world = World::new(store).await;
-    let known = |scope, sender, request: &str| {
-        world.store.known_message(org("o"), scope, conv("c"), sender, key(request))
-    };
+    let known =
+        |scope, sender, request: &str| world.store.known_message(org("o"), scope, conv("c"), sender, key(request));
     assert_eq!(known(own("vera"), visitor("vera"), "k").await, Ok(None), "the visitor would make it");
     assert_eq!(known(team(), user("anna"), "k").await, Err(StoreError::NotFound));
     let said = world.append(says("vera", "c", "k", "hello")).await;

@@ -46,7 +46,10 @@ pub(in crate::store) async fn teams_are_kept_per_website(store: Arc<dyn Store>) 
     world.store.touch_person(touch(user("anna"), &["a"], 2)).await.unwrap();
     world.store.touch_person(touch(person(UserType::AiAgent, "anna"), &["a"], 2)).await.unwrap();
     let members = world.store.members(site("o", "a")).await.unwrap();
-    assert_eq!(members.iter().map(|member| member.person.kind).collect::<Vec<_>>(), [UserType::User, UserType::AiAgent]);
+    assert_eq!(
+        members.iter().map(|member| member.person.kind).collect::<Vec<_>>(),
+        [UserType::User, UserType::AiAgent]
+    );
     assert_eq!(members[0].name.as_deref(), Some("Anna"));
     assert_eq!(members[0].avatar_url.as_deref(), Some("https://a/anna.png"));
     assert_eq!(members[1].name, None);

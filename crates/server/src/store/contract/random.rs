@@ -235,7 +235,9 @@ fn write(random: &mut Random, one: &Arc<dyn Store>, other: &Arc<dyn Store>, burs
             if random.one_in(2) {
                 both(format!("delete {key:?}"), one, other, |store| shown(store.delete_website(key.clone())))
             } else {
-                both(format!("create {key:?}"), one, other, |store| shown(store.create_website(website_row(key.clone()))))
+                both(format!("create {key:?}"), one, other, |store| {
+                    shown(store.create_website(website_row(key.clone())))
+                })
             }
         }
     }
@@ -332,7 +334,9 @@ fn read(random: &mut Random, one: &Arc<dyn Store>, other: &Arc<dyn Store>) -> Pa
                     shown(store.members(website.clone())),
                 );
                 Box::pin(async move {
-                    Ok::<_, StoreError>([all.0.await?, all.1.await?, all.2.await?, all.3.await?, all.4.await?].join("\n"))
+                    Ok::<_, StoreError>(
+                        [all.0.await?, all.1.await?, all.2.await?, all.3.await?, all.4.await?].join("\n"),
+                    )
                 })
             })
         }
@@ -365,11 +369,7 @@ fn list(
             0 => vec![random.of(&["a", "ap", "b", "BAN", "chér", "x@y", "注", "c d", "e", "k1", "-"]).to_owned()],
             _ => Vec::new(),
         },
-        after: if random.one_in(3) {
-            Some((at(random.below(600)), conv(random.of(&CONVERSATIONS))))
-        } else {
-            None
-        },
+        after: if random.one_in(3) { Some((at(random.below(600)), conv(random.of(&CONVERSATIONS)))) } else { None },
         limit: usize::try_from(random.below(8)).unwrap(),
     };
     both(format!("{query:?}"), one, other, |store| shown(store.conversations(query.clone())))

@@ -124,7 +124,10 @@ pub(in crate::store) async fn pages_go_both_ways(store: Arc<dyn Store>) {
         async move { store.messages(org("o"), scope, conv("c"), MessagePage { before, after, limit }).await.unwrap() }
     };
     let (all, more) = page(team(), None, None, 10).await;
-    assert_eq!((texts(&all), more), (vec!["one", "note1", "two", "note2", "three"].into_iter().map(str::to_owned).collect(), false));
+    assert_eq!(
+        (texts(&all), more),
+        (vec!["one", "note1", "two", "note2", "three"].into_iter().map(str::to_owned).collect(), false)
+    );
     let (newest, more) = page(team(), None, None, 2).await;
     assert_eq!((newest[0].team_seq, newest[1].team_seq, more), (5, 8, true));
     let (before, more) = page(team(), Some(5), None, 2).await;

@@ -184,7 +184,12 @@ impl World {
         self.store.append_message(append).await.unwrap_err()
     }
 
-    pub(in crate::store) async fn create(&self, visitor: &str, conversation: &str, ms: u64) -> Result<Created, StoreError> {
+    pub(in crate::store) async fn create(
+        &self,
+        visitor: &str,
+        conversation: &str,
+        ms: u64,
+    ) -> Result<Created, StoreError> {
         let create = CreateConversation {
             website: site("o", "a"),
             visitor: id(visitor),
@@ -202,15 +207,30 @@ impl World {
         self.store.change_conversation(change(conversation, None, Some(assignee.map(id)), ms)).await.unwrap()
     }
 
-    pub(in crate::store) async fn conversation(&self, scope: Scope, conversation: &str) -> Result<Conversation, StoreError> {
+    pub(in crate::store) async fn conversation(
+        &self,
+        scope: Scope,
+        conversation: &str,
+    ) -> Result<Conversation, StoreError> {
         self.store.conversation(org("o"), scope, conv(conversation)).await
     }
 
-    pub(in crate::store) async fn replay(&self, conversation: &str, audience: Audience, after: u64) -> Vec<StoredEvent> {
+    pub(in crate::store) async fn replay(
+        &self,
+        conversation: &str,
+        audience: Audience,
+        after: u64,
+    ) -> Vec<StoredEvent> {
         self.store.conversation_events(org("o"), conv(conversation), audience, after, u64::MAX, 1000).await.unwrap()
     }
 
-    pub(in crate::store) async fn seen(&self, scope: Scope, person: PersonKey, conversation: &str, seq: u64) -> Option<SeenMark> {
+    pub(in crate::store) async fn seen(
+        &self,
+        scope: Scope,
+        person: PersonKey,
+        conversation: &str,
+        seq: u64,
+    ) -> Option<SeenMark> {
         self.store.mark_seen(seen(scope, person, conversation, seq)).await.unwrap()
     }
 
@@ -308,7 +328,10 @@ pub(in crate::store) fn query() -> ConversationQuery {
 pub(in crate::store) fn message(event: &StoredEvent) -> &Message {
     match &event.body {
         EventBody::Message(message) => message,
-        EventBody::Created { .. } | EventBody::Updated { .. } | EventBody::Status { .. } | EventBody::Assigned { .. } => {
+        EventBody::Created { .. }
+        | EventBody::Updated { .. }
+        | EventBody::Status { .. }
+        | EventBody::Assigned { .. } => {
             panic!("no message: {event:?}")
         }
     }

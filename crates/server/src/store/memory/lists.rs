@@ -72,7 +72,8 @@ impl State {
         let mut words = text(identity.and_then(|identity| identity.name.as_ref()));
         words.append(&mut text(identity.and_then(|identity| identity.email.as_ref())));
         for index in 0..thread.events.len() {
-            if let (Some(_), Body::Message { words: more, .. }) = (thread.seq(index, audience), &thread.events[index].body)
+            if let (Some(_), Body::Message { words: more, .. }) =
+                (thread.seq(index, audience), &thread.events[index].body)
             {
                 words.extend(more.iter().cloned());
             }

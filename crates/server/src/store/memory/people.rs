@@ -3,9 +3,7 @@
 use cossistant_protocol::{ConversationId, OrganizationId, PersonId, UserType, WebsiteId};
 
 use super::state::{Body, Profile, State, Visitor, shared};
-use crate::store::{
-    Identified, IdentifyVisitor, Member, PersonKey, SiteKey, StoreError, TouchPerson, VisitorRow,
-};
+use crate::store::{Identified, IdentifyVisitor, Member, PersonKey, SiteKey, StoreError, TouchPerson, VisitorRow};
 
 impl State {
     pub(super) fn touch(&mut self, touch: &TouchPerson) -> Result<(), StoreError> {
@@ -48,9 +46,10 @@ impl State {
     }
 
     pub(super) fn visitor_websites(&self, organization: &OrganizationId, visitor: &PersonId) -> Vec<WebsiteId> {
-        let known = self.sites.iter().filter(|(key, site)| {
-            key.organization == *organization && site.visitors.contains_key(visitor)
-        });
+        let known = self
+            .sites
+            .iter()
+            .filter(|(key, site)| key.organization == *organization && site.visitors.contains_key(visitor));
         known.map(|(key, _)| key.website.clone()).collect()
     }
 

@@ -95,10 +95,8 @@ impl State {
     }
 
     pub(super) fn directory(&self) -> DirectoryRows {
-        let revocation = |((organization, person), at): (&(OrganizationId, crate::store::PersonKey), &_)| RevocationRow {
-            organization: organization.clone(),
-            person: person.clone(),
-            at: *at,
+        let revocation = |((organization, person), at): (&(OrganizationId, crate::store::PersonKey), &_)| {
+            RevocationRow { organization: organization.clone(), person: person.clone(), at: *at }
         };
         DirectoryRows {
             organizations: self.organizations.values().cloned().collect(),

@@ -8,8 +8,8 @@ use cossistant_protocol::{
 };
 
 use crate::store::{
-    Conversation, EventBody, KeyRow, Message, OrganizationRow, PersonKey, Scope, SeenMark, SiteKey,
-    StoreError, StoredEvent, WebsiteRow,
+    Conversation, EventBody, KeyRow, Message, OrganizationRow, PersonKey, Scope, SeenMark, SiteKey, StoreError,
+    StoredEvent, WebsiteRow,
 };
 
 #[derive(Debug, Clone)]
@@ -132,9 +132,7 @@ impl State {
     /// The person as a website knows it.
     pub(super) fn resolve_person(&self, website: &SiteKey, person: PersonKey) -> PersonKey {
         match person.kind {
-            cossistant_protocol::UserType::Visitor => {
-                PersonKey { id: self.resolve(website, &person.id), ..person }
-            }
+            cossistant_protocol::UserType::Visitor => PersonKey { id: self.resolve(website, &person.id), ..person },
             cossistant_protocol::UserType::User | cossistant_protocol::UserType::AiAgent => person,
         }
     }

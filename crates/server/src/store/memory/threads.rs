@@ -17,7 +17,13 @@ use crate::store::{
 
 impl State {
     /// Adds an event behind all others of its conversation and website.
-    fn push(&mut self, key: &(OrganizationId, ConversationId), body: Body, is_note: bool, at: Timestamp) -> StoredEvent {
+    fn push(
+        &mut self,
+        key: &(OrganizationId, ConversationId),
+        body: Body,
+        is_note: bool,
+        at: Timestamp,
+    ) -> StoredEvent {
         let thread = self.threads.get_mut(key).expect("the caller looked it up");
         let site = self.sites.get_mut(&thread.conversation.website).expect("a conversation has a website");
         let index = thread.events.len();

@@ -76,10 +76,11 @@ pub fn backup(dir: &Path, dest: &Path, progress: impl FnMut(BackupProgress)) -> 
         std::fs::rename(&part, dest).map_err(io(dest))?;
         sync_parent(dest).map_err(io(dest))
     });
-    if copied.is_err() && part.exists() {
-        if let Err(error) = std::fs::remove_file(&part) {
-            tracing::warn!(path = %part.display(), %error, "an unfinished copy stays behind");
-        }
+    if copied.is_err()
+        && part.exists()
+        && let Err(error) = std::fs::remove_file(&part)
+    {
+        tracing::warn!(path = %part.display(), %error, "an unfinished copy stays behind");
     }
     copied
 }
@@ -134,11 +135,12 @@ fn copy(source: &Connection, part: &Path, mut progress: impl FnMut(BackupProgres
             let at = backup.progress();
             let total = u64::try_from(at.pagecount).unwrap_or(0);
             progress(BackupProgress { done: total - u64::try_from(at.remaining).unwrap_or(0).min(total), total });
-            match step {
-                StepResult::Done => break,
-                StepResult::More => {}
+            if step == StepResult::Done {
+                break;
+            }
+            if step != StepResult::More {
                 // The destination is ours alone and the source is never locked against readers.
-                _ => return Err(BackupError::Database("the store is locked".to_owned())),
+                return Err(BackupError::Database("the store is locked".to_owned()));
             }
         }
     }

@@ -29,8 +29,7 @@ pub(super) fn writer(path: &Path) -> rusqlite::Result<Connection> {
 
 /// A connection that only reads; the file must exist.
 pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
-    let conn =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     settle(&conn)?;
     conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;")?;
     Ok(conn)

@@ -170,7 +170,8 @@ pub(super) fn create(write: &mut Write<'_>, create: CreateConversation) -> Resul
     let conn = write.conn;
     let site = lookup::site_of(conn, &create.website)?;
     if let Some(thread) = lookup::thread(conn, &create.website.organization, &create.conversation)? {
-        let is_same = thread.website == site.id && thread.resolve(conn, &create.visitor)? == thread.conversation.visitor;
+        let is_same =
+            thread.website == site.id && thread.resolve(conn, &create.visitor)? == thread.conversation.visitor;
         if !is_same {
             return Err(StoreError::Conflict(Conflict::Taken).into());
         }
@@ -263,8 +264,7 @@ fn translate(conn: &Connection, thread: i64, audience: Audience, seq: u64) -> Re
 /// How far a person has read, in both numberings.
 pub(super) fn seen(conn: &Connection, thread: i64, person: i64) -> Result<(u64, u64), Failure> {
     let mut statement = conn.prepare_cached(statements::SEEN)?;
-    let found = statement
-        .query_row((thread, person), |row| Ok((rows::number(row, 0)?, rows::number(row, 1)?)))
-        .optional()?;
+    let found =
+        statement.query_row((thread, person), |row| Ok((rows::number(row, 0)?, rows::number(row, 1)?))).optional()?;
     Ok(found.unwrap_or((0, 0)))
 }

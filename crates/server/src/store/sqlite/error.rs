@@ -143,7 +143,6 @@ impl From<Failure> for StoreError {
 }
 
 /// Whether the caller may try again (the disk, a lock) or the data is not what it should be (all else).
-#[expect(clippy::wildcard_enum_match_arm, reason = "the other codes all say that the data or the program is wrong")]
 fn told(error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(

@@ -114,8 +114,7 @@ pub(super) fn message(
     let thread = lookup::thread_in(conn, organization, scope, conversation)?;
     let mut statement = conn.prepare_cached(statements::MESSAGE)?;
     let website = &thread.conversation.website;
-    let found =
-        statement.query_row((thread.id, message.as_str()), |row| rows::event(row, website)).optional()?;
+    let found = statement.query_row((thread.id, message.as_str()), |row| rows::event(row, website)).optional()?;
     let event = found.ok_or(StoreError::NotFound)?;
     let is_hidden = event.visitor_seq.is_none() && scope.audience() == Audience::Visitor;
     if is_hidden || !matches!(event.body, EventBody::Message(_)) {

@@ -112,12 +112,7 @@ fn start(query: &ConversationQuery) -> (i64, &str) {
     }
 }
 
-fn walked(
-    conn: &Connection,
-    query: &ConversationQuery,
-    walks: &[Walk],
-    at_most: usize,
-) -> Result<Vec<Rank>, Failure> {
+fn walked(conn: &Connection, query: &ConversationQuery, walks: &[Walk], at_most: usize) -> Result<Vec<Rank>, Failure> {
     let mut ranks = Vec::new();
     for status in statuses(query) {
         for walk in walks {

@@ -122,7 +122,8 @@ impl Thread {
         let is_within = match scope {
             Scope::Team { websites } => websites.contains(&self.conversation.website.website),
             Scope::Visitor { website, visitor } => {
-                *website == self.conversation.website.website && self.resolve(conn, visitor)? == self.conversation.visitor
+                *website == self.conversation.website.website
+                    && self.resolve(conn, visitor)? == self.conversation.visitor
             }
         };
         if is_within { Ok(()) } else { Err(StoreError::NotFound.into()) }

@@ -44,7 +44,10 @@ pub(super) fn append(write: &mut Write<'_>, append: AppendMessage) -> Result<App
     let (team_seq, visitor_seq) = (message.team_seq, message.visitor_seq);
     let (id, by, at) = match &message.body {
         EventBody::Message(message) => (message.id.clone(), message.sender.clone(), message.created_at),
-        EventBody::Created { .. } | EventBody::Updated { .. } | EventBody::Status { .. } | EventBody::Assigned { .. } => {
+        EventBody::Created { .. }
+        | EventBody::Updated { .. }
+        | EventBody::Status { .. }
+        | EventBody::Assigned { .. } => {
             return Err(StoreError::Corrupt("a message was stored as another event".to_owned()).into());
         }
     };

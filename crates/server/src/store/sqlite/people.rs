@@ -9,9 +9,7 @@ use super::error::Failure;
 use super::lookup::{self, NO_WEBSITE, Person, Site};
 use super::writer::{Write, indexed, visitor_document};
 use super::{lists, rows, statements};
-use crate::store::{
-    Identified, IdentifyVisitor, Member, PersonKey, SiteKey, StoreError, TouchPerson, VisitorRow,
-};
+use crate::store::{Identified, IdentifyVisitor, Member, PersonKey, SiteKey, StoreError, TouchPerson, VisitorRow};
 
 /// The columns of a person that change.
 #[derive(Debug, Clone)]
@@ -192,7 +190,8 @@ pub(super) fn members(conn: &Connection, website: &SiteKey) -> Result<Vec<Member
 pub(super) fn identify(write: &mut Write<'_>, identify: IdentifyVisitor) -> Result<Identified, Failure> {
     let conn = write.conn;
     let site = lookup::site_of(conn, &identify.website)?;
-    let external_id = identify.identity.external_id.as_deref().ok_or(StoreError::Forbidden("an external id is needed"))?;
+    let external_id =
+        identify.identity.external_id.as_deref().ok_or(StoreError::Forbidden("an external id is needed"))?;
     let mut statement = conn.prepare_cached(statements::PERSON_BY_EXTERNAL_ID)?;
     let known = statement
         .query_row((site.id, external_id), |row| Ok(Person { id: row.get(0)?, public_id: rows::parsed(row, 1)? }))

@@ -85,11 +85,11 @@ fn serve(conn: &Connection, waiting: &Mutex<Receiver<Read>>) {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(read) = next else { return };
         read(conn);
-        if !conn.is_autocommit() {
-            // Only a read that panicked leaves its transaction open; its snapshot would keep the log from shrinking.
-            if let Err(error) = conn.execute_batch("ROLLBACK") {
-                tracing::warn!(%error, "a read could not be ended");
-            }
+        // Only a read that panicked leaves its transaction open; its snapshot would keep the log from shrinking.
+        if !conn.is_autocommit()
+            && let Err(error) = conn.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(%error, "a read could not be ended");
         }
     }
 }

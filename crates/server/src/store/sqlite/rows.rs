@@ -95,7 +95,12 @@ pub(super) fn person(row: &Row<'_>, kind: usize, id: usize) -> rusqlite::Result<
 }
 
 /// `None` where nothing is known of the person.
-pub(super) fn identity(row: &Row<'_>, external_id: usize, email: usize, name: usize) -> rusqlite::Result<Option<Identity>> {
+pub(super) fn identity(
+    row: &Row<'_>,
+    external_id: usize,
+    email: usize,
+    name: usize,
+) -> rusqlite::Result<Option<Identity>> {
     let identity = Identity { external_id: row.get(external_id)?, email: row.get(email)?, name: row.get(name)? };
     let is_known = identity.external_id.is_some() || identity.email.is_some() || identity.name.is_some();
     Ok(is_known.then_some(identity))

@@ -207,11 +207,13 @@ fn key(row: &Row<'_>) -> rusqlite::Result<KeyRow> {
     let material = match kind {
         PUBLIC => KeyMaterial::Public { key: text(bytes)?, website: rows::parsed(row, 5)? },
         SECRET => KeyMaterial::Secret {
-            sha256: bytes.try_into().map_err(|bytes: Vec<u8>| rusqlite::Error::FromSqlConversionFailure(
-                3,
-                rusqlite::types::Type::Blob,
-                format!("a digest of {} bytes", bytes.len()).into(),
-            ))?,
+            sha256: bytes.try_into().map_err(|bytes: Vec<u8>| {
+                rusqlite::Error::FromSqlConversionFailure(
+                    3,
+                    rusqlite::types::Type::Blob,
+                    format!("a digest of {} bytes", bytes.len()).into(),
+                )
+            })?,
         },
         JWT_HS256 => KeyMaterial::JwtHs256 { secret: bytes },
         JWT_PUBLIC => KeyMaterial::JwtPublic { pem: text(bytes)?, algorithm: row.get(4)? },

@@ -178,10 +178,8 @@ impl Drop for Writer {
     /// Waits until all that was queued is answered.
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(thread) = self.thread.take() {
-            if thread.join().is_err() {
-                tracing::error!("the store's writer panicked");
-            }
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the store's writer panicked");
         }
     }
 }
@@ -218,11 +216,11 @@ impl Thread {
         };
         let mut is_io = false;
         let done = transact(&conn, group, &mut is_io);
-        if !conn.is_autocommit() {
-            if let Err(error) = conn.execute_batch("ROLLBACK") {
-                tracing::warn!(%error, "a rollback failed");
-                is_io = true;
-            }
+        if !conn.is_autocommit()
+            && let Err(error) = conn.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(%error, "a rollback failed");
+            is_io = true;
         }
         match done {
             Ok(()) => {

@@ -51,8 +51,7 @@ async fn what_was_stored_is_there_after_reopening() {
 async fn dropping_answers_what_waits() {
     let dir = Dir::new();
     let store = furnished(&dir, 0).await;
-    let calls: Vec<_> =
-        (0..500).map(|n| store.append_message(replies("anna", "c", &format!("k{n}"), "x"))).collect();
+    let calls: Vec<_> = (0..500).map(|n| store.append_message(replies("anna", "c", &format!("k{n}"), "x"))).collect();
     drop(store);
     for call in calls {
         call.await.unwrap();
@@ -228,7 +227,8 @@ async fn a_killed_process_loses_nothing_that_it_answered() {
         assert!(!acked.is_empty(), "nothing was written in time");
 
         let store = dir.open();
-        let events = store.conversation_events(org("o"), conv("c"), Audience::Team, 0, u64::MAX, 1_000_000).await.unwrap();
+        let events =
+            store.conversation_events(org("o"), conv("c"), Audience::Team, 0, u64::MAX, 1_000_000).await.unwrap();
         let seqs: Vec<_> = events.iter().map(|event| event.team_seq).collect();
         assert_eq!(seqs, (1..=events.len() as u64).collect::<Vec<_>>());
         assert_eq!(head(&store).await, events.len() as u64);

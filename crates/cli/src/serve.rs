@@ -96,7 +96,7 @@ impl Serve {
 }
 
 fn start_log(config: &Config) {
-    let filter = tracing_subscriber::EnvFilter::new(format!("{},hyper=warn", config.log_level));
+    let filter = tracing_subscriber::EnvFilter::new(format!("{},hyper=warn", config.log_level.as_str()));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
@@ -118,7 +118,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         tracing::info!(url = %format!("http://{address}"), "health and metrics");
     }
     if let Some(file) = node.admin_key_file() {
-        tracing::info!(path = %file.path.display(), was_made = file.is_new, "the admin key");
+        tracing::info!(path = %file.path.display(), was_made = file.created, "the admin key");
     }
     if let Some(path) = &config.ready_file {
         write_ready_file(path, &config, &node, &url)?;

@@ -329,6 +329,10 @@ impl ClientFrame {
     /// [`Rejected`] with the code and details of the answer.
     pub fn parse(text: &str) -> Result<Self, Rejected> {
         let reject = |code, id: Option<RequestId>, invalid| Rejected { id, code, invalid, subscription: None };
+        if json::nests_too_deep(text) {
+            let invalid = Invalid::new("", format!("must nest at most {} levels deep", json::MAX_DEPTH));
+            return Err(reject(ErrorCode::InvalidMessage, None, Some(invalid)));
+        }
         let envelope = match read::<Strict<Envelope<'_>>>(text) {
             Ok(Strict(envelope)) => envelope,
             Err(invalid) if is_json(text) => return Err(reject(ErrorCode::InvalidMessage, None, Some(invalid))),

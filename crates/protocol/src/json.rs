@@ -7,6 +7,37 @@ use serde_json::{Map, Value};
 /// A JSON object of free form.
 pub type Object = Map<String, Value>;
 
+/// The deepest nesting of a whole message, unknown fields included: what `serde_json` reads without a limit of ours.
+pub const MAX_DEPTH: usize = 128;
+
+/// Whether JSON text nests deeper than [`MAX_DEPTH`]. Of text that is no JSON it says nothing useful.
+#[must_use]
+pub fn nests_too_deep(text: &str) -> bool {
+    let is_opening = |byte: &u8| matches!(byte, b'[' | b'{');
+    // Most texts have so few brackets that their order does not matter.
+    if text.bytes().filter(is_opening).count() <= MAX_DEPTH {
+        return false;
+    }
+    let (mut depth, mut is_in_string, mut is_escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_in_string => is_escaped = true,
+            b'"' => is_in_string = !is_in_string,
+            _ if is_in_string => {}
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return true;
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
 /// How deep a value nests; a string, number, boolean or null is 0, `{}` and `[]` are 1.
 #[must_use]
 pub fn depth(value: &Value) -> usize {
@@ -218,6 +249,15 @@ mod tests {
         let text = r#"{"a":[1,2.5,-1e30,true,false,null],"b\n\u0001":{"c":"ä\"\\","d":{}},"e":[]}"#;
         let object: Object = serde_json::from_str(text).unwrap();
         assert_eq!(object_size(&object), canonical_object(&object).len());
+    }
+
+    #[test]
+    fn brackets_in_strings_do_not_nest() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(!nests_too_deep(&nested(MAX_DEPTH)));
+        assert!(nests_too_deep(&nested(MAX_DEPTH + 1)));
+        assert!(!nests_too_deep(&format!("[{}]", "[],".repeat(500))));
+        assert!(!nests_too_deep(&format!(r#"{{"a":"\"{}"}}"#, "[".repeat(500))));
     }
 
     #[test]

@@ -104,10 +104,7 @@ impl Event {
 /// The server message that tells an audience of an event; `None` if it may not see it.
 #[must_use]
 pub fn message_for(stored: &StoredEvent, audience: Audience) -> Option<ServerMessage> {
-    let (seq, offset) = match audience {
-        Audience::Visitor => (stored.visitor_seq?, None),
-        Audience::Team => (stored.team_seq, Some(stored.offset)),
-    };
+    let (seq, offset) = places(stored, audience)?;
     let conversation_id = stored.conversation.clone();
     let SiteKey { organization: organization_id, website: website_id } = stored.website.clone();
     let changed_by = |by: &Option<_>| match audience {
@@ -160,9 +157,21 @@ pub fn message_for(stored: &StoredEvent, audience: Audience) -> Option<ServerMes
 /// A stored message as an audience reads it; `None` if the event is no message or may not be seen.
 #[must_use]
 pub fn read_message(stored: &StoredEvent, audience: Audience) -> Option<NewMessage> {
-    match message_for(stored, audience)? {
-        ServerMessage::NewMessage(message) => Some(message),
-        _ => None,
+    let (seq, offset) = places(stored, audience)?;
+    match &stored.body {
+        EventBody::Message(message) => Some(new_message(stored, message, seq, offset)),
+        EventBody::Created { .. }
+        | EventBody::Updated { .. }
+        | EventBody::Status { .. }
+        | EventBody::Assigned { .. } => None,
+    }
+}
+
+/// The places of an event as an audience counts; `None` if it may not see it. Offsets are for the team.
+fn places(stored: &StoredEvent, audience: Audience) -> Option<(u64, Option<u64>)> {
+    match audience {
+        Audience::Visitor => Some((stored.visitor_seq?, None)),
+        Audience::Team => Some((stored.team_seq, Some(stored.offset))),
     }
 }
 

@@ -367,7 +367,6 @@ async fn operators_find_health_metrics_and_documents() {
         "/v1/organizations",
         "/v1/websites",
         "/v1/keys",
-        "/v1/webhooks",
     ] {
         assert!(openapi["paths"].get(path).is_some(), "section 8, {path} is documented");
     }

@@ -156,7 +156,12 @@ impl Chat {
         change: ChangeConversation,
         now: Timestamp,
     ) -> Result<ListedConversation, ChatError> {
-        let (reach, _) = Reach::of_team(actor)?;
+        let reach = Reach::of(actor)?;
+        if reach.audience() == Audience::Visitor {
+            // Its own a visitor may see but not change; of anybody else's it must not learn that it exists.
+            self.store.conversation(reach.organization, reach.scope, conversation).await?;
+            return Err(ChatError::forbidden("for users and AI agents only"));
+        }
         let was_closed = match change.status {
             None | Some(ConversationStatus::Closed) => false,
             Some(ConversationStatus::Open | ConversationStatus::Pending | ConversationStatus::Resolved) => {

@@ -50,7 +50,7 @@ impl Chat {
             return self.answer_known(actor, &send.conversation_id, &key, fingerprint, retry_after).await;
         }
         let (content, search_text) = prepare(send.content)?;
-        let metadata = send.metadata.as_ref().map(|object| json(object));
+        let metadata = send.metadata.as_ref().map(json);
         let append = AppendMessage {
             organization: actor.organization.clone(),
             scope: actor.scope(),

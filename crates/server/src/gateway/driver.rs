@@ -148,11 +148,8 @@ impl Driver {
     fn run_job(self: &Rc<Self>, at: ConnRef, job: Job) {
         let driver = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            let (done, visit) = driver.jobs.run(job, (driver.clock)()).await;
+            let done = driver.jobs.run(job, (driver.clock)()).await;
             driver.apply(|shard, now| shard.handle_done(at, done, now));
-            if let Some(visit) = visit {
-                driver.jobs.note(*visit).await;
-            }
         });
     }
 

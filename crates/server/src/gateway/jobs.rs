@@ -27,9 +27,6 @@ pub(crate) struct Jobs {
     new_visitors: Arc<Buckets<IpAddr>>,
 }
 
-/// Who connected, to be noted once it has been told.
-pub(crate) type Visit = Option<Box<TouchPerson>>;
-
 impl Jobs {
     pub(crate) fn new(
         chat: Arc<Chat>,
@@ -45,14 +42,16 @@ impl Jobs {
         self.bus.publish(notice);
     }
 
-    /// Runs a job; the result goes back to the core. A visit is noted afterwards with [`Jobs::note`].
-    pub(crate) async fn run(&self, job: Job, now: Timestamp) -> (Done, Visit) {
-        let done = match job {
+    /// Runs a job; the result goes back to the core. Who is let in has been noted by then.
+    pub(crate) async fn run(&self, job: Job, now: Timestamp) -> Done {
+        match job {
             Job::LogIn(log_in) => {
                 let page = log_in.page.clone();
                 let result = self.log_in(*log_in, now).await;
-                let visit = result.as_ref().ok().map(|logged_in| self.visit(&logged_in.principal, page, now));
-                return (Done::LoggedIn(result.map(Box::new)), visit);
+                if let Ok(logged_in) = &result {
+                    self.note(self.visit(&logged_in.principal, page, now)).await;
+                }
+                Done::LoggedIn(result.map(Box::new))
             }
             Job::Renew { id, token } => {
                 let result =
@@ -76,8 +75,7 @@ impl Jobs {
             Job::Seen { principal, message: EphemeralMessage { id, conversation, .. }, seq } => {
                 Done::Seen { id, result: self.chat.mark_seen(&principal, conversation, seq, now).await }
             }
-        };
-        (done, None)
+        }
     }
 
     async fn ask(&self, principal: &Principal, ask: Ask, now: Timestamp) -> Answer {
@@ -140,7 +138,7 @@ impl Jobs {
         }
     }
 
-    fn visit(&self, principal: &Principal, page: Option<String>, now: Timestamp) -> Box<TouchPerson> {
+    fn visit(&self, principal: &Principal, page: Option<String>, now: Timestamp) -> TouchPerson {
         let directory = self.directory.current();
         let websites: Vec<WebsiteId> = match &principal.websites {
             Websites::Only(ids) => ids.to_vec(),
@@ -150,7 +148,7 @@ impl Jobs {
                 .map(|website| website.row.key.website.clone())
                 .collect(),
         };
-        Box::new(TouchPerson {
+        TouchPerson {
             person: principal.key(),
             organization: principal.organization.clone(),
             websites,
@@ -159,11 +157,11 @@ impl Jobs {
             avatar_url: principal.avatar_url.clone(),
             page,
             at: now,
-        })
+        }
     }
 
     /// Notes a visit. That it could not be noted keeps nobody from chatting.
-    pub(crate) async fn note(&self, visit: TouchPerson) {
+    async fn note(&self, visit: TouchPerson) {
         if let Err(error) = self.chat.store.touch_person(visit).await {
             tracing::warn!(%error, "a visit was not noted");
         }

@@ -58,8 +58,6 @@ pub(crate) struct LogIn {
     pub(crate) origin: Option<String>,
     pub(crate) page: Option<String>,
     pub(crate) address: IpAddr,
-    /// Whether it came as a message, which secret keys may too.
-    pub(crate) request: Option<RequestId>,
 }
 
 /// Accepted credentials.
@@ -183,14 +181,6 @@ impl Shard {
 
     pub(crate) fn hub_mut(&mut self) -> &mut Hub {
         &mut self.hub
-    }
-
-    pub(crate) fn figures(&self) -> Figures {
-        self.figures
-    }
-
-    pub(crate) fn connection_count(&self) -> usize {
-        self.connections.iter().flatten().count()
     }
 
     /// What must be done since the last call, in order.

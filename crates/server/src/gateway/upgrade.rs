@@ -92,6 +92,9 @@ pub(crate) struct Upgrade {
     pub(crate) admitted: Admitted,
 }
 
+/// The answer to a request that becomes no WebSocket.
+type Refusal = Box<Response<Body>>;
+
 const SEC_WEBSOCKET_VERSION: HeaderName = HeaderName::from_static("sec-websocket-version");
 /// The longest page address that is kept, in bytes.
 const MAX_PAGE_BYTES: usize = 2_048;
@@ -103,9 +106,9 @@ impl Upgrader {
         request: &Request<Incoming>,
         address: IpAddr,
         now: Timestamp,
-    ) -> Result<Box<Upgrade>, Response<Body>> {
+    ) -> Result<Box<Upgrade>, Refusal> {
         let key = check_handshake(request)?;
-        let admitted = self.admission.admit(address, now).map_err(IntoResponse::into_response)?;
+        let admitted = self.admission.admit(address, now).map_err(refusal)?;
         let headers = request.headers();
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let offered = OfferedProtocols::parse(texts(headers, &header::SEC_WEBSOCKET_PROTOCOL));
@@ -119,7 +122,7 @@ impl Upgrader {
                     // A page can read nothing of a failed upgrade, but a foreign one need not.
                     self.auth
                         .admit_page(&key, origin.as_deref(), &self.directory.current())
-                        .map_err(|error| Failure::from(error).into_response())?;
+                        .map_err(|error| refusal(Failure::from(error)))?;
                     Some(Credential::PublicKey(key))
                 }
                 (None, None, None) => None,
@@ -157,10 +160,10 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 /// Checks that the request is an opening handshake; its key.
-fn check_handshake(request: &Request<Incoming>) -> Result<String, Response<Body>> {
+fn check_handshake(request: &Request<Incoming>) -> Result<String, Refusal> {
     let headers = request.headers();
     if request.method() != Method::GET {
-        return Err(Failure::method_not_allowed().into_response());
+        return Err(refusal(Failure::method_not_allowed()));
     }
     let has = |name: &HeaderName, token| texts(headers, name).any(|text| handshake::has_token(text, token));
     if !has(&header::UPGRADE, "websocket") || !has(&header::CONNECTION, "upgrade") {
@@ -173,18 +176,22 @@ fn check_handshake(request: &Request<Incoming>) -> Result<String, Response<Body>
         Some(key) if handshake::is_valid_key(key) => Ok(key.to_owned()),
         Some(_) | None => {
             let invalid = cossistant_protocol::Invalid::new("sec-websocket-key", "must be 16 bytes in base64");
-            Err(Failure::invalid(invalid).into_response())
+            Err(refusal(Failure::invalid(invalid)))
         }
     }
 }
 
-fn upgrade_required(detail: &str) -> Response<Body> {
+fn refusal(failure: Failure) -> Refusal {
+    Box::new(failure.into_response())
+}
+
+fn upgrade_required(detail: &str) -> Refusal {
     let invalid = cossistant_protocol::Invalid::new("upgrade", detail);
     let mut response = Failure::invalid(invalid).into_response();
     *response.status_mut() = StatusCode::UPGRADE_REQUIRED;
     response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    response
+    Box::new(response)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -49,7 +49,8 @@ impl Outbox {
     }
 
     /// Bytes that count for the bound.
-    pub(crate) fn counted(&self) -> usize {
+    #[cfg(test)]
+    fn counted(&self) -> usize {
         self.counted
     }
 

@@ -385,7 +385,7 @@ async fn respond(
     }
     let upgrade = match server.common.upgrader.upgrade(&request, address, clock()) {
         Ok(upgrade) => *upgrade,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let driver = Rc::clone(&server.driver);
     let (arrival, deflate, admitted) = (upgrade.arrival, upgrade.deflate, upgrade.admitted);

@@ -48,7 +48,7 @@ impl Shard {
             Connection::new(&self.config.connection, serial, address, origin.clone(), deflate, now.as_millis());
         if let Some(credential) = credential {
             connection.phase = Phase::Authenticating { request: None };
-            let log_in = LogIn { credential, agent_id, origin, page, address, request: None };
+            let log_in = LogIn { credential, agent_id, origin, page, address };
             self.outputs.push(Output::Job(at, Job::LogIn(Box::new(log_in))));
         }
         self.connections[index as usize] = Some(connection);
@@ -59,14 +59,13 @@ impl Shard {
     pub(super) fn log_in(&mut self, index: u32, id: Option<RequestId>, token: Secret) {
         let Some(at) = self.at(index) else { return };
         let Some(connection) = self.connection_mut(index) else { return };
-        connection.phase = Phase::Authenticating { request: id.clone() };
+        connection.phase = Phase::Authenticating { request: id };
         let log_in = LogIn {
             credential: Credential::Bearer(token),
             agent_id: None,
             origin: connection.origin.as_deref().map(str::to_owned),
             page: None,
             address: connection.address,
-            request: id,
         };
         self.outputs.push(Output::Job(at, Job::LogIn(Box::new(log_in))));
     }
@@ -75,8 +74,14 @@ impl Shard {
         let now = self.now;
         let Some(at) = self.at(index) else { return };
         let Some(connection) = self.connection_mut(index) else { return };
-        let Phase::Authenticating { request } = &mut connection.phase else { return };
-        let request = request.take();
+        if !matches!(connection.phase, Phase::Authenticating { .. }) {
+            return;
+        }
+        let before = std::mem::replace(&mut connection.phase, Phase::Ready);
+        let request = match &before {
+            Phase::Authenticating { request } => request.clone(),
+            Phase::Waiting { .. } | Phase::Ready | Phase::Closing { .. } => None,
+        };
         // The set-up may have changed while the credentials were checked.
         let result = result.and_then(|logged_in| {
             logged_in.principal.recheck(&self.directory)?;
@@ -86,12 +91,15 @@ impl Shard {
             Ok(logged_in) => *logged_in,
             Err(error) => return self.refuse(index, request, error.code, error.close, error.message),
         };
-        let Some(connection) = self.connection_mut(index) else { return };
-        connection.phase = Phase::Ready;
-        let deflate = connection.deflate;
+        let Some(deflate) = self.connection(index).map(|connection| connection.deflate) else { return };
         let established = self.established(&principal, visitor_token, now);
+        let expires_at = principal.expires_at;
         self.hub.connect(at, principal, deflate);
         self.hub.send(index, &ServerMessage::ConnectionEstablished(established));
+        // Credentials that came as a message are answered as that message, too.
+        if let (Phase::Authenticating { request: Some(id) }, Some(expires_at)) = (before, expires_at) {
+            self.hub.send(index, &ServerMessage::Authenticated(Authenticated { id: Some(id), expires_at }));
+        }
         self.arm(index);
         self.outputs.push(Output::Wake(at));
     }
@@ -322,9 +330,19 @@ impl Shard {
     pub(crate) fn handle_notice(&mut self, notice: Notice, now: Timestamp) {
         self.now = now;
         match notice {
-            Notice::Directory(directory) => self.change_directory(directory),
-            Notice::Disconnect { who, is_revoked } => self.disconnect(&who, is_revoked),
-            notice => self.hub.handle_notice(notice),
+            Notice::Directory(ref directory) => self.change_directory(Arc::clone(directory)),
+            Notice::Disconnect { ref who, is_revoked } => self.disconnect(who, is_revoked),
+            Notice::Events(_)
+            | Notice::TypingStarted { .. }
+            | Notice::TypingStopped { .. }
+            | Notice::Progress { .. }
+            | Notice::Viewing { .. }
+            | Notice::Activity { .. }
+            | Notice::Seen { .. }
+            | Notice::Presence { .. }
+            | Notice::VisitorPresence { .. }
+            | Notice::OpenConversations { .. }
+            | Notice::Identified { .. } => self.hub.handle_notice(notice),
         }
     }
 
@@ -406,11 +424,6 @@ impl Shard {
             self.hub.send(index, &ServerMessage::Reconnect(message));
             self.wheel.insert(now.as_millis() + after_ms, TimerKey::Drain(at));
         }
-    }
-
-    /// Whether no connection is left.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.connections.iter().all(Option::is_none)
     }
 
     /// Tells the shard's figures to the recorder; `label` tells the shards apart.

@@ -1,9 +1,14 @@
 //! No statement of the running store walks a table.
 
+use std::sync::Arc;
+
 use rusqlite::types::Null;
+use rusqlite::{Connection, StatementStatus};
 
 use super::Dir;
+use crate::store::contract::world::{World, query, replies, says, team, user};
 use crate::store::sqlite::{connection, statements};
+use crate::store::{ConversationQuery, Store};
 
 /// These sort the few rows of one visitor.
 const SORTED: &[&str] = &["CONVERSATIONS_OF_VISITOR", "VISITOR_WEBSITES"];
@@ -29,4 +34,31 @@ fn no_statement_walks_a_table() {
         }
     }
     assert!(walks.is_empty(), "{walks:#?}");
+}
+
+/// How often statements of a connection were planned anew.
+fn planned_anew(conn: &Connection) -> Vec<(&'static str, i32)> {
+    let count = |sql: &'static str| conn.prepare_cached(sql).unwrap().get_status(StatementStatus::RePrepare);
+    let counts = statements::ALL.iter().map(|(name, sql)| (*name, count(sql)));
+    counts.filter(|(_, count)| *count > 0).collect()
+}
+
+#[tokio::test]
+async fn statements_are_planned_once() {
+    let dir = Dir::new();
+    let store = Arc::new(dir.open());
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    for n in 0..10 {
+        world.append(says("vera", &format!("c{n}"), "k", &format!("word{n}"))).await;
+        world.append(replies("anna", &format!("c{n}"), "k", &format!("word{n}"))).await;
+        world.seen(team(), user("anna"), &format!("c{n}"), n).await;
+        world.identify(Some("vera"), "ext").await;
+        let found = ConversationQuery { search: vec![format!("word{n}")], ..query() };
+        world.list(found).await;
+        world.list(query()).await;
+    }
+    let writer = store.writer.call(|write| Ok(planned_anew(write.conn))).await.unwrap();
+    assert!(writer.is_empty(), "{writer:?}");
+    let reader = store.readers.call(|conn| Ok(planned_anew(conn))).await.unwrap();
+    assert!(reader.is_empty(), "{reader:?}");
 }

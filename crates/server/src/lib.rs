@@ -16,4 +16,6 @@ mod hub;
 pub mod limits;
 pub mod metrics;
 pub mod node;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod store;

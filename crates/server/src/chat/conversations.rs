@@ -12,7 +12,7 @@ use crate::bus::Notice;
 use crate::event::read_message;
 use crate::store::{
     self, AssigneeFilter, Audience, Conversation, ConversationItem, ConversationPage, ConversationQuery, MessagePage,
-    Scope, SiteKey, StoreError,
+    Scope, SiteKey, StoreError, Websites,
 };
 
 /// Whose conversations are listed, as far as the asker may see them.
@@ -148,7 +148,7 @@ impl Chat {
     /// Changes status and assignee, for the team.
     ///
     /// # Errors
-    /// `forbidden` for visitors, `not_found`, `conflict` when `ifAssignedTo` does not hold, `unavailable`.
+    /// `forbidden` for the visitor whose it is, `not_found`, `conflict` when `ifAssignedTo` does not hold, `unavailable`.
     pub async fn change_conversation(
         &self,
         actor: &HttpPrincipal,
@@ -186,7 +186,7 @@ impl Chat {
             })
             .await?;
         self.publish(&changed.events);
-        let is_closed = changed.conversation.status == ConversationStatus::Closed;
+        let is_closed = change.status == Some(ConversationStatus::Closed);
         if !changed.events.is_empty() && was_closed != is_closed {
             self.bus.publish(Notice::OpenConversations {
                 site: changed.conversation.website.clone(),
@@ -242,9 +242,12 @@ impl Chat {
             }
             Some(id) => Some(AssigneeFilter::Person(id)),
         };
-        let visitor = match filter.visitor {
-            Some(visitor) => Some(self.stands_for(reach, filter.website.as_ref(), visitor).await?),
-            None => None,
+        let visitor = match (&reach.scope, filter.visitor) {
+            (Scope::Team { websites }, Some(visitor)) => {
+                Some(self.stands_for(reach, websites, filter.website.as_ref(), visitor).await?)
+            }
+            // A visitor's scope is its own conversations, whatever it names.
+            (Scope::Visitor { .. }, Some(_)) | (_, None) => None,
         };
         let after = match filter.after {
             None => None,
@@ -279,10 +282,10 @@ impl Chat {
     async fn stands_for(
         &self,
         reach: &Reach,
+        websites: &Websites,
         website: Option<&WebsiteId>,
         visitor: PersonId,
     ) -> Result<PersonId, ChatError> {
-        let Scope::Team { websites } = &reach.scope else { return Ok(visitor) };
         let known = match website {
             Some(website) => vec![website.clone()],
             None => self.store.visitor_websites(reach.organization.clone(), visitor.clone()).await?,

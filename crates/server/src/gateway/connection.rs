@@ -98,6 +98,8 @@ pub(crate) struct Connection {
     pub(crate) armed_ms: u64,
     pub(crate) was_warned: bool,
     pub(crate) in_flight: u16,
+    /// Ephemeral messages whose conversation is being looked up; what follows them waits, so that order is kept.
+    pub(crate) locating: u16,
     pub(crate) typing: Vec<TypingUntil>,
     pub(crate) deferred: VecDeque<EphemeralMessage>,
     pub(crate) deferred_until_ms: u64,
@@ -128,6 +130,7 @@ impl Connection {
             armed_ms: u64::MAX,
             was_warned: false,
             in_flight: 0,
+            locating: 0,
             typing: Vec::new(),
             deferred: VecDeque::new(),
             deferred_until_ms: u64::MAX,

@@ -216,7 +216,9 @@ impl Shard {
             Phase::Waiting { .. } | Phase::Closing { .. } => true,
             Phase::Authenticating { .. } => false,
             Phase::Ready => {
-                connection.in_flight < MAX_IN_FLIGHT && self.hub.waiting_commands(index) < MAX_WAITING_COMMANDS
+                connection.in_flight < MAX_IN_FLIGHT
+                    && connection.locating == 0
+                    && self.hub.waiting_commands(index) < MAX_WAITING_COMMANDS
             }
         })
     }

@@ -230,7 +230,12 @@ impl Shard {
         let known = self.connection(index).and_then(|connection| connection.known(&message.conversation));
         match known {
             Some(site) if principal.websites.contains(&site.website) => self.apply(index, &site, message),
-            Some(_) | None => self.start(index, Job::Locate { principal, message }),
+            Some(_) | None => {
+                if let Some(connection) = self.connection_mut(index) {
+                    connection.locating += 1;
+                }
+                self.start(index, Job::Locate { principal, message });
+            }
         }
     }
 
@@ -362,6 +367,11 @@ impl Shard {
             return;
         }
         let index = at.index;
+        if matches!(done, Done::Located { .. })
+            && let Some(connection) = self.connection_mut(index)
+        {
+            connection.locating = connection.locating.saturating_sub(1);
+        }
         match done {
             Done::LoggedIn(result) => return self.finish_log_in(index, result),
             Done::Answered(answer) => return self.handle_answer(at, answer),

@@ -74,3 +74,23 @@ async fn the_writer_outlives_a_panic_and_a_broken_transaction() {
     assert_eq!(world.conversation(team(), "c").await.unwrap().team_head, 3 + stored);
     assert!(world.store.append_message(says("vera", "c", "k5", "hello")).await.is_ok());
 }
+
+#[tokio::test]
+async fn an_error_of_the_disk_opens_the_connection_anew() {
+    let dir = Dir::new();
+    let store = Arc::new(dir.open());
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    let cache_size =
+        || store.writer.call(|write| Ok(write.conn.query_row("PRAGMA cache_size", [], |row| row.get(0))?));
+    let before: i64 = cache_size().await.unwrap();
+    let set = store.writer.call(|write| Ok(write.conn.pragma_update(None, "cache_size", -77)?));
+    set.await.unwrap();
+    assert_eq!(cache_size().await, Ok(-77));
+    let failed = store.writer.call(|_| {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+        Err::<(), _>(rusqlite::Error::SqliteFailure(code, None).into())
+    });
+    assert!(matches!(failed.await, Err(StoreError::Unavailable(_))));
+    assert_eq!(cache_size().await, Ok(before), "the old connection is still in use");
+    assert_eq!(world.append(says("vera", "c", "k", "hello")).await.team_seq, 2);
+}

@@ -1,0 +1,524 @@
+//! One life of a simulated node: its shards, what they wait for, and what waits for them.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use cossistant_protocol::http::ChangeConversation;
+use cossistant_protocol::{Limits, Timestamp};
+
+use super::socket::{Flushed, Socket};
+use super::store::{PacedStore, answer};
+use super::{FromClient, FromServer, Plant, SimConnection, SimRequest, SimServer};
+use crate::auth::{HttpPrincipal, Secret};
+use crate::bus::{Bus, Notice, ShardId};
+use crate::chat::{Chat, ChatError, Ids};
+use crate::directory::SharedDirectory;
+use crate::event::Event;
+use crate::gateway::{Arrival, ConnectionConfig, Credential, Done, Jobs, Output, Shard, ShardConfig};
+use crate::hub::{ConnRef, HubConfig};
+use crate::limits::{Buckets, Limiter, Rate};
+use crate::store::{MemoryStore, SiteKey, Store};
+
+/// The longest that a shard takes to notice that it lost announcements.
+const LOSS_NOTICED_MS: u64 = 1_000;
+
+/// Notices on their way to the shards.
+#[derive(Default)]
+struct SimBus(Mutex<Vec<Notice>>);
+
+impl Bus for SimBus {
+    fn publish(&self, notice: Notice) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
+    }
+}
+
+impl SimBus {
+    fn take(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What a task comes back with.
+enum Finished {
+    Job(ConnRef, Done),
+    Fill(u32, SiteKey, Option<(Vec<Arc<Event>>, bool)>),
+    Nothing,
+}
+
+struct Task {
+    shard: usize,
+    future: Pin<Box<dyn Future<Output = Finished>>>,
+}
+
+/// What happens at some time.
+enum Due {
+    Poll(Task),
+    Notice(usize, Notice),
+    LostNotices(usize),
+    Flush(usize),
+}
+
+/// The running parts.
+pub(super) struct SimNode {
+    pub(super) store: Arc<PacedStore>,
+    pub(super) fullest_outbox: usize,
+    shards: Vec<Shard>,
+    /// When each shard's next timer is due by its own clock; `None` if that is to be asked again.
+    deadlines: Vec<Option<Option<u64>>>,
+    is_flush_due: Vec<bool>,
+    jobs: Arc<Jobs>,
+    chat: Arc<Chat>,
+    directory: Arc<SharedDirectory>,
+    bus: Arc<SimBus>,
+    agenda: BTreeMap<(u64, u64), Due>,
+    entries: u64,
+    /// Until when what one shard told another is under way, since a queue keeps its order.
+    lanes: BTreeMap<(usize, usize), u64>,
+}
+
+impl SimNode {
+    pub(super) fn start(server: &SimServer, store: Arc<PacedStore>) -> Self {
+        let (config, memory): (_, &MemoryStore) = (&server.config, &server.store);
+        let directory = Arc::new(SharedDirectory::new());
+        answer(directory.reload(memory)).expect("the store in memory answers");
+        let bus = Arc::new(SimBus::default());
+        let as_bus = || Arc::clone(&bus) as Arc<dyn Bus>;
+        let ids = || {
+            let mut seed = [0; 32];
+            seed[..8].copy_from_slice(&config.seed.to_le_bytes());
+            seed[8..16].copy_from_slice(&server.lives.to_le_bytes());
+            Ids::new(seed)
+        };
+        let as_store = Arc::clone(&store) as Arc<dyn Store>;
+        let epoch = server.epoch.clone();
+        let chat = Chat::new(
+            as_store,
+            as_bus(),
+            Arc::clone(&directory),
+            ids(),
+            Limiter::off(),
+            config.replay_limit,
+            &epoch,
+        );
+        let chat = Arc::new(chat);
+        let off = Arc::new(Buckets::new(Rate::OFF));
+        let jobs =
+            Jobs::new(Arc::clone(&chat), Arc::clone(&server.auth), Arc::clone(&directory), as_bus(), Arc::clone(&off));
+        let shard_ids = Arc::new(ids());
+        let shard = |at: usize| {
+            let shard_config = ShardConfig {
+                hub: HubConfig {
+                    shard: ShardId(u16::try_from(at).unwrap_or(u16::MAX)),
+                    max_outbox_bytes: config.max_outbox_bytes,
+                    max_subscriptions: 1_000,
+                    presence_grace_ms: config.presence_grace_ms,
+                    epoch: Arc::from(epoch.as_str()),
+                },
+                connection: Arc::new(ConnectionConfig {
+                    heartbeat_ms: config.heartbeat_ms,
+                    auth_timeout_ms: 5_000,
+                    typing_expiry_ms: 6_000,
+                    frames: Rate::OFF,
+                    ephemeral: Rate { per_second: config.ephemeral_rate, burst: config.ephemeral_rate * 4.0 },
+                    limits: Limits {
+                        max_message_bytes: 65_536,
+                        max_text_length: 16_000,
+                        max_subscriptions: Some(1_000),
+                        typing_interval: None,
+                        typing_expiry: 6_000,
+                    },
+                }),
+            };
+            Shard::new(shard_config, directory.current(), Arc::clone(&shard_ids), server.clock())
+        };
+        Self {
+            store,
+            fullest_outbox: 0,
+            shards: (0..config.shards).map(shard).collect(),
+            deadlines: vec![None; config.shards],
+            is_flush_due: vec![false; config.shards],
+            jobs: Arc::new(jobs),
+            chat,
+            directory: Arc::clone(&directory),
+            bus,
+            agenda: BTreeMap::new(),
+            entries: 0,
+            lanes: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn forget_deadlines(&mut self) {
+        self.deadlines.fill(None);
+    }
+
+    fn put(&mut self, at: u64, due: Due) {
+        self.entries += 1;
+        self.agenda.insert((at, self.entries), due);
+    }
+
+    /// When a shard's next timer is due, by its own clock.
+    fn deadline(&mut self, shard: usize) -> Option<u64> {
+        let shards = &self.shards;
+        *self.deadlines[shard].get_or_insert_with(|| shards[shard].next_deadline_ms())
+    }
+}
+
+impl SimServer {
+    // ---- the network's side ----
+
+    /// Takes a new connection with a token on one of the shards; `None` if the node is down.
+    pub fn open(&mut self, token: &str) -> Option<SimConnection> {
+        let shard = usize::try_from(self.dice.below(self.config.shards as u64)).ok()?;
+        let arrival = Arrival {
+            address: std::net::IpAddr::from([127, 0, 0, 1]),
+            origin: None,
+            deflate: false,
+            credential: Some(Credential::Bearer(Secret::new(token))),
+            agent_id: None,
+            page: None,
+        };
+        self.node.as_ref()?;
+        let at = self.apply(shard, |shard, now| shard.open(arrival, now))?;
+        let id = SimConnection(self.next_connection);
+        self.next_connection += 1;
+        self.sockets.insert(id, Socket::new(shard, at, self.config.socket_bytes));
+        self.look(id);
+        Some(id)
+    }
+
+    /// Whether the node still has this connection.
+    #[must_use]
+    pub fn has(&self, connection: SimConnection) -> bool {
+        self.sockets.contains_key(&connection)
+    }
+
+    /// Brings what a client sent; the node reads it when it wants to.
+    pub fn deliver(&mut self, connection: SimConnection, what: FromClient) {
+        if let Some(socket) = self.sockets.get_mut(&connection) {
+            socket.inbound.push_back(what);
+            self.read(connection);
+        }
+    }
+
+    /// The connection was reset.
+    pub fn lose(&mut self, connection: SimConnection) {
+        let Some(socket) = self.sockets.remove(&connection) else { return };
+        self.apply(socket.shard, |shard, now| {
+            if shard.is_current(socket.at) {
+                shard.handle_lost(socket.at.index, now);
+            }
+        });
+    }
+
+    /// Takes up to so many bytes of what was written to a client; the frames that they complete.
+    pub fn take(&mut self, connection: SimConnection, max_bytes: usize) -> Vec<FromServer> {
+        let Some(socket) = self.sockets.get_mut(&connection) else { return Vec::new() };
+        let frames = socket.take(max_bytes);
+        if socket.is_blocked && socket.wire.len() < socket.capacity {
+            socket.is_blocked = false;
+            self.flush(connection);
+        }
+        if frames.contains(&FromServer::Gone) {
+            self.sockets.remove(&connection);
+        }
+        frames
+    }
+
+    /// Does something over HTTP; what comes of it is told to the subscribers.
+    pub fn request(&mut self, token: &str, request: SimRequest) {
+        let now = self.clock();
+        let Some(node) = &self.node else { return };
+        let Ok(principal) = self.auth.verify_bearer(token, None, &node.directory.current(), now) else { return };
+        let chat = Arc::clone(&node.chat);
+        let future = Box::pin(async move {
+            // Whoever asked may be refused like anybody else; the judge looks at what is stored.
+            let _answer = run(&chat, &principal, request, now).await;
+            Finished::Nothing
+        });
+        let shard = usize::try_from(self.dice.below(self.config.shards as u64)).unwrap_or_default();
+        self.spawn(shard, future);
+    }
+
+    // ---- time ----
+
+    /// When something happens next, in ms of the simulator's clock.
+    pub fn next_due(&mut self) -> Option<u64> {
+        let (offset, now) = (self.clock_offset, self.now);
+        let node = self.node.as_mut()?;
+        let mut next = node.agenda.first_key_value().map(|((at, _), _)| *at);
+        for shard in 0..node.shards.len() {
+            if let Some(deadline) = node.deadline(shard) {
+                let at = deadline.saturating_add_signed(-offset).max(now);
+                next = Some(next.map_or(at, |next| next.min(at)));
+            }
+        }
+        next
+    }
+
+    /// Lets time pass and everything happen that is due by then.
+    pub fn advance(&mut self, now: u64) {
+        while let Some(at) = self.next_due().filter(|at| *at <= now) {
+            self.now = self.now.max(at);
+            self.step();
+        }
+        self.now = self.now.max(now);
+    }
+
+    /// Does one thing that is due.
+    fn step(&mut self) {
+        let (now, clock) = (self.now, self.clock());
+        let Some(node) = &mut self.node else { return };
+        for shard in 0..node.shards.len() {
+            if node.deadline(shard).is_some_and(|deadline| deadline <= clock.as_millis()) {
+                self.apply(shard, Shard::handle_timers);
+                return;
+            }
+        }
+        let Some(entry) = node.agenda.first_entry().filter(|entry| entry.key().0 <= now) else { return };
+        match entry.remove() {
+            Due::Poll(task) => self.poll(task),
+            Due::Notice(shard, notice) => {
+                self.apply(shard, |shard, now| shard.handle_notice(notice, now));
+            }
+            Due::LostNotices(shard) => {
+                self.apply(shard, Shard::handle_lost_notices);
+            }
+            Due::Flush(shard) => self.flush_shard(shard),
+        }
+        if self.node.as_ref().is_some_and(|node| node.store.has_died()) {
+            self.crash();
+        }
+    }
+
+    // ---- what the driver does ----
+
+    /// Applies something to a shard and does what comes of it.
+    pub(super) fn apply<T>(&mut self, shard: usize, action: impl FnOnce(&mut Shard, Timestamp) -> T) -> Option<T> {
+        let clock = self.clock();
+        let node = self.node.as_mut()?;
+        let core = &mut node.shards[shard];
+        let result = action(core, clock);
+        let outputs = core.take_outputs();
+        node.deadlines[shard] = None;
+        for output in outputs {
+            self.perform(shard, output);
+        }
+        self.send_notices(shard);
+        let due = self.now + self.dice.below(3);
+        let node = self.node.as_mut()?;
+        if node.shards[shard].hub().has_dirty() && !std::mem::replace(&mut node.is_flush_due[shard], true) {
+            node.put(due, Due::Flush(shard));
+        }
+        Some(result)
+    }
+
+    fn perform(&mut self, shard: usize, output: Output) {
+        let clock = self.clock();
+        let Some(node) = &self.node else { return };
+        let jobs = Arc::clone(&node.jobs);
+        match output {
+            Output::Job(at, job) => {
+                self.spawn(shard, Box::pin(async move { Finished::Job(at, jobs.run(job, clock).await) }));
+            }
+            Output::Fill { site, key, after } => {
+                if self.config.plant == Some(Plant::NoFill) {
+                    return;
+                }
+                self.spawn(
+                    shard,
+                    Box::pin(async move {
+                        let filled = jobs.fill(&key, after).await;
+                        Finished::Fill(site, key, filled)
+                    }),
+                );
+            }
+            Output::TellPresence { site, visitor } => {
+                let is_online = node.shards[shard].hub().is_visitor_here(&site, &visitor);
+                if !is_online && self.config.plant == Some(Plant::Ghosts) {
+                    return;
+                }
+                self.spawn(
+                    shard,
+                    Box::pin(async move {
+                        jobs.tell_presence(&site, &visitor, is_online, clock).await;
+                        Finished::Nothing
+                    }),
+                );
+            }
+            Output::Publish(notice) => node.bus.publish(notice),
+            Output::Refuse(at, frames) => {
+                if let Some(socket) = self.socket_mut(shard, at) {
+                    for frame in frames {
+                        socket.wire.extend(&frame);
+                    }
+                }
+                self.wake(shard, at);
+            }
+            Output::Drop(at) => {
+                if let Some(socket) = self.socket_mut(shard, at) {
+                    socket.is_gone = true;
+                    socket.wire.clear();
+                }
+            }
+            Output::Wake(at) => self.wake(shard, at),
+        }
+    }
+
+    fn spawn(&mut self, shard: usize, future: Pin<Box<dyn Future<Output = Finished>>>) {
+        let at = self.now + self.dice.below(2);
+        if let Some(node) = &mut self.node {
+            node.put(at, Due::Poll(Task { shard, future }));
+        }
+    }
+
+    fn poll(&mut self, mut task: Task) {
+        let polled = task.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if self.node.as_ref().is_none_or(|node| node.store.has_died()) {
+            return;
+        }
+        // What it published before it had to wait is under way already.
+        self.send_notices(task.shard);
+        match polled {
+            Poll::Pending => {
+                let pace = self.faults.pace_ms.unwrap_or(self.config.pace_ms);
+                let at = self.now + self.dice.delay(pace);
+                if let Some(node) = &mut self.node {
+                    node.put(at, Due::Poll(task));
+                }
+            }
+            Poll::Ready(Finished::Job(at, done)) => {
+                self.apply(task.shard, |shard, now| shard.handle_done(at, done, now));
+            }
+            Poll::Ready(Finished::Fill(site, key, filled)) => {
+                self.apply(task.shard, |shard, now| shard.handle_fill(site, &key, filled, now));
+            }
+            Poll::Ready(Finished::Nothing) => {}
+        }
+    }
+
+    /// Sends what a shard has published to every shard, each at its own time, in order between any two of them.
+    fn send_notices(&mut self, from: usize) {
+        let Some(node) = &mut self.node else { return };
+        for notice in node.bus.take() {
+            let is_durable = matches!(notice, Notice::Events(_));
+            let is_stop = matches!(notice, Notice::TypingStopped { .. });
+            let deaf = (is_durable && self.dice.chance(self.faults.lost_percent))
+                .then(|| self.dice.below(self.config.shards as u64));
+            for to in 0..node.shards.len() {
+                let at = self.now + self.dice.delay(self.config.notice_delay_ms);
+                if deaf == Some(to as u64) {
+                    let noticed = self.now + self.dice.below(LOSS_NOTICED_MS);
+                    node.put(noticed, Due::LostNotices(to));
+                    continue;
+                }
+                if is_stop && to != from && self.config.plant == Some(Plant::StuckTyping) {
+                    continue;
+                }
+                let lane = node.lanes.entry((from, to)).or_default();
+                let at = at.max(*lane);
+                *lane = at;
+                node.put(at, Due::Notice(to, notice.clone()));
+            }
+        }
+    }
+
+    // ---- sockets ----
+
+    fn socket_mut(&mut self, shard: usize, at: ConnRef) -> Option<&mut Socket> {
+        self.sockets.values_mut().find(|socket| socket.shard == shard && socket.at == at)
+    }
+
+    fn wake(&mut self, shard: usize, at: ConnRef) {
+        let found = self.sockets.iter().find(|(_, socket)| socket.shard == shard && socket.at == at);
+        if let Some((id, _)) = found {
+            let id = *id;
+            self.look(id);
+            self.read(id);
+        }
+    }
+
+    /// Looks whether the node wants to read from a connection.
+    fn look(&mut self, id: SimConnection) {
+        if let (Some(node), Some(socket)) = (&self.node, self.sockets.get_mut(&id)) {
+            let core = &node.shards[socket.shard];
+            socket.is_reading = core.is_current(socket.at) && core.is_reading(socket.at.index);
+        }
+    }
+
+    fn read(&mut self, id: SimConnection) {
+        while let Some(socket) = self.sockets.get_mut(&id) {
+            if socket.is_gone || !socket.is_reading {
+                return;
+            }
+            let Some(what) = socket.inbound.pop_front() else { return };
+            let (shard, index) = (socket.shard, socket.at.index);
+            match what {
+                FromClient::Text(text) => {
+                    self.apply(shard, |core, now| core.handle_text(index, &text, now));
+                }
+                FromClient::Pong => {
+                    self.apply(shard, |core, now| core.handle_pong(index, now));
+                }
+                FromClient::Close(code) => {
+                    self.flush(id);
+                    let reply = self.apply(shard, |core, now| core.handle_close(index, code, now));
+                    if let Some(socket) = self.sockets.get_mut(&id) {
+                        socket.wire.extend(reply.as_deref().unwrap_or_default());
+                        socket.is_gone = true;
+                    }
+                    return;
+                }
+            }
+            self.look(id);
+        }
+    }
+
+    fn flush_shard(&mut self, shard: usize) {
+        let Some(node) = &mut self.node else { return };
+        node.is_flush_due[shard] = false;
+        for index in node.shards[shard].hub_mut().take_dirty() {
+            let found = self.sockets.iter().find(|(_, socket)| socket.shard == shard && socket.at.index == index && !socket.is_gone);
+            if let Some((id, _)) = found {
+                let id = *id;
+                self.flush(id);
+            }
+        }
+    }
+
+    fn flush(&mut self, id: SimConnection) {
+        let (Some(node), Some(socket)) = (&mut self.node, self.sockets.get_mut(&id)) else { return };
+        let (shard, at) = (socket.shard, socket.at);
+        if let Some(conn) = node.shards[shard].hub().conn(at.index) {
+            node.fullest_outbox = node.fullest_outbox.max(conn.outbox.counted());
+        }
+        match socket.flush(&mut node.shards[shard]) {
+            Flushed::Nothing => {}
+            Flushed::Blocked => self.wake(shard, at),
+            Flushed::Drained => {
+                self.apply(shard, |core, _| core.hub_mut().go_on(at.index));
+            }
+        }
+    }
+}
+
+async fn run(chat: &Chat, actor: &HttpPrincipal, request: SimRequest, now: Timestamp) -> Result<(), ChatError> {
+    match request {
+        SimRequest::Change { conversation, status, assignee } => {
+            let change = ChangeConversation { status, assigned_team_member_id: assignee, if_assigned_to: None };
+            chat.change_conversation(actor, conversation, change, now).await.map(|_| ())
+        }
+        SimRequest::Edit { conversation, message, content } => match actor {
+            HttpPrincipal::Person(person) => {
+                chat.edit_message(person, conversation, message, content, now).await.map(|_| ())
+            }
+            HttpPrincipal::Admin | HttpPrincipal::Secret { .. } => Ok(()),
+        },
+        SimRequest::Delete { conversation, message } => match actor {
+            HttpPrincipal::Person(person) => chat.delete_message(person, conversation, message, now).await,
+            HttpPrincipal::Admin | HttpPrincipal::Secret { .. } => Ok(()),
+        },
+    }
+}

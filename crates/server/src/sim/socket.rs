@@ -1,0 +1,143 @@
+//! The sockets of a simulated node: what the driver does with real ones.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use crate::gateway::Shard;
+use crate::hub::{ConnRef, MAX_FRAMES_PER_WRITE};
+
+/// What a client sends on its socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromClient {
+    /// A text message.
+    Text(String),
+    /// The answer to a ping.
+    Pong,
+    /// A close frame.
+    Close(Option<u16>),
+}
+
+/// What a client finds on its socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromServer {
+    /// A text message.
+    Text(String),
+    /// A ping, which the client's WebSocket answers by itself.
+    Ping,
+    /// A close frame.
+    Close(u16, String),
+    /// The end of the stream.
+    Gone,
+}
+
+/// One socket between the node and the simulator's network.
+pub(super) struct Socket {
+    pub(super) shard: usize,
+    pub(super) at: ConnRef,
+    /// What came and was not read.
+    pub(super) inbound: VecDeque<FromClient>,
+    /// Whether the node reads from it, as it found when it looked last.
+    pub(super) is_reading: bool,
+    /// Written and not yet taken by the network.
+    pub(super) wire: VecDeque<u8>,
+    pub(super) capacity: usize,
+    pub(super) is_blocked: bool,
+    /// The node has let go of it.
+    pub(super) is_gone: bool,
+    is_told_gone: bool,
+    /// Taken from the wire, not yet a whole frame.
+    partial: Vec<u8>,
+}
+
+/// What became of a flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flushed {
+    Nothing,
+    Blocked,
+    Drained,
+}
+
+impl Socket {
+    pub(super) fn new(shard: usize, at: ConnRef, capacity: usize) -> Self {
+        Self {
+            shard,
+            at,
+            inbound: VecDeque::new(),
+            is_reading: false,
+            wire: VecDeque::new(),
+            capacity,
+            is_blocked: false,
+            is_gone: false,
+            is_told_gone: false,
+            partial: Vec::new(),
+        }
+    }
+
+    /// Writes what the outbox holds, as far as there is room.
+    pub(super) fn flush(&mut self, shard: &mut Shard) -> Flushed {
+        if self.is_blocked || !shard.is_current(self.at) {
+            return Flushed::Nothing;
+        }
+        let Some(conn) = shard.hub_mut().conn_mut(self.at.index) else { return Flushed::Nothing };
+        while !conn.outbox.is_empty() {
+            let room = self.capacity.saturating_sub(self.wire.len());
+            if room == 0 {
+                self.is_blocked = true;
+                return Flushed::Blocked;
+            }
+            let mut slices = [IoSlice::new(&[]); MAX_FRAMES_PER_WRITE];
+            let count = conn.outbox.slices(&mut slices);
+            let mut written = 0;
+            for slice in &slices[..count] {
+                let part = &slice[..slice.len().min(room - written)];
+                self.wire.extend(part);
+                written += part.len();
+            }
+            conn.outbox.advance(written);
+        }
+        Flushed::Drained
+    }
+
+    /// Takes up to so many bytes off the wire and reads the frames that they complete.
+    pub(super) fn take(&mut self, max_bytes: usize) -> Vec<FromServer> {
+        let count = max_bytes.min(self.wire.len());
+        self.partial.extend(self.wire.drain(..count));
+        let mut frames = Vec::new();
+        let mut at = 0;
+        while let Some((frame, length)) = read_frame(&self.partial[at..]) {
+            at += length;
+            frames.extend(frame);
+        }
+        self.partial.drain(..at);
+        if self.is_gone && self.wire.is_empty() && !self.is_told_gone {
+            self.is_told_gone = true;
+            frames.push(FromServer::Gone);
+        }
+        frames
+    }
+}
+
+/// The first frame of some bytes, unless there is more to come, and its length. A pong says nothing.
+fn read_frame(bytes: &[u8]) -> Option<(Option<FromServer>, usize)> {
+    let (&first, &second) = (bytes.first()?, bytes.get(1)?);
+    let (start, length) = match second {
+        126 => (4, usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]))),
+        127 => {
+            let long = u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?);
+            (10, usize::try_from(long).ok()?)
+        }
+        short => (2, usize::from(short)),
+    };
+    let payload = bytes.get(start..start + length)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let frame = match first & 0x0f {
+        0x1 => Some(FromServer::Text(text(payload))),
+        0x8 => {
+            let code = payload.get(..2).map_or(1005, |code| u16::from_be_bytes([code[0], code[1]]));
+            Some(FromServer::Close(code, text(payload.get(2..).unwrap_or_default())))
+        }
+        0x9 => Some(FromServer::Ping),
+        _ => None,
+    };
+    Some((frame, start + length))
+}

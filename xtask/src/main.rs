@@ -3,6 +3,7 @@
 mod check;
 mod generate;
 mod layer;
+mod run;
 mod step;
 mod test;
 
@@ -23,6 +24,8 @@ enum Command {
     Check(check::Args),
     /// Write the files that are generated from the Rust types.
     Gen(generate::Args),
+    /// Build the server and start it with a demo organization.
+    Run(run::Args),
     /// All checks and all tests.
     Test(test::Args),
 }
@@ -31,6 +34,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Gen(args) => generate::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Test(args) => test::run(&args),
     }
 }

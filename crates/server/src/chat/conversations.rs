@@ -201,11 +201,7 @@ impl Chat {
     /// # Errors
     /// `forbidden` for a visitor who names a website or searches, `not_found` for a website that one may not see,
     /// `invalid_message` for `me` without a person, `unavailable`.
-    pub async fn conversations(
-        &self,
-        actor: &HttpPrincipal,
-        filter: ConversationFilter,
-    ) -> Result<Listed, ChatError> {
+    pub async fn conversations(&self, actor: &HttpPrincipal, filter: ConversationFilter) -> Result<Listed, ChatError> {
         let reach = Reach::of(actor)?;
         let query = self.query(&reach, filter).await?;
         let ConversationPage { items, has_more } = self.store.conversations(query).await?;
@@ -253,14 +249,8 @@ impl Chat {
             None => None,
             Some(ListPlace { at: Some(at), conversation }) => Some((at, conversation)),
             Some(ListPlace { at: None, conversation }) => {
-                let row = self
-                    .store
-                    .conversation(reach.organization.clone(), reach.scope.clone(), conversation.clone())
-                    .await
-                    .map_err(|error| match error {
-                        StoreError::NotFound => ChatError::invalid(Invalid::new("cursor", "is none of this list")),
-                        error => error.into(),
-                    })?;
+                let (organization, scope) = (reach.organization.clone(), reach.scope.clone());
+                let row = self.store.conversation(organization, scope, conversation.clone()).await?;
                 Some((row.last_activity_at, conversation))
             }
         };
@@ -332,11 +322,7 @@ impl Chat {
     }
 
     /// Looks for a conversation at its place in the list of its visitor's: behind all that are newer.
-    async fn item_at(
-        &self,
-        reach: &Reach,
-        conversation: &Conversation,
-    ) -> Result<Option<ConversationItem>, ChatError> {
+    async fn item_at(&self, reach: &Reach, conversation: &Conversation) -> Result<Option<ConversationItem>, ChatError> {
         let mut after = (conversation.last_activity_at.plus_millis(1), conversation.id.clone());
         loop {
             let page = self

@@ -14,7 +14,7 @@ use crate::auth::{HttpPrincipal, TokenRequest};
 use crate::bus::{Notice, Who};
 use crate::event::Frame;
 use crate::store::{
-    IdentifyVisitor, Identified, Member, PersonKey, RevocationRow, SiteKey, StoreError, TouchPerson, VisitorRow,
+    Identified, IdentifyVisitor, Member, PersonKey, RevocationRow, SiteKey, StoreError, TouchPerson, VisitorRow,
     Websites,
 };
 

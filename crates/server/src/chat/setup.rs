@@ -288,7 +288,11 @@ fn require_admin(actor: &HttpPrincipal, organization: &OrganizationId) -> Result
     match actor {
         HttpPrincipal::Admin => Ok(()),
         HttpPrincipal::Person(person) if person.is_admin => {
-            if person.organization == *organization { Ok(()) } else { Err(ChatError::not_found()) }
+            if person.organization == *organization {
+                Ok(())
+            } else {
+                Err(ChatError::not_found())
+            }
         }
         HttpPrincipal::Person(_) | HttpPrincipal::Secret { .. } => Err(ChatError::forbidden("for admins only")),
     }

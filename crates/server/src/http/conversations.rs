@@ -41,10 +41,8 @@ async fn listed(call: Call, actor: &HttpPrincipal, website: Option<WebsiteId>) -
         limit: limit.unwrap_or_default().get(),
     };
     let Listed { items, next } = call.state.chat.conversations(actor, filter).await?;
-    let list = ConversationList {
-        conversations: described(&call.state, items).await,
-        next_cursor: next.as_ref().map(encode),
-    };
+    let list =
+        ConversationList { conversations: described(&call.state, items).await, next_cursor: next.as_ref().map(encode) };
     Ok(json(StatusCode::OK, &list))
 }
 

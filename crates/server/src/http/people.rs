@@ -37,9 +37,7 @@ pub(super) async fn admit_visitor(call: Call) -> Result<Response, Failure> {
         }
     };
     let identity = match &body.identity_token {
-        Some(token) => {
-            Some(state.auth.authenticate_identity(token.as_str(), &site, &directory, now).await?.identity)
-        }
+        Some(token) => Some(state.auth.authenticate_identity(token.as_str(), &site, &directory, now).await?.identity),
         None => None,
     };
     let arrival = Arrival { site: site.clone(), visitor, identity, page };

@@ -97,6 +97,8 @@ pub(crate) struct Connection {
     pub(crate) next_ping_ms: u64,
     pub(crate) armed_ms: u64,
     pub(crate) was_warned: bool,
+    /// Until when the message that has begun must be complete, in ms.
+    pub(crate) partial_until_ms: u64,
     pub(crate) in_flight: u16,
     /// Ephemeral messages whose conversation is being looked up; what follows them waits, so that order is kept.
     pub(crate) locating: u16,
@@ -129,6 +131,7 @@ impl Connection {
             next_ping_ms: now_ms + config.heartbeat_ms,
             armed_ms: u64::MAX,
             was_warned: false,
+            partial_until_ms: u64::MAX,
             in_flight: 0,
             locating: 0,
             typing: Vec::new(),
@@ -228,6 +231,7 @@ impl Connection {
                     .min(typing)
                     .min(token)
                     .min(self.deferred_until_ms)
+                    .min(self.partial_until_ms)
             }
         }
     }

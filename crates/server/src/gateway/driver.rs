@@ -34,6 +34,7 @@ struct Socket {
     is_blocked: Cell<bool>,
     is_gone: Cell<bool>,
     must_look: Cell<bool>,
+    is_partial: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -209,6 +210,7 @@ impl Driver {
             is_blocked: Cell::new(false),
             is_gone: Cell::new(false),
             must_look: Cell::new(false),
+            is_partial: Cell::new(false),
             waker: RefCell::new(None),
         });
         {
@@ -314,6 +316,10 @@ impl Driver {
             }
         }
         self.scratch.replace(scratch);
+        let is_partial = decoder.has_partial();
+        if socket.is_partial.replace(is_partial) != is_partial {
+            self.apply(|shard, now| shard.handle_partial(index, is_partial, now));
+        }
         taken
     }
 

@@ -115,6 +115,8 @@ enum TimerKey {
 const GAP_MS: u64 = 20;
 /// How long a close frame is tried, in ms.
 const CLOSE_MS: u64 = 10_000;
+/// How long one message may take to arrive, in ms: 64 KiB at 17 kbit/s.
+const MESSAGE_MS: u64 = 30_000;
 /// The most jobs of one connection that are under way before no more is read from it.
 const MAX_IN_FLIGHT: u16 = 64;
 /// The most subscription requests of one connection that wait before no more is read from it.

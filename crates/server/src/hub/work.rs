@@ -399,6 +399,10 @@ impl Hub {
 
     fn take_snapshot(&mut self, index: u32, snapshot: Box<Snapshot>) {
         let Some(site) = self.work_mut(index).and_then(|work| work.site) else { return };
+        if !self.conn(index).is_some_and(|conn| conn.principal.websites.contains(&snapshot.site.website)) {
+            // Access ended while the state was read.
+            return self.fail_work(index, ChatError::not_found());
+        }
         self.begin_site(site, snapshot.website_head);
         let began_at = self.sites.get(site).map_or(0, |slot| slot.began_at);
         let next = self.sites.get(site).and_then(|slot| slot.next).unwrap_or(1);

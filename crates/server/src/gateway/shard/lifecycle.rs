@@ -9,7 +9,7 @@ use cossistant_protocol::{
 };
 
 use super::{
-    CLOSE_MS, Credential, Job, LogIn, LoggedIn, Output, Shard, TimerKey, connection_id, refusal,
+    CLOSE_MS, MESSAGE_MS, Credential, Job, LogIn, LoggedIn, Output, Shard, TimerKey, connection_id, refusal,
 };
 use crate::auth::{AuthError, Principal, Secret};
 use crate::bus::{Notice, Who};
@@ -206,12 +206,23 @@ impl Shard {
         self.count_frame(index);
     }
 
-    /// Takes a close frame of the peer. A code of a peer that means to leave ends its presence at once.
+    /// Takes a close frame of the peer. One that means to leave ends its presence at once; 1001 is what browsers send
+    /// when a page is reloaded, and then the person is soon back.
     pub(crate) fn handle_close(&mut self, index: u32, code: Option<u16>, now: Timestamp) -> bytes::Bytes {
         self.now = now;
-        let is_clean = matches!(code, None | Some(1000 | 1001));
+        let is_clean = matches!(code, None | Some(1000));
         self.end(index, is_clean);
         frame::close_reply(code)
+    }
+
+    /// Takes the news that a message has begun and is not yet complete, or that it is complete.
+    pub(crate) fn handle_partial(&mut self, index: u32, is_partial: bool, now: Timestamp) {
+        self.now = now;
+        let until_ms = if is_partial { self.now_ms() + MESSAGE_MS } else { u64::MAX };
+        if let Some(connection) = self.connection_mut(index) {
+            connection.partial_until_ms = until_ms;
+            self.arm(index);
+        }
     }
 
     /// Takes bytes that are no WebSocket frames of ours.
@@ -288,6 +299,9 @@ impl Shard {
             }
             Phase::Ready | Phase::Authenticating { .. } if connection.silence_deadline_ms(&config) <= now_ms => {
                 self.close(index, CloseCode::TimedOut, "silent");
+            }
+            Phase::Ready if connection.partial_until_ms <= now_ms => {
+                self.close(index, CloseCode::TimedOut, "a message took too long");
             }
             Phase::Ready => self.check_ready(index),
             Phase::Waiting { .. } | Phase::Authenticating { .. } | Phase::Closing { .. } => {}

@@ -49,8 +49,8 @@ impl Outbox {
     }
 
     /// Bytes that count for the bound.
-    #[cfg(test)]
-    fn counted(&self) -> usize {
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn counted(&self) -> usize {
         self.counted
     }
 

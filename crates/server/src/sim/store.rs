@@ -228,7 +228,10 @@ impl Store for PacedStore {
     ) -> StoreFuture<Vec<StoredEvent>> {
         let plant = self.plant;
         self.read(move |store| {
-            let past = |after| store.conversation_events(organization, conversation, audience, after, upto, limit);
+            let past = |after| {
+                let (organization, conversation) = (organization.clone(), conversation.clone());
+                store.conversation_events(organization, conversation, audience, after, upto, limit)
+            };
             match plant {
                 // The first event behind the place is left out.
                 Some(Plant::ReplayGap) if upto > after + 1 => {
@@ -242,8 +245,8 @@ impl Store for PacedStore {
                 }
                 Some(Plant::NoteOnReplay) if audience == Audience::Visitor => {
                     let mut events = answer(store.conversation_events(
-                        organization,
-                        conversation,
+                        organization.clone(),
+                        conversation.clone(),
                         Audience::Team,
                         0,
                         u64::MAX >> 1,

@@ -123,7 +123,9 @@ impl Driver {
                     let driver = Rc::clone(self);
                     tokio::task::spawn_local(async move {
                         let is_online = driver.with_shard(|shard| shard.hub().is_visitor_here(&site, &visitor));
-                        driver.jobs.tell_presence(&site, &visitor, is_online, (driver.clock)()).await;
+                        if !driver.jobs.tell_presence(&site, &visitor, is_online, (driver.clock)()).await {
+                            driver.apply(|shard, now| shard.handle_untold_presence(site, visitor, now));
+                        }
                     });
                 }
                 Output::Publish(notice) => self.jobs.publish(notice),

@@ -187,13 +187,19 @@ impl Jobs {
         self.chat.store.open_conversations(site.clone(), visitor.clone()).await
     }
 
-    /// Tells everyone that a visitor came or left.
-    pub(crate) async fn tell_presence(&self, site: &SiteKey, visitor: &PersonId, is_online: bool, now: Timestamp) {
+    /// Tells everyone that a visitor came or left; `false` if the store cannot say whom to tell.
+    pub(crate) async fn tell_presence(
+        &self,
+        site: &SiteKey,
+        visitor: &PersonId,
+        is_online: bool,
+        now: Timestamp,
+    ) -> bool {
         let conversations: Arc<[ConversationId]> = match self.open_conversations(site, visitor).await {
             Ok(conversations) => conversations.into(),
             Err(error) => {
-                tracing::warn!(%error, "a visitor's presence could not be told");
-                return;
+                tracing::warn!(%error, "a visitor's presence could not be told yet");
+                return false;
             }
         };
         let frame = conversations.first().map(|latest| {
@@ -225,5 +231,6 @@ impl Jobs {
             .await;
         }
         self.bus.publish(Notice::VisitorPresence { site, visitor, is_online, conversations, frame });
+        true
     }
 }

@@ -10,7 +10,7 @@ mod lifecycle;
 use std::net::IpAddr;
 
 use cossistant_protocol::{
-    CloseCode, ConnectionId, ErrorCode, ErrorMessage, MessageAck, RequestId, ServerMessage, Timestamp,
+    CloseCode, ConnectionId, ErrorCode, ErrorMessage, MessageAck, PersonId, RequestId, ServerMessage, Timestamp,
 };
 
 pub(crate) use lifecycle::Arrival;
@@ -87,7 +87,7 @@ pub(crate) enum Output {
     /// Read a website's events past an offset; back with [`Shard::handle_fill`].
     Fill { site: u32, key: SiteKey, after: u64 },
     /// Tell everyone of a visitor who came or left.
-    TellPresence { site: SiteKey, visitor: cossistant_protocol::PersonId },
+    TellPresence { site: SiteKey, visitor: PersonId },
     /// Tell every shard.
     Publish(Notice),
     /// Write these frames and then close; the connection never got further.
@@ -109,10 +109,14 @@ enum TimerKey {
     Gap(u32),
     /// A connection's turn to close in a drain.
     Drain(ConnRef),
+    /// A visitor's presence could not be told and is to be told now.
+    Presence(SiteKey, PersonId),
 }
 
 /// How long a website waits for an event that came out of turn, in ms.
 const GAP_MS: u64 = 20;
+/// After how long a presence is told again that could not be told, in ms.
+const PRESENCE_RETRY_MS: u64 = 1_000;
 /// How long a close frame is tried, in ms.
 const CLOSE_MS: u64 = 10_000;
 /// How long one message may take to arrive, in ms: 64 KiB at 17 kbit/s.
@@ -133,9 +137,7 @@ pub(crate) struct ShardConfig {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Figures {
     pub(crate) frames_in: u64,
-    pub(crate) messages_sent: u64,
     pub(crate) slow_closes: u64,
-    pub(crate) refused: u64,
 }
 
 /// Connections and hub of one thread.
@@ -269,7 +271,7 @@ impl Shard {
     }
 
     fn error(&mut self, index: u32, id: Option<RequestId>, error: ChatError) {
-        self.figures.refused += 1;
+        metrics::counter!(crate::metrics::REFUSED_TOTAL, "code" => error.code.as_str()).increment(1);
         let message = ErrorMessage {
             id,
             error: error.message,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use cossistant_protocol::http::ChangeConversation;
-use cossistant_protocol::{Limits, Timestamp};
+use cossistant_protocol::{Limits, PersonId, Timestamp};
 
 use super::socket::{Flushed, Socket};
 use super::store::{PacedStore, answer};
@@ -45,6 +45,7 @@ impl SimBus {
 enum Finished {
     Job(ConnRef, Done),
     Fill(u32, SiteKey, Option<(Vec<Arc<Event>>, bool)>),
+    Untold(SiteKey, PersonId),
     Nothing,
 }
 
@@ -343,8 +344,11 @@ impl SimServer {
                 self.spawn(
                     shard,
                     Box::pin(async move {
-                        jobs.tell_presence(&site, &visitor, is_online, clock).await;
-                        Finished::Nothing
+                        if jobs.tell_presence(&site, &visitor, is_online, clock).await {
+                            Finished::Nothing
+                        } else {
+                            Finished::Untold(site, visitor)
+                        }
                     }),
                 );
             }
@@ -394,6 +398,9 @@ impl SimServer {
             }
             Poll::Ready(Finished::Fill(site, key, filled)) => {
                 self.apply(task.shard, |shard, now| shard.handle_fill(site, &key, filled, now));
+            }
+            Poll::Ready(Finished::Untold(site, visitor)) => {
+                self.apply(task.shard, |shard, now| shard.handle_untold_presence(site, visitor, now));
             }
             Poll::Ready(Finished::Nothing) => {}
         }

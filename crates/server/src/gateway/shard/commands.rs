@@ -77,7 +77,7 @@ impl Shard {
             (_, Some(invalid)) => invalid.to_string(),
             (_, None) => "not JSON".to_owned(),
         };
-        self.figures.refused += 1;
+        metrics::counter!(crate::metrics::REFUSED_TOTAL, "code" => rejected.code.as_str()).increment(1);
         let message = match rejected.subscription {
             Some(channel) => ServerMessage::SubscriptionError(SubscriptionError {
                 id: rejected.id,
@@ -274,7 +274,7 @@ impl Shard {
                     self.outputs.push(Output::Publish(notice));
                 }
             }
-            Ephemeral::TypingStop => self.stop_typing(index, &conversation, Some(site)),
+            Ephemeral::TypingStop => self.stop_typing(index, conversation, site),
             Ephemeral::ViewingStart => {
                 let doing = Doing { site: site.clone(), conversation: conversation.clone(), what: What::Viewing };
                 self.hub.begin_doing(index, doing);
@@ -331,17 +331,19 @@ impl Shard {
         }
     }
 
-    /// The person types no longer: it said so, or sent its message.
-    fn stop_typing(&mut self, index: u32, conversation: &ConversationId, site: Option<SiteKey>) {
+    /// The person says that it types no longer.
+    fn stop_typing(&mut self, index: u32, conversation: ConversationId, site: SiteKey) {
         let Some(person) = self.hub.person(index) else { return };
-        let Some(connection) = self.connection_mut(index) else { return };
-        let at = connection.typing.iter().position(|typing| typing.conversation == *conversation);
-        let own = at.map(|at| connection.typing.swap_remove(at).site);
-        let Some(site) = own.or(site) else { return };
-        let doing = Doing { site: site.clone(), conversation: conversation.clone(), what: What::Typing };
-        self.hub.end_doing(index, &doing);
-        let conversation = conversation.clone();
+        self.end_typing(index, &conversation);
         self.outputs.push(Output::Publish(Notice::TypingStopped { site, conversation, person, source: None }));
+    }
+
+    /// The connection types no longer. (Whoever sends a message stops typing, which the chat room tells.)
+    fn end_typing(&mut self, index: u32, conversation: &ConversationId) {
+        let Some(connection) = self.connection_mut(index) else { return };
+        let Some(at) = connection.typing.iter().position(|typing| typing.conversation == *conversation) else { return };
+        let TypingUntil { site, conversation, .. } = connection.typing.swap_remove(at);
+        self.hub.end_doing(index, &Doing { site, conversation, what: What::Typing });
     }
 
     /// Typing that went silent ends.
@@ -378,8 +380,7 @@ impl Shard {
             Done::Renewed { id, result } => self.finish_renewal(index, id, result),
             Done::Sent { id, conversation, result } => match result {
                 Ok(ack) => {
-                    self.figures.messages_sent += 1;
-                    self.stop_typing(index, &conversation, None);
+                    self.end_typing(index, &conversation);
                     self.hub.send(index, &ServerMessage::MessageAck(ack));
                 }
                 Err(error) => self.error(index, id, error),

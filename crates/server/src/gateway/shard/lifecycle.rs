@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use cossistant_protocol::{
-    Authenticated, CloseCode, ConnectionEstablished, ErrorCode, Reconnect, RequestId, ServerMessage, Team,
+    Authenticated, CloseCode, ConnectionEstablished, ErrorCode, PersonId, Reconnect, RequestId, ServerMessage, Team,
     Timestamp, TokenExpiring, UserType,
 };
 
 use super::{
-    CLOSE_MS, MESSAGE_MS, Credential, Job, LogIn, LoggedIn, Output, Shard, TimerKey, connection_id, refusal,
+    CLOSE_MS, MESSAGE_MS, PRESENCE_RETRY_MS, Credential, Job, LogIn, LoggedIn, Output, Shard, TimerKey, connection_id, refusal,
 };
 use crate::auth::{AuthError, Principal, Secret};
 use crate::bus::{Notice, Who};
@@ -52,6 +52,7 @@ impl Shard {
             self.outputs.push(Output::Job(at, Job::LogIn(Box::new(log_in))));
         }
         self.connections[index as usize] = Some(connection);
+        metrics::counter!(crate::metrics::CONNECTIONS_TOTAL).increment(1);
         self.arm(index);
         at
     }
@@ -160,7 +161,7 @@ impl Shard {
         text: &str,
     ) {
         let until_ms = self.now_ms() + CLOSE_MS;
-        self.figures.refused += 1;
+        metrics::counter!(crate::metrics::REFUSED_TOTAL, "code" => error.as_str()).increment(1);
         let Some(at) = self.at(index) else { return };
         if let Some(connection) = self.connection_mut(index) {
             connection.phase = Phase::Closing { until_ms };
@@ -185,6 +186,7 @@ impl Shard {
             Phase::Ready => connection.phase = Phase::Closing { until_ms },
         }
         tracing::debug!(code = code.as_u16(), reason, "closing a connection");
+        metrics::counter!(crate::metrics::CLOSES_TOTAL, "code" => code.as_u16().to_string()).increment(1);
         if code == CloseCode::SlowReader {
             self.figures.slow_closes += 1;
         }
@@ -277,6 +279,7 @@ impl Shard {
                 TimerKey::Connection(_) | TimerKey::Drain(_) => {}
                 TimerKey::Grace(key) => self.hub.handle_grace(&key, now.as_millis()),
                 TimerKey::Gap(site) => self.hub.handle_gap(site),
+                TimerKey::Presence(site, visitor) => self.outputs.push(Output::TellPresence { site, visitor }),
             }
         }
     }
@@ -358,6 +361,12 @@ impl Shard {
             | Notice::OpenConversations { .. }
             | Notice::Identified { .. } => self.hub.handle_notice(notice),
         }
+    }
+
+    /// A visitor's presence could not be told, since the store is down: it is tried again.
+    pub(crate) fn handle_untold_presence(&mut self, site: SiteKey, visitor: PersonId, now: Timestamp) {
+        self.now = now;
+        self.wheel.insert(now.as_millis() + PRESENCE_RETRY_MS, TimerKey::Presence(site, visitor));
     }
 
     /// Notices were lost: what is durable is compared with the store.

@@ -20,7 +20,7 @@ use crate::event::Frame;
 use crate::store::{PersonKey, SiteKey};
 
 /// The key under which newer news replaces older: a kind of news of one person in one conversation.
-fn merge_key(kind: &str, conversation: Option<&ConversationId>, person: &str) -> MergeKey {
+fn merge_key(kind: &str, conversation: Option<&ConversationId>, person: impl Hash) -> MergeKey {
     let mut hasher = DefaultHasher::new();
     (kind, conversation, person).hash(&mut hasher);
     MergeKey(hasher.finish())
@@ -50,7 +50,7 @@ impl Hub {
                     except: Some(&person.key),
                     team: Some(&frame),
                     visitor: to_visitor.then_some(&frame),
-                    key: merge_key("progress", Some(&conversation), person.key.id.as_str()),
+                    key: merge_key("progress", Some(&conversation), &person.key),
                 };
                 self.deliver_ephemeral(slot, &conversation, &to);
             }
@@ -142,7 +142,7 @@ impl Hub {
             except: Some(&person.key),
             team: Some(&frame),
             visitor: person.key.kind.is_team().then_some(&frame),
-            key: merge_key("typing", Some(conversation), person.key.id.as_str()),
+            key: merge_key("typing", Some(conversation), &person.key),
         };
         self.deliver_ephemeral(slot, conversation, &to);
     }
@@ -174,7 +174,7 @@ impl Hub {
                 except: Some(&person.key),
                 team: Some(&frame),
                 visitor: None,
-                key: merge_key("viewing", Some(conversation), person.key.id.as_str()),
+                key: merge_key("viewing", Some(conversation), &person.key),
             };
             self.deliver_ephemeral(slot, conversation, &to);
         }
@@ -217,7 +217,7 @@ impl Hub {
                 except: Some(&person.key),
                 team: Some(&frame),
                 visitor,
-                key: merge_key("activity", Some(conversation), person.key.id.as_str()),
+                key: merge_key("activity", Some(conversation), &person.key),
             };
             self.deliver_ephemeral(slot, conversation, &to);
         }
@@ -258,7 +258,7 @@ impl Hub {
             except: None,
             team: Some(team),
             visitor: (person.kind != UserType::AiAgent).then_some(visitor),
-            key: merge_key("seen", Some(conversation), person.id.as_str()),
+            key: merge_key("seen", Some(conversation), person),
         };
         self.deliver_ephemeral(slot, conversation, &to);
     }

@@ -10,7 +10,7 @@ pub const CONNECTIONS: &str = "cossistant_connections";
 pub const CONNECTIONS_TOTAL: &str = "cossistant_connections_total";
 /// Connections closed by the server, by `code`.
 pub const CLOSES_TOTAL: &str = "cossistant_closes_total";
-/// Client messages, by `type`.
+/// Frames from clients, control frames too.
 pub const FRAMES_TOTAL: &str = "cossistant_frames_total";
 /// Messages and requests refused, by `code`.
 pub const REFUSED_TOTAL: &str = "cossistant_refused_total";
@@ -18,8 +18,6 @@ pub const REFUSED_TOTAL: &str = "cossistant_refused_total";
 pub const MESSAGES_TOTAL: &str = "cossistant_messages_total";
 /// Frames handed to connections.
 pub const DELIVERIES_TOTAL: &str = "cossistant_deliveries_total";
-/// Ephemeral frames dropped or merged for slow readers.
-pub const DROPPED_TOTAL: &str = "cossistant_dropped_total";
 /// Connections closed because they read too slowly.
 pub const SLOW_CLOSES_TOTAL: &str = "cossistant_slow_closes_total";
 /// Commits of the store.
@@ -69,11 +67,11 @@ fn describe() {
     metrics::describe_gauge!(CONNECTIONS, "Open WebSocket connections, by kind of principal.");
     metrics::describe_counter!(CONNECTIONS_TOTAL, "WebSocket connections accepted.");
     metrics::describe_counter!(CLOSES_TOTAL, "Connections closed by the server, by close code.");
-    metrics::describe_counter!(FRAMES_TOTAL, "Client messages, by type.");
+    metrics::describe_counter!(FRAMES_TOTAL, "Frames from clients, control frames too.");
     metrics::describe_counter!(REFUSED_TOTAL, "Messages and requests refused, by code.");
     metrics::describe_counter!(MESSAGES_TOTAL, "Chat messages stored, by kind of sender.");
     metrics::describe_counter!(DELIVERIES_TOTAL, "Frames handed to connections.");
-    metrics::describe_counter!(DROPPED_TOTAL, "Ephemeral frames dropped or merged for slow readers.");
+    metrics::describe_counter!(SLOW_CLOSES_TOTAL, "Connections closed because they read too slowly.");
     metrics::describe_counter!(COMMITS_TOTAL, "Commits of the store.");
     metrics::describe_histogram!(COMMIT_SECONDS, metrics::Unit::Seconds, "How long a commit took.");
     metrics::describe_histogram!(COMMIT_WRITES, "How many writes shared a commit.");

@@ -110,6 +110,9 @@ impl Node {
             Some(key) => (key.clone(), None),
             None => {
                 let file = secret_file(&config.data, "admin-key", "ak_")?;
+                if file.is_exposed {
+                    tracing::warn!(path = %file.path.display(), "others can read the admin key; set its mode to 0600");
+                }
                 (file.secret.clone(), Some(file))
             }
         };

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Chat, ChatError, sanitize, visitor_edit_limit};
 use crate::auth::Principal;
-use crate::bus::Notice;
+use crate::bus::{Notice, PersonInfo};
 use crate::event::{Frame, read_message};
 use crate::limits::SenderKey;
 use crate::store::{
@@ -69,6 +69,20 @@ impl Chat {
         };
         let appended = self.append(actor, append).await?;
         self.publish_appended(&appended);
+        if let Some(event) = appended.events.first() {
+            metrics::counter!(crate::metrics::MESSAGES_TOTAL, "sender" => actor.kind.as_str()).increment(1);
+            // Whoever has sent what it typed types no longer, over whichever connection it did either.
+            self.bus.publish(Notice::TypingStopped {
+                site: event.website.clone(),
+                conversation: event.conversation.clone(),
+                person: Arc::new(PersonInfo {
+                    key: actor.key(),
+                    name: actor.name.clone(),
+                    avatar_url: actor.avatar_url.clone(),
+                }),
+                source: None,
+            });
+        }
         let seq = match actor.scope().audience() {
             Audience::Team => appended.team_seq,
             Audience::Visitor => appended.visitor_seq.unwrap_or_default(),

@@ -197,7 +197,11 @@ impl Thread {
         while let Ok(first) = waiting.recv() {
             group.push(first);
             group.extend(waiting.try_iter().take(GROUP_MAX - 1));
+            let started = std::time::Instant::now();
             let failed = self.commit(&mut group).err();
+            if failed.is_none() {
+                record(group.len(), started.elapsed());
+            }
             if let Some(error) = &failed {
                 tracing::warn!(operations = group.len(), %error, "a commit failed; nothing of it was stored");
             }
@@ -242,6 +246,14 @@ impl Thread {
             }
         }
     }
+}
+
+/// Tells the figures of a commit.
+#[expect(clippy::cast_precision_loss, reason = "a group is small")]
+fn record(operations: usize, took: std::time::Duration) {
+    metrics::counter!(crate::metrics::COMMITS_TOTAL).increment(1);
+    metrics::histogram!(crate::metrics::COMMIT_SECONDS).record(took.as_secs_f64());
+    metrics::histogram!(crate::metrics::COMMIT_WRITES).record(operations as f64);
 }
 
 fn transact(conn: &Connection, group: &mut [Box<dyn Operation>], is_io: &mut bool) -> Result<(), Failure> {

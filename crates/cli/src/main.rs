@@ -1,7 +1,15 @@
 //! The `cossistant` command: the server, and the tools around it.
 #![forbid(unsafe_code)]
 
+mod api;
+mod backup;
+mod key;
+mod organization;
+mod output;
+mod restore;
 mod serve;
+mod token;
+mod website;
 
 use std::process::ExitCode;
 
@@ -18,6 +26,12 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Token(Box<token::Token>),
+    Organization(organization::Organization),
+    Website(website::Website),
+    Key(key::Key),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
 }
 
 /// How a command ended, if not well.
@@ -27,6 +41,8 @@ pub(crate) enum Failure {
     Failed(anyhow::Error),
     /// The usage or the configuration is wrong: exit code 2.
     Usage(anyhow::Error),
+    /// Nobody reads what it says any more: it ends well.
+    Unheard,
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -39,9 +55,15 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let ended = match cli.command {
         Command::Serve(serve) => serve.run(),
+        Command::Token(token) => token.run(),
+        Command::Organization(organization) => organization.run(),
+        Command::Website(website) => website.run(),
+        Command::Key(key) => key.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
     };
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(Failure::Unheard) => ExitCode::SUCCESS,
         Err(Failure::Failed(error)) => {
             eprintln!("error: {error:#}");
             ExitCode::from(1)

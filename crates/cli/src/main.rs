@@ -3,13 +3,17 @@
 
 mod api;
 mod backup;
+mod chat;
 mod key;
+mod link;
 mod organization;
 mod output;
 mod restore;
 mod serve;
+mod tail;
 mod token;
 mod website;
+mod words;
 
 use std::process::ExitCode;
 
@@ -27,6 +31,8 @@ struct Cli {
 enum Command {
     Serve(serve::Serve),
     Token(Box<token::Token>),
+    Chat(chat::Chat),
+    Tail(tail::Tail),
     Organization(organization::Organization),
     Website(website::Website),
     Key(key::Key),
@@ -51,11 +57,18 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+/// The runtime of a command; one thread is enough for each.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ended = match cli.command {
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),
+        Command::Chat(chat) => chat.run(),
+        Command::Tail(tail) => tail.run(),
         Command::Organization(organization) => organization.run(),
         Command::Website(website) => website.run(),
         Command::Key(key) => key.run(),

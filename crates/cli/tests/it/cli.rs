@@ -107,7 +107,9 @@ async fn wrong_usage_exits_with_2() {
 
 #[tokio::test]
 async fn every_command_helps_with_an_example() {
-    for name in ["serve", "token", "chat", "tail", "website", "key", "webhook", "backup", "restore", "bench"] {
+    for name in
+        ["serve", "token", "chat", "tail", "organization", "website", "key", "webhook", "backup", "restore", "bench"]
+    {
         let output = run(&[name, "--help"]);
         assert!(output.status.success(), "section 10, {name} --help: {}", words(&output.stderr));
         let help = words(&output.stdout);
@@ -164,6 +166,37 @@ async fn chat_with_a_bad_token_exits_with_1() {
     let child = command(&arguments).stdin(Stdio::piped()).spawn().expect("the binary runs");
     let output = tokio::time::timeout(PATIENCE, pipe(child, "hello\n".to_owned())).await.expect("section 10, it ends");
     assert_eq!(output.status.code(), Some(1), "section 10, refused: {}", words(&output.stderr));
+}
+
+#[tokio::test]
+async fn chat_in_what_is_not_there_exits_with_1_and_says_so() {
+    let stage = stage();
+    let token = stage.user_token(&unique("u"));
+    let arguments = ["chat", "--url", &stage.url, "--token", &token, "--conversation", &unique("none")];
+    let child = command(&arguments).stdin(Stdio::piped()).spawn().expect("the binary runs");
+    let output = tokio::time::timeout(PATIENCE, pipe(child, "hello\n".to_owned())).await.expect("section 10, it ends");
+    let said = words(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "section 10, refused for good: {said}");
+    assert!(said.contains("not_found"), "section 10, a clear error: {said}");
+}
+
+#[tokio::test]
+async fn chat_takes_more_lines_than_may_be_under_way() {
+    let stage = stage();
+    let (_visitor, conversation) = stage.visitor_in_conversation().await;
+    let token = stage.user_token(&unique("u"));
+    let arguments = ["chat", "--url", &stage.url, "--token", &token, "--conversation", &conversation, "--note"];
+    let child = command(&arguments).stdin(Stdio::piped()).spawn().expect("the binary runs");
+    let lines: Vec<String> = (0..250).map(|number| format!("line {number}")).collect();
+    let output = pipe(child, lines.join("\n\n")).await;
+    assert_eq!(output.status.code(), Some(0), "section 10, exit 0: {}", words(&output.stderr));
+    assert!(output.stdout.is_empty(), "one's own lines do not come back: {}", words(&output.stdout));
+    let path = format!("/v1/conversations/{conversation}/messages?limit=200&after=51");
+    let page = stage.http.get(&path).bearer(&token).send().await.expect(200, "section 8, messages");
+    let texts: Vec<&str> =
+        page["messages"].as_array().into_iter().flatten().map(|message| text(&message["content"], "text")).collect();
+    assert_eq!(texts, lines[50..], "section 10, lines are messages, in order, and empty ones are none");
+    assert_eq!(page["messages"][0]["visibility"], "internal", "--note");
 }
 
 /// A child that is killed when the test is over.
@@ -260,4 +293,82 @@ async fn website_and_key_set_up_over_http() {
     let made =
         stage.http.post("/v1/visitors", json!({"publicKey": key["key"]})).origin("https://shop.example").send().await;
     assert_eq!(made.status, 201, "section 10, what was set up works: {made:?}");
+}
+
+/// Runs a command of the set-up and gives its JSON.
+fn set_up(stage: &Stage, words_before: &[&str], words_after: &[&str]) -> Result<Value, String> {
+    let access = ["--url", &stage.url, "--token", &stage.admin_key, "--json"];
+    let output = run(&[words_before, &access, words_after].concat());
+    match output.status.code() {
+        Some(0) => Ok(serde_json::from_slice(&output.stdout).expect("section 10, --json")),
+        Some(1) => Err(words(&output.stderr)),
+        code => panic!("section 10, failed or refused exits 1, not {code:?}: {}", words(&output.stderr)),
+    }
+}
+
+#[tokio::test]
+async fn what_was_set_up_is_shown_changed_and_deleted() {
+    let stage = stage();
+    let made = set_up(&stage, &["organization", "create"], &["--name", "Ada's"]).expect("it is made");
+    let organization = text(&made, "id").to_owned();
+    let shown = set_up(&stage, &["organization", "show", &organization], &[]).expect("it is there");
+    assert_eq!(shown["name"], "Ada's");
+
+    let create =
+        ["--organization", &organization, "--name", "Shop", "--domain", "a.example", "--domain", "*.b.example"];
+    let website = set_up(&stage, &["website", "create"], &create).expect("it is made");
+    let website = text(&website, "id").to_owned();
+    let change = ["--typing-preview", "off", "--unseen-after", "0"];
+    set_up(&stage, &["website", "change", &website], &change).expect("it is changed");
+    let shown = set_up(&stage, &["website", "show", &website], &[]).expect("it is there");
+    assert_eq!(
+        (&shown["typingPreview"], &shown["unseenAfter"], &shown["allowedDomains"]),
+        (&json!("off"), &json!(0), &json!(["a.example", "*.b.example"])),
+        "what is not named stays: {shown}"
+    );
+
+    let key = set_up(&stage, &["key", "create"], &["--organization", &organization, "--type", "secret"]);
+    let key = key.expect("it is made");
+    assert!(text(&key, "key").starts_with("sk_"), "section 8, a secret is shown once: {key}");
+    let id = text(&key, "id").to_owned();
+    let shown = set_up(&stage, &["key", "show", &id], &[]).expect("it is there");
+    assert_eq!((&shown["type"], &shown["key"]), (&json!("secret"), &Value::Null), "section 8, and never again");
+
+    set_up(&stage, &["key", "delete", &id], &[]).expect("it is deleted");
+    set_up(&stage, &["website", "delete", &website], &["--yes"]).expect("it is deleted");
+    set_up(&stage, &["organization", "delete", &organization], &["--yes"]).expect("it is deleted");
+    for (name, id) in [("key", &id), ("website", &website), ("organization", &organization)] {
+        let gone = set_up(&stage, &[name, "show", id], &[]).expect_err("it is gone");
+        assert!(gone.contains("not_found"), "section 10, a clear error: {gone}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_by_accident() {
+    let stage = stage();
+    for name in ["website", "organization"] {
+        let output = run(&[name, "delete", "some", "--url", &stage.url, "--token", &stage.admin_key]);
+        assert_eq!(output.status.code(), Some(2), "section 10, {name} delete without --yes is wrong usage");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_and_a_store_are_overwritten_only_when_told_so() {
+    let folder = std::env::temp_dir().join(unique("cossistant-copy"));
+    let server = crate::support::options("").start();
+    let (data, copy, other) = (server.data().to_owned(), folder.join("copy.db"), folder.join("other"));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let at = |path: &std::path::Path| path.to_str().expect("plain letters").to_owned();
+    let (data, copy, other) = (at(&data), at(&copy), at(&other));
+    let made = run(&["backup", "--data", &data, "--out", &copy, "--json"]);
+    let made: Value = serde_json::from_slice(&made.stdout).expect("section 10, --json");
+    assert!(made["bytes"].as_u64() > Some(0) && made["file"] == copy.as_str(), "what was made: {made}");
+    assert_eq!(run(&["backup", "--data", &data, "--out", &copy]).status.code(), Some(1), "a copy is there already");
+    assert_eq!(run(&["restore", "--data", &data, "--from", &copy, "--force"]).status.code(), Some(1), "it is in use");
+    assert_eq!(run(&["restore", "--data", &other, "--from", &copy]).status.code(), Some(0), "a new folder");
+    let again = run(&["restore", "--data", &other, "--from", &copy]);
+    assert_eq!(again.status.code(), Some(1), "a folder with a store");
+    assert!(words(&again.stderr).contains("--force"), "what would do it: {}", words(&again.stderr));
+    assert_eq!(run(&["restore", "--data", &other, "--from", &copy, "--force"]).status.code(), Some(0), "--force");
+    std::fs::remove_dir_all(&folder).expect("it was ours");
 }

@@ -338,7 +338,21 @@ impl Shard {
         self.outputs.push(Output::Publish(Notice::TypingStopped { site, conversation, person, source: None }));
     }
 
-    /// The connection types no longer. (Whoever sends a message stops typing, which the chat room tells.)
+    /// The connection's message was stored, or had been: it types no longer.
+    ///
+    /// The chat room has told so at the commit. But what was typed may have been looked up since, and of a message
+    /// that was stored before nothing is told.
+    fn end_typing_by_message(&mut self, index: u32, conversation: &ConversationId) {
+        let Some(connection) = self.connection(index) else { return };
+        let Some(typing) = connection.typing.iter().find(|typing| typing.conversation == *conversation) else { return };
+        let (site, conversation) = (typing.site.clone(), typing.conversation.clone());
+        let (Some(person), Some(source)) = (self.hub.person(index), self.hub.source(index)) else { return };
+        self.end_typing(index, &conversation);
+        let source = Some(source);
+        self.outputs.push(Output::Publish(Notice::TypingStopped { site, conversation, person, source }));
+    }
+
+    /// Forgets that the connection types.
     fn end_typing(&mut self, index: u32, conversation: &ConversationId) {
         let Some(connection) = self.connection_mut(index) else { return };
         let Some(at) = connection.typing.iter().position(|typing| typing.conversation == *conversation) else { return };
@@ -380,7 +394,7 @@ impl Shard {
             Done::Renewed { id, result } => self.finish_renewal(index, id, result),
             Done::Sent { id, conversation, result } => match result {
                 Ok(ack) => {
-                    self.end_typing(index, &conversation);
+                    self.end_typing_by_message(index, &conversation);
                     self.hub.send(index, &ServerMessage::MessageAck(ack));
                 }
                 Err(error) => self.error(index, id, error),

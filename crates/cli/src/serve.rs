@@ -87,12 +87,26 @@ impl Serve {
         let (config, warnings) = Config::load(self.flags, std::env::vars(), self.file.as_deref())
             .map_err(|error| Failure::Usage(error.into()))?;
         start_log(&config);
+        abort_on_panic();
         for warning in warnings {
             tracing::warn!("{warning}");
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime")?;
-        runtime.block_on(serve(config))
+        let ended = runtime.block_on(serve(config));
+        // After a second signal nothing is waited for.
+        runtime.shutdown_background();
+        ended
     }
+}
+
+/// A fault that was not foreseen may leave a thread's view of its connections half changed. Everything that was
+/// acknowledged is stored, so the process ends at once, and clients resume with the next one.
+fn abort_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let backtrace = std::backtrace::Backtrace::capture();
+        tracing::error!(%panic, %backtrace, "a fault of the server; it ends");
+        std::process::abort();
+    }));
 }
 
 fn start_log(config: &Config) {

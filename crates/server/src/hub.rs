@@ -46,7 +46,7 @@ pub(crate) struct ConnRef {
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// Read from the store for a connection, and come back with [`Hub::handle_answer`].
-    Ask(ConnRef, Ask),
+    Ask(ConnRef, WorkId, Ask),
     /// Read the events of a website past an offset, and come back with [`Hub::handle_fill`].
     Fill { site: u32, key: SiteKey, after: u64 },
     /// Read a visitor's open conversations, and publish what the team must be told.
@@ -60,6 +60,10 @@ pub(crate) enum Effect {
     /// A lost person is not yet told; look again at this time, in ms, with [`Hub::handle_grace`].
     GraceTimer { at_ms: u64, key: LocalKey },
 }
+
+/// One piece of work of one connection; an answer to another one is not meant for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WorkId(u64);
 
 /// A question to the chat room for one connection.
 #[derive(Debug, Clone)]
@@ -102,6 +106,8 @@ pub(crate) struct Conn {
     pub(crate) deflate: bool,
     pub(crate) outbox: Outbox,
     is_dirty: bool,
+    /// It is being closed: nothing more is queued, so that no event follows one that was left out.
+    is_sealed: bool,
     links: Vec<Link>,
     commands: std::collections::VecDeque<Command>,
     work: Option<Box<Work>>,
@@ -138,6 +144,7 @@ pub(crate) struct Hub {
     dirty: Vec<u32>,
     effects: Vec<Effect>,
     deliveries: u64,
+    next_work: u64,
 }
 
 impl Hub {
@@ -152,6 +159,7 @@ impl Hub {
             dirty: Vec::new(),
             effects: Vec::new(),
             deliveries: 0,
+            next_work: 0,
         }
     }
 
@@ -202,6 +210,7 @@ impl Hub {
             deflate,
             outbox: Outbox::default(),
             is_dirty: false,
+            is_sealed: false,
             links: Vec::new(),
             commands: std::collections::VecDeque::new(),
             work: None,
@@ -225,7 +234,11 @@ impl Hub {
     pub(crate) fn retire(&mut self, index: u32, close_frame: Bytes) {
         self.end_all_goings(index);
         self.drop_subscriptions(index);
-        self.push_paced(index, close_frame);
+        if let Some(conn) = &mut self.conns[index as usize] {
+            conn.is_sealed = true;
+            conn.outbox.push_paced(close_frame);
+            self.mark_dirty(index);
+        }
     }
 
     pub(crate) fn conn(&self, index: u32) -> Option<&Conn> {
@@ -261,9 +274,13 @@ impl Hub {
     pub(crate) fn push_durable(&mut self, index: u32, bytes: Bytes) {
         let bound = self.config.max_outbox_bytes;
         let Some(conn) = &mut self.conns[index as usize] else { return };
+        if conn.is_sealed {
+            return;
+        }
         let at = ConnRef { index, serial: conn.serial };
         if conn.outbox.push_durable(bytes, bound).is_err() {
             conn.outbox.clear();
+            conn.is_sealed = true;
             self.effects.push(Effect::Close(at, CloseCode::SlowReader, "the reader is too slow"));
             return;
         }
@@ -272,7 +289,9 @@ impl Hub {
     }
 
     fn push_paced(&mut self, index: u32, bytes: Bytes) {
-        if let Some(conn) = &mut self.conns[index as usize] {
+        if let Some(conn) = &mut self.conns[index as usize]
+            && !conn.is_sealed
+        {
             conn.outbox.push_paced(bytes);
             self.deliveries += 1;
             self.mark_dirty(index);
@@ -281,7 +300,9 @@ impl Hub {
 
     fn push_ephemeral(&mut self, index: u32, frame: &Frame, key: outbox::MergeKey) {
         let bound = self.config.max_outbox_bytes;
-        if let Some(conn) = &mut self.conns[index as usize] {
+        if let Some(conn) = &mut self.conns[index as usize]
+            && !conn.is_sealed
+        {
             let bytes = frame.bytes(conn.deflate);
             conn.outbox.push_ephemeral(bytes, key, bound);
             self.deliveries += 1;

@@ -21,7 +21,7 @@ use super::wheel::Wheel;
 use crate::auth::{AuthError, Principal, Secret};
 use crate::bus::Notice;
 use crate::chat::ChatError;
-use crate::hub::{Answer, Ask, ConnRef, Effect, Hub, HubConfig, LocalKey};
+use crate::hub::{Answer, Ask, ConnRef, Effect, Hub, HubConfig, LocalKey, WorkId};
 use crate::store::SiteKey;
 
 /// Work that needs the store or the keys; its result comes back with [`Shard::handle_done`].
@@ -32,7 +32,7 @@ pub(crate) enum Job {
     /// Check a new token of a live connection.
     Renew { id: Option<RequestId>, token: Secret },
     /// A question of the hub.
-    Ask { principal: Principal, ask: Ask },
+    Ask { principal: Principal, work: WorkId, ask: Ask },
     /// Store a message.
     Send { principal: Principal, id: Option<RequestId>, send: Box<cossistant_protocol::SendMessage> },
     /// Look up where an ephemeral message belongs.
@@ -73,7 +73,7 @@ pub(crate) struct LoggedIn {
 pub(crate) enum Done {
     LoggedIn(Result<Box<LoggedIn>, AuthError>),
     Renewed { id: Option<RequestId>, result: Result<Principal, AuthError> },
-    Answered(Answer),
+    Answered(WorkId, Answer),
     Sent { id: Option<RequestId>, conversation: cossistant_protocol::ConversationId, result: Result<MessageAck, ChatError> },
     Located { message: EphemeralMessage, result: Result<SiteKey, ChatError> },
     Seen { id: Option<RequestId>, result: Result<(), ChatError> },
@@ -86,7 +86,7 @@ pub(crate) enum Output {
     Job(ConnRef, Job),
     /// Read a website's events past an offset; back with [`Shard::handle_fill`].
     Fill { site: u32, key: SiteKey, after: u64 },
-    /// Tell everyone of a visitor who came or left.
+    /// Tell everyone of a visitor who came or left; back with [`Shard::handle_told_presence`].
     TellPresence { site: SiteKey, visitor: PersonId },
     /// Tell every shard.
     Publish(Notice),
@@ -148,6 +148,9 @@ pub(crate) struct Shard {
     next_serial: u64,
     wheel: Wheel<TimerKey>,
     outputs: Vec<Output>,
+    /// Visitors whose presence is just being told, and whether it must be told again behind that: what was read
+    /// first must not be told last.
+    telling: std::collections::HashMap<(SiteKey, PersonId), bool>,
     directory: std::sync::Arc<crate::directory::Directory>,
     ids: std::sync::Arc<crate::chat::Ids>,
     figures: Figures,
@@ -168,6 +171,7 @@ impl Shard {
             next_serial: 1,
             wheel: Wheel::new(now.as_millis()),
             outputs: Vec::new(),
+            telling: std::collections::HashMap::new(),
             directory,
             ids,
             figures: Figures::default(),
@@ -245,15 +249,13 @@ impl Shard {
             }
             for effect in effects {
                 match effect {
-                    Effect::Ask(at, ask) => {
+                    Effect::Ask(at, work, ask) => {
                         if let Some(principal) = self.principal(at.index) {
-                            self.outputs.push(Output::Job(at, Job::Ask { principal, ask }));
+                            self.outputs.push(Output::Job(at, Job::Ask { principal, work, ask }));
                         }
                     }
                     Effect::Fill { site, key, after } => self.outputs.push(Output::Fill { site, key, after }),
-                    Effect::TellPresence { site, visitor } => {
-                        self.outputs.push(Output::TellPresence { site, visitor });
-                    }
+                    Effect::TellPresence { site, visitor } => self.tell_presence(site, visitor),
                     Effect::Publish(notice) => self.outputs.push(Output::Publish(notice)),
                     Effect::Close(at, code, reason) => {
                         if self.is_current(at) {

@@ -297,9 +297,14 @@ impl Hub {
     ) {
         let Some(slot) = self.sites.find(site) else { return };
         let Some(at) = self.sites.get(slot) else { return };
-        let mut indexes: Vec<u32> = at.team.clone();
+        // Those who are not yet confirmed get the state as of their confirmation.
+        let is_told = |index: &u32, id: Option<&ConversationId>| {
+            self.conn(*index).is_some_and(|conn| !super::work::is_taking_up(conn, slot, id))
+        };
+        let mut indexes: Vec<u32> = at.team.iter().copied().filter(|index| is_told(index, None)).collect();
         for id in at.by_visitor.get(visitor).into_iter().flatten().chain(further) {
-            indexes.extend(at.conversations.get(id).into_iter().flat_map(|conversation| &conversation.team));
+            let team = at.conversations.get(id).into_iter().flat_map(|conversation| &conversation.team);
+            indexes.extend(team.copied().filter(|index| is_told(index, Some(id))));
         }
         indexes.sort_unstable();
         indexes.dedup();
@@ -320,6 +325,9 @@ impl Hub {
             self.tell_about_visitor(site, previous, conversations, frame, "identified");
         } else {
             self.tell_about_visitor(site, visitor, conversations, frame, "identified");
+        }
+        for id in conversations {
+            self.note_visitor(site, id, visitor.clone());
         }
         let own = |visitor: &PersonId| {
             let key = PersonKey { kind: UserType::Visitor, id: visitor.clone() };
@@ -362,14 +370,39 @@ impl Hub {
         }
         // Told even if it was here already: a loss on another shard need then not be waited for.
         let is_first = matches!(self.locals.get(&key), Some(Local::Here(indexes)) if indexes.len() == 1);
-        if is_first {
+        if is_first || key.0.is_none() {
+            self.publish_presence(index, &key, true);
+        }
+    }
+
+    /// For which websites a member is here: those of all its connections.
+    fn local_websites(&self, key: &LocalKey) -> crate::store::Websites {
+        use crate::store::Websites;
+        let Some(Local::Here(indexes)) = self.locals.get(key) else { return Websites::Only([].into()) };
+        let mut ids = Vec::new();
+        for conn in indexes.iter().filter_map(|index| self.conn(*index)) {
+            match &conn.principal.websites {
+                Websites::All => return Websites::All,
+                Websites::Only(only) => ids.extend_from_slice(only),
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Websites::Only(ids.into())
+    }
+
+    /// A connection's token covers other websites than before.
+    pub(crate) fn renew(&mut self, index: u32) {
+        if let Some(key) = self.local_key(index)
+            && key.0.is_none()
+        {
             self.publish_presence(index, &key, true);
         }
     }
 
     fn publish_presence(&mut self, index: u32, key: &LocalKey, is_here: bool) {
         let Some(conn) = self.conn(index) else { return };
-        let websites = key.0.is_none().then(|| conn.principal.websites.clone());
+        let websites = key.0.is_none().then(|| self.local_websites(key));
         let person = Arc::clone(&conn.info);
         self.push_presence(key, person, websites, is_here);
     }
@@ -396,6 +429,9 @@ impl Hub {
         let Some(Local::Here(indexes)) = self.locals.get_mut(&key) else { return };
         indexes.retain(|other| *other != index);
         if !indexes.is_empty() {
+            if key.0.is_none() {
+                self.publish_presence(index, &key, true);
+            }
             return;
         }
         if is_clean || grace == 0 {

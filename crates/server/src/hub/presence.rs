@@ -24,8 +24,8 @@ pub(crate) struct VisitorEntry {
 #[derive(Debug)]
 pub(crate) struct MemberEntry {
     pub(crate) person: Arc<PersonInfo>,
-    pub(crate) websites: Websites,
-    shards: Vec<ShardId>,
+    /// The shards that have a connection of it, and for which websites.
+    shards: Vec<(ShardId, Websites)>,
 }
 
 /// A local person's connections, or the time until which an abrupt loss is not told.
@@ -120,14 +120,14 @@ impl Presence {
         let members = self.members.entry(organization.clone()).or_default();
         match members.iter_mut().find(|entry| entry.person.key == person.key) {
             Some(entry) => {
-                set(&mut entry.shards, shard, is_here);
+                entry.shards.retain(|(other, _)| *other != shard);
                 if is_here {
                     entry.person = Arc::clone(person);
-                    entry.websites = websites;
+                    entry.shards.push((shard, websites));
                 }
             }
             None if is_here => {
-                members.push(MemberEntry { person: Arc::clone(person), websites, shards: vec![shard] });
+                members.push(MemberEntry { person: Arc::clone(person), shards: vec![(shard, websites)] });
             }
             None => {}
         }
@@ -143,7 +143,7 @@ impl Presence {
             .get(&site.organization)
             .into_iter()
             .flatten()
-            .filter(|entry| entry.websites.contains(&site.website))
+            .filter(|entry| entry.shards.iter().any(|(_, websites)| websites.contains(&site.website)))
     }
 
     /// Whether a member has a connection anywhere.

@@ -34,6 +34,8 @@ pub(crate) struct Site {
     pub(crate) users: usize,
     is_gap_timed: bool,
     is_filling: bool,
+    /// The store could not be read when something may have been missing.
+    must_fill: bool,
 }
 
 /// The websites of a shard.
@@ -78,6 +80,7 @@ impl Sites {
             users: 0,
             is_gap_timed: false,
             is_filling: false,
+            must_fill: false,
         });
         self.by_key.insert(key.clone(), site);
         site
@@ -138,6 +141,8 @@ impl Hub {
                 self.deliver(site, event);
             }
             Some(next) if event.offset < next => {}
+            // Nobody here listens; what goes on in it needs no events.
+            None if slot.users == 0 => {}
             Some(_) | None => {
                 slot.held.insert(event.offset, Arc::clone(event));
                 while slot.held.len() > MAX_HELD {
@@ -193,7 +198,7 @@ impl Hub {
     pub(crate) fn watch_gap(&mut self, site: u32) {
         if let Some(slot) = self.sites.get_mut(site)
             && slot.next.is_some()
-            && !(slot.held.is_empty() && slot.waiting.is_empty())
+            && !(slot.held.is_empty() && slot.waiting.is_empty() && !slot.must_fill)
             && !slot.is_gap_timed
             && !slot.is_filling
         {
@@ -206,7 +211,7 @@ impl Hub {
     pub(crate) fn handle_gap(&mut self, site: u32) {
         let Some(slot) = self.sites.get_mut(site) else { return };
         slot.is_gap_timed = false;
-        if slot.held.is_empty() && slot.waiting.is_empty() {
+        if slot.held.is_empty() && slot.waiting.is_empty() && !slot.must_fill {
             return;
         }
         self.fill(site);
@@ -227,7 +232,10 @@ impl Hub {
     /// Takes what the store had; `None` if it could not be read.
     pub(crate) fn handle_fill(&mut self, site: u32, key: &SiteKey, filled: Option<(Vec<Arc<Event>>, bool)>) {
         match self.sites.get_mut(site) {
-            Some(slot) if slot.key == *key => slot.is_filling = false,
+            Some(slot) if slot.key == *key => {
+                slot.is_filling = false;
+                slot.must_fill = filled.is_none();
+            }
             Some(_) | None => return,
         }
         let has_more = filled.as_ref().is_some_and(|(_, has_more)| *has_more);

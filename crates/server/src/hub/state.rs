@@ -175,14 +175,14 @@ impl Hub {
     }
 
     /// Remembers whose a conversation is that a team member here holds, so that its presence finds its way.
-    fn note_visitor(
+    pub(super) fn note_visitor(
         &mut self,
         key: &SiteKey,
         id: &cossistant_protocol::ConversationId,
         visitor: cossistant_protocol::PersonId,
     ) {
         let Some(slot) = self.sites.find(key).and_then(|site| self.sites.get_mut(site)) else { return };
-        let Some(conversation) = slot.conversations.get_mut(id) else { return };
+        let Some(conversation) = slot.conversations.get_mut(id).filter(|here| !here.team.is_empty()) else { return };
         if let Some(before) = conversation.visitor.replace(visitor.clone()) {
             if before == visitor {
                 return;

@@ -13,14 +13,17 @@ use cossistant_protocol::{
     Channel, ConversationId, ErrorCode, RequestId, ServerMessage, SubscriptionEnded, SubscriptionError,
 };
 
-use super::{Ask, Conn, ConnRef, Effect, Hub, Link};
+use super::{Ask, Conn, ConnRef, Effect, Hub, Link, WorkId};
 use crate::bus::PersonInfo;
 use crate::chat::{CatchUp, ChatError, Page, Snapshot, SubscribeRequest};
 use crate::event::{Event, Frame};
 use crate::store::{Audience, SiteKey};
 
-/// The most live events that are held for one connection.
+/// The most live events that are held for one connection, and the most bytes of them.
 const MAX_HELD: usize = 1_024;
+const MAX_HELD_BYTES: usize = 256 * 1024;
+/// How often a state that is too old is read again.
+const MAX_REREADS: u8 = 8;
 /// The most marks that are held for one connection; a newer mark says all that an older one did.
 const MAX_SEEN: usize = 64;
 
@@ -61,6 +64,7 @@ enum Stage {
 /// One subscription being taken up.
 #[derive(Debug)]
 pub(super) struct Work {
+    work: WorkId,
     id: Option<RequestId>,
     request: SubscribeRequest,
     site: Option<u32>,
@@ -68,6 +72,7 @@ pub(super) struct Work {
     is_new: bool,
     stage: Stage,
     held: VecDeque<Arc<Event>>,
+    held_bytes: usize,
     is_lagging: bool,
     /// Marks told while the state was read.
     seen: Vec<Frame>,
@@ -77,6 +82,7 @@ pub(super) struct Work {
     through: u64,
     /// Offset of the state: the new subscription is live past it.
     state_at: u64,
+    rereads: u8,
 }
 
 impl Work {
@@ -89,12 +95,24 @@ impl Work {
         if self.is_lagging || self.held.back().is_some_and(|last| last.offset >= event.offset) {
             return;
         }
-        if self.held.len() == MAX_HELD {
-            self.held = VecDeque::new();
+        self.held_bytes += event.team.json().len();
+        if self.held.len() == MAX_HELD || self.held_bytes > MAX_HELD_BYTES {
+            self.forget_held();
             self.is_lagging = true;
             return;
         }
         self.held.push_back(Arc::clone(event));
+    }
+
+    fn forget_held(&mut self) {
+        self.held = VecDeque::new();
+        self.held_bytes = 0;
+    }
+
+    fn take_held(&mut self) -> Option<Arc<Event>> {
+        let event = self.held.pop_front()?;
+        self.held_bytes -= event.team.json().len();
+        Some(event)
     }
 
     /// Keeps a mark that the state may be too old to know.
@@ -143,8 +161,12 @@ impl Hub {
         let bound = self.config.max_subscriptions;
         let Some(conn) = &mut self.conns[index as usize] else { return };
         if let Command::Subscribe { id, request } = &command {
-            let held: usize = conn.links.iter().map(|link| link.conversations.len() + usize::from(link.has_website)).sum();
-            if bound > 0 && held + conn.commands.len() >= bound && !conn.holds(&request.channel) {
+            let held: usize =
+                conn.links.iter().map(|link| link.conversations.len() + usize::from(link.has_website)).sum();
+            let asked = conn.commands.iter().filter(|command| matches!(command, Command::Subscribe { .. })).count();
+            // One that is being located is registered nowhere yet.
+            let located = conn.work.as_ref().is_some_and(|work| work.site.is_none());
+            if bound > 0 && held + asked + usize::from(located) >= bound && !conn.holds(&request.channel) {
                 let error = ChatError::new(ErrorCode::LimitExceeded, "too many subscriptions on this connection");
                 let (id, channel) = (id.clone(), request.channel.clone());
                 return self.refuse(index, id, channel, error);
@@ -196,18 +218,22 @@ impl Hub {
             self.refuse(index, id, request.channel, error);
             return self.next_command(index);
         }
+        self.next_work += 1;
         conn.work = Some(Box::new(Work {
+            work: WorkId(self.next_work),
             id,
             request,
             site: None,
             is_new: false,
             stage: Stage::Locating,
             held: VecDeque::new(),
+            held_bytes: 0,
             is_lagging: false,
             seen: Vec::new(),
             base: None,
             through: 0,
             state_at: 0,
+            rereads: 0,
         }));
         match site {
             Some(site) => self.begin_reading(index, &site),
@@ -223,8 +249,11 @@ impl Hub {
     }
 
     fn ask(&mut self, index: u32, ask: Ask) {
-        if let Some(serial) = self.conn(index).map(|conn| conn.serial) {
-            self.effects.push(Effect::Ask(ConnRef { index, serial }, ask));
+        if let Some(conn) = self.conn(index)
+            && let Some(work) = &conn.work
+        {
+            let effect = Effect::Ask(ConnRef { index, serial: conn.serial }, work.work, ask);
+            self.effects.push(effect);
         }
     }
 
@@ -351,12 +380,15 @@ impl Hub {
     }
 
     /// Takes an answer of the chat room.
-    pub(crate) fn handle_answer(&mut self, at: ConnRef, answer: Answer) {
+    pub(crate) fn handle_answer(&mut self, at: ConnRef, asked_for: WorkId, answer: Answer) {
         if !self.is_current(at) {
             return;
         }
         let index = at.index;
         let Some(work) = self.work_mut(index) else { return };
+        if work.work != asked_for {
+            return;
+        }
         match (&mut work.stage, answer) {
             (Stage::Locating, Answer::Located(Ok(site))) => self.begin_reading(index, &site),
             (Stage::Locating, Answer::Located(Err(error))) | (Stage::Reading, Answer::Snapshot(Err(error))) => {
@@ -413,6 +445,11 @@ impl Hub {
         });
         if base > snapshot.website_head {
             // The state is older than what was already delivered: read again, which sees at least that.
+            work.rereads += 1;
+            if work.rereads > MAX_REREADS {
+                let Some(serial) = self.conn(index).map(|conn| conn.serial) else { return };
+                return self.abandon(ConnRef { index, serial }, "the store is behind its own events");
+            }
             let request = work.request.clone();
             return self.ask(index, Ask::Subscribe(request));
         }
@@ -502,13 +539,13 @@ impl Hub {
                 Some(event) if event.offset <= upto => {}
                 Some(_) | None => break,
             }
-            let Some(event) = work.held.pop_front() else { break };
-            self.pass(index, &event, false);
+            let Some(event) = work.take_held() else { break };
+            self.pass(index, &event);
         }
     }
 
     /// Delivers one event of the past to a connection, if one of its subscriptions is to have it.
-    fn pass(&mut self, index: u32, event: &Arc<Event>, is_paced: bool) {
+    fn pass(&mut self, index: u32, event: &Arc<Event>) {
         let Some(conn) = &mut self.conns[index as usize] else { return };
         let Some(work) = &mut conn.work else { return };
         work.through = work.through.max(event.offset);
@@ -525,18 +562,19 @@ impl Hub {
         }
         let Some(frame) = event.frame(conn.audience()) else { return };
         let bytes = frame.bytes(conn.deflate);
-        if is_paced { self.push_paced(index, bytes) } else { self.push_durable(index, bytes) }
+        // What was held is bounded by itself; the rest is read at the reader's pace.
+        self.push_paced(index, bytes);
     }
 
     fn take_missed(&mut self, index: u32, missed: &CatchUp) {
         for event in &missed.events {
-            self.pass(index, event, true);
+            self.pass(index, event);
         }
         let Some(work) = self.work_mut(index) else { return };
         if !missed.has_more {
             let through = work.through;
             while work.held.front().is_some_and(|event| event.offset <= through) {
-                work.held.pop_front();
+                work.take_held();
             }
             if !work.is_lagging {
                 return self.caught_up(index);
@@ -631,16 +669,29 @@ impl Hub {
             // A subscription that is just being taken up is refused as a whole.
             let is_in_work = self.work_mut(index).is_some_and(|work| work.request.channel == channel);
             if is_in_work {
-                let error = ChatError::not_found();
-                if let Some(work) = self.work_mut(index) {
-                    work.is_new = true;
-                }
-                self.fail_work(index, error);
+                self.revoke_work(index, channel);
                 continue;
             }
             self.release(index, &channel);
             self.send(index, &ended(None, channel, Some("revoked")));
         }
+    }
+
+    /// Ends the subscription that is being taken up: refused if it was not yet confirmed, else ended.
+    fn revoke_work(&mut self, index: u32, channel: Channel) {
+        let Some(work) = self.work_mut(index) else { return };
+        work.forget_held();
+        work.is_lagging = false;
+        if !work.is_confirmed() {
+            work.is_new = true;
+            return self.fail_work(index, ChatError::not_found());
+        }
+        if let Some(conn) = &mut self.conns[index as usize] {
+            conn.work = None;
+        }
+        self.release(index, &channel);
+        self.send(index, &ended(None, channel, Some("revoked")));
+        self.next_command(index);
     }
 
     /// The person of a connection with what others see of it.

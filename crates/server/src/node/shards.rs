@@ -147,6 +147,7 @@ impl ShardSet {
         metrics: PrometheusHandle,
         auth: Arc<Authenticator>,
     ) -> Result<Self, StartError> {
+        is_free(config.listen)?;
         let first = listen(config.listen)?;
         let address = first.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
         let mut listeners = vec![first];
@@ -233,6 +234,18 @@ fn rate(per_second: f64, burst: u64) -> Rate {
     super::rate(per_second, burst)
 }
 
+/// Whether nobody else listens on an address: sharing a port with another server would go unnoticed.
+fn is_free(address: SocketAddr) -> Result<(), StartError> {
+    let probe = || -> std::io::Result<()> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // As a listener does, so that connections which have just ended are no hindrance.
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(1)
+    };
+    probe().map_err(|error| StartError::Listen { address, error })
+}
+
 /// A listener that shares its port with those of the other shards.
 fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
     let bind = || -> std::io::Result<std::net::TcpListener> {
@@ -270,7 +283,8 @@ async fn run_shard(
     let server = Rc::new(Server { driver: Rc::clone(&driver), common, requests: Rc::clone(&requests), stopped: stopped.clone() });
     accepting.push(tokio::task::spawn_local(accept(Rc::clone(&server), listener, None)));
     if let Some((listener, router)) = ops {
-        accepting.push(tokio::task::spawn_local(accept(Rc::clone(&server), listener, Some(router))));
+        // It goes on to the end, and says that the node is draining.
+        tokio::task::spawn_local(accept(Rc::clone(&server), listener, Some(router)));
     }
     let window = loop {
         if let Some(window) = *stopped.borrow_and_update() {

@@ -14,7 +14,7 @@ use crate::bus::Notice;
 use crate::chat::{ChatError, SubscribeRequest};
 use crate::event::Frame;
 use crate::gateway::connection::{Ephemeral, EphemeralMessage, Phase, TypingUntil};
-use crate::hub::{Answer, Doing, What};
+use crate::hub::{Answer, Doing, What, WorkId};
 use crate::store::SiteKey;
 
 /// How often a typing state that goes on is told again to the other shards, in ms.
@@ -390,7 +390,7 @@ impl Shard {
         }
         match done {
             Done::LoggedIn(result) => return self.finish_log_in(index, result),
-            Done::Answered(answer) => return self.handle_answer(at, answer),
+            Done::Answered(work, answer) => return self.handle_answer(at, work, answer),
             Done::Renewed { id, result } => self.finish_renewal(index, id, result),
             Done::Sent { id, conversation, result } => match result {
                 Ok(ack) => {
@@ -420,14 +420,14 @@ impl Shard {
         }
     }
 
-    fn handle_answer(&mut self, at: crate::hub::ConnRef, answer: Answer) {
+    fn handle_answer(&mut self, at: crate::hub::ConnRef, work: WorkId, answer: Answer) {
         if let Answer::Snapshot(Ok(snapshot)) = &answer
             && let Some((conversation, _)) = &snapshot.conversation
             && let Some(connection) = self.connection_mut(at.index)
         {
             connection.remember(conversation.id.clone(), snapshot.site.clone());
         }
-        self.hub.handle_answer(at, answer);
+        self.hub.handle_answer(at, work, answer);
         self.outputs.push(Output::Wake(at));
     }
 }

@@ -131,6 +131,7 @@ impl Shard {
 
     pub(super) fn finish_renewal(&mut self, index: u32, id: Option<RequestId>, result: Result<Principal, AuthError>) {
         let Some(current) = self.principal(index) else { return };
+        let result = result.and_then(|renewed| renewed.recheck(&self.directory).map(|()| renewed));
         let renewed = match result {
             Ok(renewed) => renewed,
             // A token that is refused changes nothing: the present one still stands.
@@ -146,6 +147,7 @@ impl Shard {
         if let Some(connection) = self.connection_mut(index) {
             connection.was_warned = false;
         }
+        self.hub.renew(index);
         self.hub.send(index, &ServerMessage::Authenticated(Authenticated { id, expires_at }));
         self.hub.revoke_uncovered(index, |site| renewed.websites.contains(&site.website));
         self.arm(index);
@@ -279,7 +281,10 @@ impl Shard {
                 TimerKey::Connection(_) | TimerKey::Drain(_) => {}
                 TimerKey::Grace(key) => self.hub.handle_grace(&key, now.as_millis()),
                 TimerKey::Gap(site) => self.hub.handle_gap(site),
-                TimerKey::Presence(site, visitor) => self.outputs.push(Output::TellPresence { site, visitor }),
+                TimerKey::Presence(site, visitor) => {
+                    self.telling.remove(&(site.clone(), visitor.clone()));
+                    self.tell_presence(site, visitor);
+                }
             }
         }
     }
@@ -288,9 +293,14 @@ impl Shard {
     fn check(&mut self, index: u32) {
         let now_ms = self.now_ms();
         let config = Arc::clone(&self.config.connection);
+        let is_reading = self.is_reading(index);
         let Some(at) = self.at(index) else { return };
         let Some(connection) = self.connection_mut(index) else { return };
         connection.armed_ms = u64::MAX;
+        if !is_reading {
+            // Its silence is ours: nothing is read from it until its requests are answered.
+            connection.last_inbound_ms = now_ms;
+        }
         match connection.phase {
             Phase::Waiting { until_ms } if until_ms <= now_ms => {
                 self.close(index, CloseCode::TimedOut, "no authentication in time");
@@ -363,10 +373,26 @@ impl Shard {
         }
     }
 
-    /// A visitor's presence could not be told, since the store is down: it is tried again.
-    pub(crate) fn handle_untold_presence(&mut self, site: SiteKey, visitor: PersonId, now: Timestamp) {
+    /// Has a visitor's presence told, behind what is just being told of it.
+    pub(super) fn tell_presence(&mut self, site: SiteKey, visitor: PersonId) {
+        match self.telling.entry((site.clone(), visitor.clone())) {
+            std::collections::hash_map::Entry::Occupied(mut under_way) => *under_way.get_mut() = true,
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(false);
+                self.outputs.push(Output::TellPresence { site, visitor });
+            }
+        }
+    }
+
+    /// A visitor's presence was told, or could not be, since the store is down; then it is tried again.
+    pub(crate) fn handle_told_presence(&mut self, site: SiteKey, visitor: PersonId, was_told: bool, now: Timestamp) {
         self.now = now;
-        self.wheel.insert(now.as_millis() + PRESENCE_RETRY_MS, TimerKey::Presence(site, visitor));
+        if !was_told {
+            return self.wheel.insert(now.as_millis() + PRESENCE_RETRY_MS, TimerKey::Presence(site, visitor));
+        }
+        if self.telling.remove(&(site.clone(), visitor.clone())) == Some(true) {
+            self.tell_presence(site, visitor);
+        }
     }
 
     /// Notices were lost: what is durable is compared with the store.

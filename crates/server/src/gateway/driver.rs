@@ -123,9 +123,8 @@ impl Driver {
                     let driver = Rc::clone(self);
                     tokio::task::spawn_local(async move {
                         let is_online = driver.with_shard(|shard| shard.hub().is_visitor_here(&site, &visitor));
-                        if !driver.jobs.tell_presence(&site, &visitor, is_online, (driver.clock)()).await {
-                            driver.apply(|shard, now| shard.handle_untold_presence(site, visitor, now));
-                        }
+                        let was_told = driver.jobs.tell_presence(&site, &visitor, is_online, (driver.clock)()).await;
+                        driver.apply(|shard, now| shard.handle_told_presence(site, visitor, was_told, now));
                     });
                 }
                 Output::Publish(notice) => self.jobs.publish(notice),

@@ -4,6 +4,7 @@ mod check;
 mod generate;
 mod layer;
 mod run;
+mod sim;
 mod step;
 mod test;
 
@@ -26,6 +27,8 @@ enum Command {
     Gen(generate::Args),
     /// Build the server and start it with a demo organization.
     Run(run::Args),
+    /// Random histories of clients and server on a virtual clock.
+    Sim(sim::Args),
     /// All checks and all tests.
     Test(test::Args),
 }
@@ -35,6 +38,7 @@ fn main() -> Result<()> {
         Command::Check(args) => check::run(&args),
         Command::Gen(args) => generate::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Sim(args) => sim::run(&args),
         Command::Test(args) => test::run(&args),
     }
 }

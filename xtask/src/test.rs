@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use crate::check;
 use crate::layer::{self, Layer, Rounds};
 use crate::step::sh;
+use crate::{check, sim};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -21,6 +21,7 @@ pub(crate) struct Args {
 const LAYERS: &[Layer] = &[
     Layer { name: "check", run: |_| check::run(&check::Args::default()) },
     Layer { name: "cargo-test", run: |_| sh("cargo test --workspace --locked") },
+    Layer { name: "simulation", run: sim::rounds },
 ];
 
 /// Runs the layers.

@@ -143,6 +143,7 @@ pub struct SimServer {
     clock_offset: i64,
     epoch: String,
     faults: Faults,
+    log: Option<Vec<String>>,
 }
 
 /// Faults that outlast the node's present life.
@@ -190,6 +191,7 @@ impl SimServer {
             clock_offset: 0,
             epoch,
             faults: Faults::default(),
+            log: None,
         };
         server.start();
         server
@@ -219,6 +221,16 @@ impl SimServer {
     /// The node's own clock.
     fn clock(&self) -> Timestamp {
         Timestamp(self.now.saturating_add_signed(self.clock_offset))
+    }
+
+    /// Writes down from now on what shards tell each other, for traces.
+    pub fn keep_log(&mut self) {
+        self.log.get_or_insert_default();
+    }
+
+    /// What was written down since the last call.
+    pub fn take_log(&mut self) -> Vec<String> {
+        self.log.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     // ---- life and death ----

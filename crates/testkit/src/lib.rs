@@ -16,6 +16,8 @@ mod http;
 mod order;
 mod proxy;
 mod server;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod tokens;
 mod websocket;
 

@@ -45,7 +45,7 @@ impl SimBus {
 enum Finished {
     Job(ConnRef, Done),
     Fill(u32, SiteKey, Option<(Vec<Arc<Event>>, bool)>),
-    Untold(SiteKey, PersonId),
+    Told(SiteKey, PersonId, bool),
     Nothing,
 }
 
@@ -95,15 +95,8 @@ impl SimNode {
         };
         let as_store = Arc::clone(&store) as Arc<dyn Store>;
         let epoch = server.epoch.clone();
-        let chat = Chat::new(
-            as_store,
-            as_bus(),
-            Arc::clone(&directory),
-            ids(),
-            Limiter::off(),
-            config.replay_limit,
-            &epoch,
-        );
+        let chat =
+            Chat::new(as_store, as_bus(), Arc::clone(&directory), ids(), Limiter::off(), config.replay_limit, &epoch);
         let chat = Arc::new(chat);
         let off = Arc::new(Buckets::new(Rate::OFF));
         let jobs =
@@ -282,6 +275,9 @@ impl SimServer {
         match entry.remove() {
             Due::Poll(task) => self.poll(task),
             Due::Notice(shard, notice) => {
+                if let Some(log) = &mut self.log {
+                    log.push(format!("shard {shard} hears {}", in_short(&notice)));
+                }
                 self.apply(shard, |shard, now| shard.handle_notice(notice, now));
             }
             Due::LostNotices(shard) => {
@@ -344,11 +340,8 @@ impl SimServer {
                 self.spawn(
                     shard,
                     Box::pin(async move {
-                        if jobs.tell_presence(&site, &visitor, is_online, clock).await {
-                            Finished::Nothing
-                        } else {
-                            Finished::Untold(site, visitor)
-                        }
+                        let was_told = jobs.tell_presence(&site, &visitor, is_online, clock).await;
+                        Finished::Told(site, visitor, was_told)
                     }),
                 );
             }
@@ -399,8 +392,8 @@ impl SimServer {
             Poll::Ready(Finished::Fill(site, key, filled)) => {
                 self.apply(task.shard, |shard, now| shard.handle_fill(site, &key, filled, now));
             }
-            Poll::Ready(Finished::Untold(site, visitor)) => {
-                self.apply(task.shard, |shard, now| shard.handle_untold_presence(site, visitor, now));
+            Poll::Ready(Finished::Told(site, visitor, was_told)) => {
+                self.apply(task.shard, |shard, now| shard.handle_told_presence(site, visitor, was_told, now));
             }
             Poll::Ready(Finished::Nothing) => {}
         }
@@ -487,7 +480,10 @@ impl SimServer {
         let Some(node) = &mut self.node else { return };
         node.is_flush_due[shard] = false;
         for index in node.shards[shard].hub_mut().take_dirty() {
-            let found = self.sockets.iter().find(|(_, socket)| socket.shard == shard && socket.at.index == index && !socket.is_gone);
+            let found = self
+                .sockets
+                .iter()
+                .find(|(_, socket)| socket.shard == shard && socket.at.index == index && !socket.is_gone);
             if let Some((id, _)) = found {
                 let id = *id;
                 self.flush(id);
@@ -508,6 +504,38 @@ impl SimServer {
                 self.apply(shard, |core, _| core.hub_mut().go_on(at.index));
             }
         }
+    }
+}
+
+/// A notice, as a trace tells it.
+fn in_short(notice: &Notice) -> String {
+    match notice {
+        Notice::Events(events) => {
+            let offsets: Vec<u64> = events.iter().map(|event| event.offset).collect();
+            format!("events {offsets:?}")
+        }
+        Notice::TypingStarted { conversation, person, source, .. } => {
+            format!("typing of {:?} in {conversation} by {source:?}", person.key)
+        }
+        Notice::TypingStopped { conversation, person, source, .. } => {
+            format!("no typing of {:?} in {conversation} by {source:?}", person.key)
+        }
+        Notice::Progress { conversation, person, .. } => format!("progress of {:?} in {conversation}", person.key),
+        Notice::Viewing { conversation, person, source, is_viewing, .. } => {
+            format!("viewing {is_viewing} of {:?} in {conversation} by {source:?}", person.key)
+        }
+        Notice::Activity { conversation, person, phase, .. } => {
+            format!("activity {phase} of {:?} in {conversation}", person.key)
+        }
+        Notice::Seen { conversation, person, team, .. } => format!("{person:?} in {conversation}: {}", team.json()),
+        Notice::Presence { person, shard, is_here, .. } => format!("here {is_here} of {:?} on {shard:?}", person.key),
+        Notice::VisitorPresence { visitor, is_online, conversations, .. } => {
+            format!("online {is_online} of {visitor} with {conversations:?}")
+        }
+        Notice::OpenConversations { visitor, .. } => format!("open conversations of {visitor} changed"),
+        Notice::Identified { visitor, previous, .. } => format!("{previous:?} is {visitor}"),
+        Notice::Directory(directory) => format!("directory {}", directory.generation()),
+        Notice::Disconnect { who, is_revoked } => format!("disconnect {who:?} {is_revoked}"),
     }
 }
 

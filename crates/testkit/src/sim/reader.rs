@@ -1,0 +1,170 @@
+//! What one client was given of the durable events, and the rules that its order must keep.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cossistant_protocol::{Channel, ServerMessage, SubscriptionConfirmed};
+use cossistant_server::store::{EventBody, StoredEvent};
+
+/// A durable event, as far as it can be told apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) conversation: String,
+    pub(super) seq: u64,
+    pub(super) offset: Option<u64>,
+    /// The type, and what it is about.
+    pub(super) what: String,
+}
+
+impl Told {
+    /// `None` for what is not durable.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "five messages of many are durable")]
+    pub(super) fn of(message: &ServerMessage) -> Option<Self> {
+        let (conversation, seq, offset, about) = match message {
+            ServerMessage::ConversationCreated(event) => {
+                (&event.conversation_id, event.seq, event.offset, event.visitor_id.to_string())
+            }
+            ServerMessage::NewMessage(event) => {
+                (&event.conversation_id, event.seq, event.offset, event.message_id.to_string())
+            }
+            ServerMessage::MessageUpdated(event) => {
+                (&event.conversation_id, event.seq, event.offset, event.message_id.to_string())
+            }
+            ServerMessage::ConversationStatusChanged(event) => {
+                (&event.conversation_id, event.seq, event.offset, event.status.to_string())
+            }
+            ServerMessage::ConversationAssigned(event) => {
+                let assignee = event.assigned_team_member_id.as_ref().map(ToString::to_string);
+                (&event.conversation_id, event.seq, event.offset, assignee.unwrap_or_default())
+            }
+            _ => return None,
+        };
+        let what = format!("{} {about}", message.type_name());
+        Some(Self { conversation: conversation.to_string(), seq, offset, what })
+    }
+}
+
+/// The same words for what is stored.
+pub(super) fn stored_as(event: &StoredEvent) -> String {
+    match &event.body {
+        EventBody::Created { visitor, .. } => format!("conversation_created {visitor}"),
+        EventBody::Message(message) => format!("new_message {}", message.id),
+        EventBody::Updated { message, .. } => format!("message_updated {message}"),
+        EventBody::Status { status, .. } => format!("conversation_status_changed {status}"),
+        EventBody::Assigned { assignee, .. } => {
+            let assignee = assignee.as_ref().map(ToString::to_string);
+            format!("conversation_assigned {}", assignee.unwrap_or_default())
+        }
+    }
+}
+
+/// One conversation as it came in.
+#[derive(Debug, Default)]
+pub(super) struct Thread {
+    pub(super) last: Option<u64>,
+    pub(super) told: BTreeMap<u64, String>,
+    /// The next event may be further on: the client was told so.
+    may_jump: bool,
+    /// Nobody listened for a while: until that is confirmed again, anything newer may come.
+    is_fresh: bool,
+    /// Whether that was ever so.
+    pub(super) has_jumped: bool,
+}
+
+impl Thread {
+    /// Whether the place that was seen last says nothing of what comes next.
+    pub(super) fn is_open_ended(&self) -> bool {
+        self.may_jump || self.is_fresh || self.told.is_empty()
+    }
+}
+
+/// All durable events that one client's application got.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    pub(super) threads: BTreeMap<String, Thread>,
+    pub(super) offsets: BTreeSet<u64>,
+    /// Where the present unbroken listening to the website began.
+    pub(super) website_base: Option<u64>,
+}
+
+impl Reader {
+    /// Takes one durable event in.
+    ///
+    /// # Errors
+    /// It is out of turn.
+    pub(super) fn take(&mut self, told: &Told) -> Result<(), String> {
+        let thread = self.threads.entry(told.conversation.clone()).or_default();
+        if let Some(last) = thread.last {
+            let is_next = told.seq == last + 1 || ((thread.may_jump || thread.is_fresh) && told.seq > last);
+            if !is_next {
+                return Err(format!("{} came with seq {} behind {last}", told.conversation, told.seq));
+            }
+        }
+        thread.last = Some(told.seq);
+        thread.may_jump = false;
+        thread.told.insert(told.seq, told.what.clone());
+        self.offsets.extend(told.offset);
+        Ok(())
+    }
+
+    /// A conversation is listened to no more, or anew without a place.
+    pub(super) fn begin_anew(&mut self, conversation: &str) {
+        let thread = self.threads.entry(conversation.to_owned()).or_default();
+        thread.is_fresh = true;
+        thread.has_jumped |= thread.last.is_some();
+    }
+
+    /// So is every conversation but those.
+    pub(super) fn begin_anew_except(&mut self, held: &BTreeSet<String>) {
+        let threads: Vec<String> = self.threads.keys().filter(|id| !held.contains(*id)).cloned().collect();
+        for id in threads {
+            self.begin_anew(&id);
+        }
+    }
+
+    /// A conversation may go on anywhere.
+    pub(super) fn allow_jump(&mut self, conversation: &str) {
+        let thread = self.threads.entry(conversation.to_owned()).or_default();
+        thread.may_jump = true;
+        thread.has_jumped = true;
+    }
+
+    /// Every conversation but those may go on anywhere.
+    pub(super) fn allow_jumps_except(&mut self, held: &BTreeSet<String>) {
+        let threads: Vec<String> = self.threads.keys().filter(|id| !held.contains(*id)).cloned().collect();
+        for id in threads {
+            self.allow_jump(&id);
+        }
+    }
+
+    /// Takes a confirmation in. What was not listened to before begins behind its head, or behind its replay.
+    pub(super) fn confirm(&mut self, confirmed: &SubscriptionConfirmed, holds_website: bool, held: &BTreeSet<String>) {
+        let begin = confirmed.head - confirmed.replayed;
+        match &confirmed.channel {
+            Channel::Conversation(id) if !holds_website => {
+                let thread = self.threads.entry(id.to_string()).or_default();
+                if thread.last.is_none() || thread.may_jump || thread.is_fresh {
+                    thread.last = Some(begin.max(thread.last.unwrap_or(0)));
+                    thread.may_jump = false;
+                    thread.is_fresh = false;
+                }
+            }
+            Channel::Conversation(id) => {
+                let thread = self.threads.entry(id.to_string()).or_default();
+                if std::mem::take(&mut thread.is_fresh) {
+                    thread.may_jump = true;
+                }
+            }
+            Channel::Website(_) => {
+                for (id, thread) in &mut self.threads {
+                    if !held.contains(id) && std::mem::take(&mut thread.is_fresh) {
+                        thread.may_jump = true;
+                    }
+                }
+                if !confirmed.recovered {
+                    self.website_base = Some(begin);
+                }
+                self.website_base.get_or_insert(begin);
+            }
+        }
+    }
+}

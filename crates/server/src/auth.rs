@@ -62,6 +62,12 @@ impl AuthError {
         Self { code: ErrorCode::Forbidden, close: CloseCode::Forbidden, message }
     }
 
+    /// What was shown was revoked: 4401.
+    #[must_use]
+    pub const fn revoked() -> Self {
+        Self::unauthorized("the credential was revoked")
+    }
+
     /// The token's time is over: 4401.
     #[must_use]
     pub const fn token_expired() -> Self {
@@ -136,6 +142,8 @@ pub struct IdentityClaims {
     pub external_id: PersonId,
     /// The same with name and e-mail address.
     pub identity: Identity,
+    /// When it was said, as far as the token says.
+    pub issued_at: Option<Timestamp>,
 }
 
 /// Verifies credentials, and issues the server's own.
@@ -390,6 +398,7 @@ impl Authenticator {
             Some(of) if of != *site => Err(AuthError::forbidden("the identity is for another website").into()),
             Some(_) => Ok(IdentityClaims {
                 external_id: principal.id.clone(),
+                issued_at: principal.issued_at,
                 identity: Identity {
                     external_id: Some(principal.id.to_string()),
                     email: principal.email.as_deref().map(str::to_owned),

@@ -27,7 +27,8 @@ pub(super) fn agent(secret_key: &str, agent_id: &str, directory: &Directory) -> 
         issued_at: Some(key.created_at),
         credential: CredentialKind::SecretKey(key.id.clone()),
     });
-    refuse_revoked(principal, directory)
+    principal.refuse_revoked(directory)?;
+    Ok(principal)
 }
 
 /// Turns good claims into a principal of an organization and of websites that exist.
@@ -52,7 +53,8 @@ pub(super) fn admit(claims: Claims, credential: CredentialKind, directory: &Dire
         issued_at: claims.issued_at,
         credential,
     });
-    refuse_revoked(principal, directory)
+    principal.refuse_revoked(directory)?;
+    Ok(principal)
 }
 
 fn visitor_website(ids: &[String], organization: &Organization) -> Result<Websites, AuthError> {
@@ -73,11 +75,4 @@ fn team_websites(ids: &[String], organization: &Organization) -> Websites {
             Websites::Only(ids.iter().filter_map(known).collect::<Vec<WebsiteId>>().into())
         }
     }
-}
-
-fn refuse_revoked(principal: Principal, directory: &Directory) -> Result<Principal, AuthError> {
-    if directory.is_revoked(&principal.organization, &principal.key(), principal.issued_at) {
-        return Err(AuthError::unauthorized("the credential was revoked"));
-    }
-    Ok(principal)
 }

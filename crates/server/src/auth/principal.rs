@@ -141,6 +141,17 @@ impl Principal {
         Ok(())
     }
 
+    /// Refuses one whose credential was revoked before it was shown.
+    ///
+    /// # Errors
+    /// [`AuthError`] `unauthorized`.
+    pub(crate) fn refuse_revoked(&self, directory: &Directory) -> Result<(), AuthError> {
+        if directory.is_revoked(&self.organization, &self.key(), self.issued_at) {
+            return Err(AuthError::revoked());
+        }
+        Ok(())
+    }
+
     /// Checks the origin of a page that speaks for it: a visitor's must be allowed by the website. Programs send none,
     /// and a team member's is not asked.
     ///

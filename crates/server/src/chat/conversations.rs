@@ -112,13 +112,15 @@ impl Chat {
             Scope::Visitor { website, visitor } => {
                 let is_own_site = create.website_id.as_ref().is_none_or(|id| id == website);
                 let site = SiteKey { organization: reach.organization.clone(), website: website.clone() };
-                // An old token names the visitor who was merged into the person for whom it stands now.
-                let person = self.store.resolve_visitor(site.clone(), visitor.clone()).await?;
-                let is_own = create.visitor_id.as_ref().is_none_or(|id| *id == person || id == visitor);
+                let is_own = match &create.visitor_id {
+                    None => true,
+                    // It may name itself by the id that it had before it was merged.
+                    Some(id) => self.store.resolve_visitor(site.clone(), id.clone()).await? == *visitor,
+                };
                 if !is_own_site || !is_own {
                     return Err(ChatError::forbidden("a visitor makes conversations of its own"));
                 }
-                Ok((site, person))
+                Ok((site, visitor.clone()))
             }
             Scope::Team { websites } => {
                 let website = create.website_id.as_ref().ok_or_else(|| required("websiteId"))?;

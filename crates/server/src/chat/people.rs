@@ -5,12 +5,12 @@ use std::time::Duration;
 use cossistant_protocol::fields::Text;
 use cossistant_protocol::http::{Disconnect, IssueToken, MAX_TOKEN_SECONDS, Role, WebsiteGrant};
 use cossistant_protocol::{
-    Identity, Invalid, OrganizationId, PersonId, ServerMessage, Timestamp, UserType, VisitorIdentified, WebsiteId,
+    CloseCode, ErrorCode, Identity, Invalid, OrganizationId, PersonId, ServerMessage, Timestamp, UserType, VisitorIdentified, WebsiteId,
 };
 
 use super::reach::Reach;
 use super::{Chat, ChatError};
-use crate::auth::{HttpPrincipal, TokenRequest};
+use crate::auth::{AuthError, HttpPrincipal, IdentityClaims, Principal, PrincipalFields, TokenRequest};
 use crate::bus::{Notice, Who};
 use crate::event::Frame;
 use crate::store::{
@@ -28,20 +28,47 @@ pub struct Arrival {
     pub site: SiteKey,
     /// Who the visitor is by its own token, if it has one.
     pub visitor: Option<PersonId>,
-    /// Who the customer's server says that it is; `external_id` is set.
-    pub identity: Option<Identity>,
+    /// Who the customer's server says that it is.
+    pub identity: Option<IdentityClaims>,
     /// On which page.
     pub page: Option<String>,
 }
 
 impl Chat {
+    /// Who a principal is by now: a visitor who was merged into a known person is that person, and is refused when
+    /// that person was revoked after the credential was issued. Every way in goes through this.
+    ///
+    /// # Errors
+    /// `unauthorized` when revoked, `unavailable`.
+    pub(crate) async fn resolve(&self, principal: Principal) -> Result<Principal, AuthError> {
+        let Some(site) = principal.visitor_site() else { return Ok(principal) };
+        match self.store.resolve_visitor(site, principal.id.clone()).await {
+            Ok(visitor) if visitor == principal.id => Ok(principal),
+            Ok(visitor) => {
+                let mut fields = PrincipalFields::clone(&principal);
+                fields.id = visitor;
+                let person = Principal::from(fields);
+                person.refuse_revoked(&self.directory.current())?;
+                Ok(person)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "could not resolve a visitor");
+                Err(AuthError {
+                    code: ErrorCode::Unavailable,
+                    close: CloseCode::Internal,
+                    message: "the store is unavailable",
+                })
+            }
+        }
+    }
+
     /// Lets a visitor in, a new one if it has no token, and says who it is from now on, with what is known of it.
     ///
     /// With an identity the anonymous visitor becomes that person, or is merged into the visitor who is that person
     /// already; a visitor who is somebody else already stays who it is, and the person's own visitor comes in.
     ///
     /// # Errors
-    /// `unavailable`.
+    /// `unauthorized` when the person was revoked after its identity was said, `unavailable`.
     pub async fn admit_visitor(
         &self,
         arrival: Arrival,
@@ -53,7 +80,16 @@ impl Chat {
             None => None,
         };
         let admitted = match identity {
-            Some(identity) => self.identify(&site, visitor, identity, now).await?,
+            Some(IdentityClaims { identity, issued_at, .. }) => {
+                let person = self.identify(&site, visitor, identity, now).await?;
+                let key = PersonKey { kind: UserType::Visitor, id: person.clone() };
+                // Only now it is known whom the customer's server means.
+                if self.directory.current().is_revoked(&site.organization, &key, issued_at) {
+                    let AuthError { code, message, .. } = AuthError::revoked();
+                    return Err(ChatError::new(code, message));
+                }
+                person
+            }
             None => visitor.unwrap_or_else(|| self.ids.visitor(now)),
         };
         self.store

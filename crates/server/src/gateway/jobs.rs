@@ -8,7 +8,7 @@ use cossistant_protocol::{
 };
 
 use super::shard::{Credential, Done, Job, LogIn, LoggedIn};
-use crate::auth::{AuthError, Authenticator, Principal, PrincipalFields};
+use crate::auth::{AuthError, Authenticator, Principal};
 use crate::bus::{Bus, Notice};
 use crate::chat::Chat;
 use crate::directory::SharedDirectory;
@@ -57,12 +57,12 @@ impl Jobs {
                 let result =
                     self.auth.authenticate_socket(token.expose(), None, &self.directory.current(), now).await;
                 let result = match result {
-                    Ok(principal) => self.resolve(principal).await,
+                    Ok(principal) => self.chat.resolve(principal).await,
                     Err(error) => Err(error),
                 };
                 Done::Renewed { id, result }
             }
-            Job::Ask { principal, ask } => Done::Answered(self.ask(&principal, ask, now).await),
+            Job::Ask { principal, work, ask } => Done::Answered(work, self.ask(&principal, ask, now).await),
             Job::Send { principal, id, send } => {
                 let conversation = send.conversation_id.clone();
                 let result = self.chat.send_message(&principal, id.clone(), *send, now).await;
@@ -100,7 +100,7 @@ impl Jobs {
                 let agent_id = log_in.agent_id.as_deref();
                 let principal = self.auth.authenticate_socket(token.expose(), agent_id, &directory, now).await?;
                 principal.check_origin(log_in.origin.as_deref(), &directory)?;
-                Ok(LoggedIn { principal: self.resolve(principal).await?, visitor_token: None })
+                Ok(LoggedIn { principal: self.chat.resolve(principal).await?, visitor_token: None })
             }
             Credential::PublicKey(key) => {
                 let website = self.auth.admit_page(&key, log_in.origin.as_deref(), &directory)?;
@@ -113,27 +113,6 @@ impl Jobs {
                 }
                 let (principal, issued) = self.auth.admit_visitor(&website, self.chat.ids.visitor(now), now);
                 Ok(LoggedIn { principal, visitor_token: Some(issued.token) })
-            }
-        }
-    }
-
-    /// A visitor who was merged into a known person is that person.
-    async fn resolve(&self, principal: Principal) -> Result<Principal, AuthError> {
-        let Some(site) = principal.visitor_site() else { return Ok(principal) };
-        match self.chat.store.resolve_visitor(site, principal.id.clone()).await {
-            Ok(visitor) if visitor == principal.id => Ok(principal),
-            Ok(visitor) => {
-                let mut fields = PrincipalFields::clone(&principal);
-                fields.id = visitor;
-                Ok(Principal::from(fields))
-            }
-            Err(error) => {
-                tracing::warn!(%error, "could not resolve a visitor");
-                Err(AuthError {
-                    code: ErrorCode::Unavailable,
-                    close: CloseCode::Internal,
-                    message: "the store is unavailable",
-                })
             }
         }
     }

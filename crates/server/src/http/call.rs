@@ -73,8 +73,9 @@ impl Call {
         let agent_id = agent_id.as_ref().map(|id| id.as_str());
         let directory = self.state.directory.current();
         let principal = self.state.auth.authenticate_bearer(token, agent_id, &directory, now()).await?;
-        if let HttpPrincipal::Person(person) = &principal {
+        if let HttpPrincipal::Person(person) = principal {
             person.check_origin(self.origin(), &directory)?;
+            return Ok(HttpPrincipal::Person(self.state.chat.resolve(person).await?));
         }
         Ok(principal)
     }

@@ -29,7 +29,7 @@ pub(super) async fn admit_visitor(call: Call) -> Result<Response, Failure> {
             if principal.visitor_site().as_ref() != Some(&site) {
                 return Err(AuthError::forbidden("the visitor's token is not for this website").into());
             }
-            Some(principal.id.clone())
+            Some(state.chat.resolve(principal).await?.id.clone())
         }
         None => {
             state.new_visitors.take(limit_key(address), now.as_millis()).map_err(Failure::rate_limited)?;
@@ -37,7 +37,7 @@ pub(super) async fn admit_visitor(call: Call) -> Result<Response, Failure> {
         }
     };
     let identity = match &body.identity_token {
-        Some(token) => Some(state.auth.authenticate_identity(token.as_str(), &site, &directory, now).await?.identity),
+        Some(token) => Some(state.auth.authenticate_identity(token.as_str(), &site, &directory, now).await?),
         None => None,
     };
     let arrival = Arrival { site: site.clone(), visitor, identity, page };

@@ -235,3 +235,42 @@ async fn a_merged_visitor_is_disconnected_by_either_id() {
     let heard = api.heard().concat();
     assert!(heard.contains(text(&ada, "visitorId")) && heard.contains(text(&old, "visitorId")), "{heard}");
 }
+
+#[tokio::test]
+async fn a_revoked_visitor_comes_back_by_no_older_word() {
+    let api = Api::new().await;
+    let (early, bob_early) = (api.identity("ada", "Ada"), api.identity("bob", "Bob"));
+    let ada = admit(&api, json!({"identityToken": early})).await;
+    let alias = admit(&api, json!({})).await;
+    admit(&api, json!({"visitorToken": alias["token"], "identityToken": early})).await;
+    let alias_token = text(&alias, "token");
+    let named = json!({"visitorId": alias["visitorId"]});
+    let own = api.post("/v1/conversations", named).by(alias_token).send().await.ok(201);
+    assert_eq!(own["visitorId"], ada["visitorId"], "a visitor may name itself by its old id");
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let body = json!({"visitorId": ada["visitorId"], "revoke": true});
+    assert_eq!(api.post("/v1/disconnect", body).by(&api.secret_key).send().await.status, 204);
+
+    for token in [text(&ada, "token"), alias_token] {
+        api.get("/v1/conversations").by(token).send().await.problem(401, "unauthorized");
+        api.post("/v1/conversations", json!({})).by(token).send().await.problem(401, "unauthorized");
+    }
+    let anonymous = admit(&api, json!({})).await;
+    for body in [
+        json!({"visitorToken": alias_token}),
+        json!({"visitorToken": alias_token, "identityToken": early}),
+        json!({"identityToken": early}),
+        json!({"visitorToken": anonymous["token"], "identityToken": early}),
+    ] {
+        let mut body = body;
+        body["publicKey"] = json!(api.public_key);
+        api.post("/v1/visitors", body).origin(PAGE).send().await.problem(401, "unauthorized");
+    }
+    let bob = admit(&api, json!({"identityToken": bob_early})).await;
+    api.get("/v1/conversations").by(text(&bob, "token")).send().await.ok(200);
+    // The customer's tokens tell their second only: the next is surely later.
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let back = admit(&api, json!({"identityToken": api.identity("ada", "Ada")})).await;
+    assert_eq!(back["visitorId"], ada["visitorId"], "what the customer says later counts");
+    api.get("/v1/conversations").by(text(&back, "token")).send().await.ok(200);
+}

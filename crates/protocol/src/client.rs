@@ -13,7 +13,7 @@ use crate::{
 
 /// A field that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {reason}")]
+#[error("{path}{}{reason}", if path.is_empty() { "" } else { ": " })]
 pub struct Invalid {
     /// Where: field names and indexes joined by dots; empty for the whole.
     pub path: String,

@@ -313,3 +313,9 @@ fn what_a_client_cannot_read() {
     };
     assert_eq!(invalid.path, "id");
 }
+
+#[test]
+fn a_fault_of_the_whole_is_told_without_a_path() {
+    let told = |path: &str| cossistant_protocol::Invalid::new(path, "is required").to_string();
+    assert_eq!((told(""), told("content")), ("is required".to_owned(), "content: is required".to_owned()));
+}

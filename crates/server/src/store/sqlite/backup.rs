@@ -12,6 +12,9 @@ use super::{OpenError, connection, schema};
 /// How much is copied between two calls of the progress callback: 4 MiB.
 const PAGES_PER_STEP: i32 = 1024;
 
+/// What a server keeps beside its store and a copy does not hold; one puts these back before or after restoring.
+const SECRETS: [&str; 2] = ["admin-key", "visitor-secret"];
+
 /// How far a copy has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackupProgress {
@@ -88,9 +91,9 @@ pub fn backup(dir: &Path, dest: &Path, progress: impl FnMut(BackupProgress)) -> 
 /// Makes the store in `dir` of a copy. Its epoch is another one, so that clients load anew what they hold.
 ///
 /// # Errors
-/// [`OpenError::NotEmpty`] if the directory has anything in it, unless `force` says to replace the store in it;
-/// [`OpenError::Locked`] if a server runs on it; [`OpenError::Corrupt`] if the copy is damaged. The directory's store is
-/// replaced in one step, and only once the copy is proven and on stable storage.
+/// [`OpenError::NotEmpty`] if the directory has anything but a server's secrets in it, unless `force` says to replace
+/// the store in it; [`OpenError::Locked`] if a server runs on it; [`OpenError::Corrupt`] if the copy is damaged. The
+/// directory's store is replaced in one step, and only once the copy is proven and on stable storage.
 pub fn restore(file: &Path, dir: &Path, force: bool) -> Result<(), OpenError> {
     if !file.is_file() {
         let reason = "there is no such file".to_owned();
@@ -169,7 +172,8 @@ fn prove(file: &Path, part: &Path) -> Result<(), OpenError> {
 
 fn is_empty(dir: &Path) -> std::io::Result<bool> {
     for entry in std::fs::read_dir(dir)? {
-        if entry?.file_name() != lock::FILE {
+        let name = entry?.file_name();
+        if name != lock::FILE && SECRETS.iter().all(|secret| name != *secret) {
             return Ok(false);
         }
     }

@@ -165,6 +165,17 @@ async fn restoring_overwrites_only_by_force_and_nothing_damaged() {
     assert!(matches!(restore(&copy, &data, false), Err(OpenError::NotEmpty(_))));
     assert_eq!(head(&dir.open()).await, 8);
 
+    let kept = dir.path().join("kept");
+    std::fs::create_dir(&kept).unwrap();
+    for secret in ["admin-key", "visitor-secret", "lock"] {
+        std::fs::write(kept.join(secret), secret).unwrap();
+    }
+    restore(&copy, &kept, false).unwrap();
+    assert_eq!(std::fs::read_to_string(kept.join("admin-key")).unwrap(), "admin-key", "secrets stay as they are");
+    std::fs::remove_file(kept.join("store.db")).unwrap();
+    std::fs::write(kept.join("notes.txt"), "x").unwrap();
+    assert!(matches!(restore(&copy, &kept, false), Err(OpenError::NotEmpty(_))));
+
     let damaged = dir.path().join("damaged");
     let mut bytes = std::fs::read(&copy).unwrap();
     let middle = bytes.len() / 2;

@@ -14,6 +14,8 @@ mod outbox;
 mod presence;
 mod sites;
 mod state;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::collections::HashMap;
@@ -82,6 +84,8 @@ pub(crate) enum Ask {
 #[derive(Debug, Clone)]
 pub(crate) struct HubConfig {
     pub(crate) shard: ShardId,
+    /// How many shards there are.
+    pub(crate) shards: u16,
     pub(crate) max_outbox_bytes: usize,
     /// 0 is no limit.
     pub(crate) max_subscriptions: usize,

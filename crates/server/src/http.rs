@@ -29,6 +29,7 @@ use cossistant_protocol::{PersonId, Timestamp};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 pub use address::{ClientAddr, client_addr, limit_key};
+pub(crate) use call::origin;
 pub use operation::Readiness;
 pub use problem::Failure;
 

@@ -16,7 +16,7 @@ use super::handshake::{self, OfferedProtocols};
 use super::{Arrival, Credential};
 use crate::auth::{Authenticator, Secret};
 use crate::directory::SharedDirectory;
-use crate::http::{Failure, limit_key};
+use crate::http::{Failure, limit_key, origin};
 use crate::limits::{Buckets, Rate};
 
 /// Bounds on connections, over all shards.
@@ -112,7 +112,7 @@ impl Upgrader {
         let headers = request.headers();
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let offered = OfferedProtocols::parse(texts(headers, &header::SEC_WEBSOCKET_PROTOCOL));
-        let origin = text(headers, &header::ORIGIN).map(str::to_owned);
+        let origin = origin(headers).map(str::to_owned);
         let credential = match bearer(headers) {
             Some(token) => Some(Credential::Bearer(Secret::new(token))),
             None => match (offered.bearer, query.token, query.public_key) {
@@ -186,9 +186,7 @@ fn refusal(failure: Failure) -> Refusal {
 }
 
 fn upgrade_required(detail: &str) -> Refusal {
-    let invalid = cossistant_protocol::Invalid::new("upgrade", detail);
-    let mut response = Failure::invalid(invalid).into_response();
-    *response.status_mut() = StatusCode::UPGRADE_REQUIRED;
+    let mut response = Failure::upgrade_required(detail).into_response();
     response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     Box::new(response)
@@ -232,5 +230,37 @@ impl Query {
             }
         }
         parsed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_answer_and_its_body_agree_that_an_upgrade_is_required() {
+        let response = upgrade_required("this address speaks WebSocket");
+        assert_eq!(response.status(), 426);
+        assert_eq!(response.headers()[header::UPGRADE], "websocket");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&problem["status"], &problem["title"]), (&426.into(), &"Upgrade Required".into()), "{problem}");
+    }
+
+    #[test]
+    fn an_origin_that_cannot_be_told_is_a_foreign_one() {
+        let of = |values: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::ORIGIN, HeaderValue::from_bytes(value).unwrap());
+            }
+            origin(&headers).map(str::to_owned)
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[b"https://shop.example"]).as_deref(), Some("https://shop.example"));
+        assert_eq!(of(&[b"https://sh\xf6p.example"]).as_deref(), Some("null"));
+        assert_eq!(of(&[b"https://shop.example", b"https://evil.example"]).as_deref(), Some("null"));
     }
 }

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::{Query, RawPathParams, Request};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, REFERER};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use cossistant_protocol::http::AgentQuery;
 use cossistant_protocol::{Invalid, MAX_BODY_BYTES, fields, read};
@@ -93,8 +93,7 @@ impl Call {
 
     /// The origin of the page that asks.
     pub(super) fn origin(&self) -> Option<&str> {
-        // An origin that is no text is there all the same, and allowed nowhere.
-        self.parts.headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("null"))
+        origin(&self.parts.headers)
     }
 
     /// The page that asks, as far as the browser tells.
@@ -129,6 +128,13 @@ impl Call {
         let Whole(body) = read(text).map_err(Failure::invalid)?;
         Ok((self.state, body))
     }
+}
+
+/// The origin that a request tells. One that is no text, or more than one, is there all the same, and allowed nowhere.
+pub(crate) fn origin(headers: &HeaderMap) -> Option<&str> {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let first = origins.next()?;
+    Some(first.to_str().ok().filter(|_| origins.next().is_none()).unwrap_or("null"))
 }
 
 /// A body as a whole: an object, and not a list of its fields.

@@ -63,6 +63,12 @@ impl Failure {
         ChatError::invalid(invalid).into()
     }
 
+    /// Only a WebSocket is spoken here.
+    #[must_use]
+    pub fn upgrade_required(detail: &str) -> Self {
+        Self { status: StatusCode::UPGRADE_REQUIRED, ..Self::invalid(Invalid::new("upgrade", detail)) }
+    }
+
     /// No credential was shown.
     #[must_use]
     pub fn unauthorized(detail: &str) -> Self {

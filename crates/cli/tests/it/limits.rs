@@ -403,3 +403,23 @@ async fn an_unfinished_request_is_cut_off() {
     let mut user = stage.user(&unique("u")).await;
     user.fence().await;
 }
+
+#[tokio::test]
+async fn pipelined_first_messages_of_a_conversation_count_as_one_new_conversation() {
+    let server = options("limit_new_conversations = 1\nlimit_new_conversations_burst = 1\n").start();
+    let stage = Stage::of(&server);
+    let mut visitor = stage.visitor(&unique("v")).await;
+    let conversation = unique("conv");
+    let keys: Vec<_> = (0..5).map(|_| unique("key")).collect();
+    for key in &keys {
+        let message =
+            json!({"type": "send_message", "id": key, "conversationId": conversation, "content": {"text": "x"}});
+        visitor.send(message).await;
+    }
+    for key in &keys {
+        let answer = visitor.expect_answer(key).await;
+        assert_eq!(answer["type"], "message_ack", "section 9, the conversation is there by then: {answer}");
+    }
+    let other = try_say(&mut visitor, &unique("conv"), json!({})).await;
+    assert_limited(&other, "another conversation is a new one");
+}

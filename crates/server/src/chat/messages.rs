@@ -104,7 +104,13 @@ impl Chat {
         }
         match self.store.append_message(append.clone()).await {
             Err(StoreError::NotFound) if actor.kind == UserType::Visitor => {
-                self.take_conversation(actor, append.at)?;
+                if let Err(refused) = self.take_conversation(actor, append.at) {
+                    // A message sent just before may have made the conversation, at the cost of the last token.
+                    return match self.store.append_message(append).await {
+                        Err(StoreError::NotFound) => Err(refused),
+                        answer => Ok(answer?),
+                    };
+                }
                 Ok(self.store.append_message(AppendMessage { may_create: true, ..append }).await?)
             }
             answer => Ok(answer?),

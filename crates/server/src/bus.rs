@@ -123,8 +123,8 @@ pub enum Notice {
         person: PersonKey,
         /// What the team is told.
         team: Frame,
-        /// What the visitor is told.
-        visitor: Frame,
+        /// What the visitor is told; nothing of a mark that only passed notes.
+        visitor: Option<Frame>,
     },
     /// A shard has its first, or no longer any, connection of a person.
     Presence {

@@ -143,7 +143,7 @@ pub trait Store: Send + Sync + 'static {
     /// Moves a person's mark forward, never back; past the head it is the head. `None` when it did not move. A visitor's
     /// place is the team's place of the same event; a team's place is the visitor's place of the last event up to it that
     /// a visitor sees.
-    fn mark_seen(&self, mark: MarkSeen) -> StoreFuture<Option<SeenMark>>;
+    fn mark_seen(&self, mark: MarkSeen) -> StoreFuture<Option<MovedMark>>;
 
     // ---- messages and conversations: reads ----
 

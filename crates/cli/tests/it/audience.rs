@@ -320,6 +320,28 @@ async fn seen_marks_of_users_reach_all_and_of_agents_the_team() {
 }
 
 #[tokio::test]
+async fn a_mark_that_only_passes_notes_tells_the_visitor_nothing() {
+    let mut cast = Cast::new().await;
+    let conversation = cast.conversation.clone();
+    let said = say(&mut cast.user, &conversation, "read me").await;
+    let note = say_with(&mut cast.user, &conversation, json!({"visibility": "internal"})).await;
+    let reader = cast.watcher.user_id().to_owned();
+    let marks = move |message: &Value| message["type"] == "conversation_seen" && message["userId"] == reader;
+    cast.watcher.send(json!({"type": "mark_seen", "conversationId": conversation, "seq": said["seq"]})).await;
+    for client in cast.visitors() {
+        client.recv_until("the mark of the message", &marks).await;
+    }
+    cast.user.recv_until("the mark of the message", &marks).await;
+    cast.watcher.send(json!({"type": "mark_seen", "conversationId": conversation, "seq": note["seq"]})).await;
+    let seen = cast.user.recv_until("the mark of the note", &marks).await;
+    assert_eq!(seen["lastSeenSeq"], note["seq"], "section 6: {seen}");
+    for client in cast.visitors() {
+        client.skip_seen();
+        client.assert_none("section 5, not even that there is a note", &marks).await;
+    }
+}
+
+#[tokio::test]
 async fn viewing_is_for_the_others_of_the_team() {
     let mut cast = Cast::new().await;
     let conversation = cast.conversation.clone();

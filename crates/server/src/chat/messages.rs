@@ -15,7 +15,8 @@ use crate::bus::{Notice, PersonInfo};
 use crate::event::{Frame, read_message};
 use crate::limits::SenderKey;
 use crate::store::{
-    AppendMessage, Appended, Audience, Conversation, DeleteMessage, EditMessage, MarkSeen, SeenMark, StoreError,
+    AppendMessage, Appended, Audience, Conversation, DeleteMessage, EditMessage, MarkSeen, MovedMark, SeenMark,
+    StoreError,
 };
 
 impl Chat {
@@ -162,13 +163,7 @@ impl Chat {
     ) -> Result<MessageAck, ChatError> {
         let known = self
             .store
-            .known_message(
-                actor.organization.clone(),
-                actor.scope(),
-                conversation.clone(),
-                actor.key(),
-                key.clone(),
-            )
+            .known_message(actor.organization.clone(), actor.scope(), conversation.clone(), actor.key(), key.clone())
             .await;
         let known = match known {
             Ok(Some(known)) => known,
@@ -280,14 +275,15 @@ impl Chat {
                 at: now,
             })
             .await?;
-        if let Some(mark) = moved {
+        if let Some(MovedMark { mark, visitor_moved }) = moved {
             let frame = |audience| Frame::new(&seen_message(&mark, conversation.clone(), audience));
             self.bus.publish(Notice::Seen {
                 site: mark.website.clone(),
                 conversation: conversation.clone(),
                 person: mark.person.clone(),
                 team: frame(Audience::Team),
-                visitor: frame(Audience::Visitor),
+                // A mark that stands still for the visitor would tell it that there is a note.
+                visitor: visitor_moved.then(|| frame(Audience::Visitor)),
             });
         }
         Ok(())

@@ -61,7 +61,7 @@ impl Hub {
                 self.set_activity(&site, &conversation, Activity { person, phase, text, to_visitor });
             }
             Notice::Seen { site, conversation, person, team, visitor } => {
-                self.tell_seen(&site, &conversation, &person, &team, &visitor);
+                self.tell_seen(&site, &conversation, &person, &team, visitor.as_ref());
             }
             Notice::Presence { who, person, websites, shard, is_here } => match who {
                 Who::Visitor(site, visitor) => {
@@ -230,7 +230,7 @@ impl Hub {
         conversation: &ConversationId,
         person: &PersonKey,
         team: &Frame,
-        visitor: &Frame,
+        visitor: Option<&Frame>,
     ) {
         let Some(slot) = self.sites.find(site) else { return };
         let Some(at) = self.sites.get(slot) else { return };
@@ -240,7 +240,7 @@ impl Hub {
                 .team
                 .iter()
                 .map(|index| (*index, team))
-                .chain(here.visitors.iter().map(|index| (*index, visitor)))
+                .chain(visitor.iter().flat_map(|frame| here.visitors.iter().map(|index| (*index, *frame))))
                 .collect();
             for (index, frame) in waiting {
                 let is_own_or_user =
@@ -257,7 +257,7 @@ impl Hub {
         let to = Recipients {
             except: None,
             team: Some(team),
-            visitor: (person.kind != UserType::AiAgent).then_some(visitor),
+            visitor: visitor.filter(|_| person.kind != UserType::AiAgent),
             key: merge_key("seen", Some(conversation), person),
         };
         self.deliver_ephemeral(slot, conversation, &to);

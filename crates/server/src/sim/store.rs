@@ -15,9 +15,9 @@ use super::Plant;
 use crate::store::{
     AppendMessage, Appended, Audience, ChangeConversation, Changed, Conversation, ConversationPage, ConversationQuery,
     ConversationSnapshot, CreateConversation, Created, DeleteMessage, DirectoryRows, EditMessage, EventBody,
-    Identified, IdentifyVisitor, KeyRow, KnownMessage, MarkSeen, Member, MemoryStore, MessagePage, OrganizationRow,
-    PersonKey, RevocationRow, Scope, SeenMark, SiteKey, Store, StoreError, StoreFuture, StoredEvent, TouchPerson,
-    VisitorRow, WebsiteRow, WebsiteSnapshot,
+    Identified, IdentifyVisitor, KeyRow, KnownMessage, MarkSeen, Member, MemoryStore, MessagePage, MovedMark,
+    OrganizationRow, PersonKey, RevocationRow, Scope, SiteKey, Store, StoreError, StoreFuture, StoredEvent,
+    TouchPerson, VisitorRow, WebsiteRow, WebsiteSnapshot,
 };
 
 type Write = Box<dyn FnOnce(&MemoryStore, bool) + Send>;
@@ -181,7 +181,7 @@ impl Store for PacedStore {
         delete_message(delete: DeleteMessage) -> Vec<StoredEvent>;
         create_conversation(create: CreateConversation) -> Created;
         change_conversation(change: ChangeConversation) -> Changed;
-        mark_seen(mark: MarkSeen) -> Option<SeenMark>;
+        mark_seen(mark: MarkSeen) -> Option<MovedMark>;
         touch_person(touch: TouchPerson) -> ();
         identify_visitor(identify: IdentifyVisitor) -> Identified;
         create_organization(row: OrganizationRow) -> ();

@@ -14,8 +14,8 @@ use self::state::State;
 use super::{
     AppendMessage, Appended, Audience, ChangeConversation, Changed, Conversation, ConversationPage, ConversationQuery,
     ConversationSnapshot, CreateConversation, Created, DeleteMessage, DirectoryRows, EditMessage, Identified,
-    IdentifyVisitor, KeyRow, KnownMessage, MarkSeen, Member, MessagePage, OrganizationRow, PersonKey, RevocationRow,
-    Scope, SeenMark, SiteKey, Store, StoreError, StoreFuture, StoredEvent, TouchPerson, VisitorRow, WebsiteRow,
+    IdentifyVisitor, KeyRow, KnownMessage, MarkSeen, Member, MessagePage, MovedMark, OrganizationRow, PersonKey,
+    RevocationRow, Scope, SiteKey, Store, StoreError, StoreFuture, StoredEvent, TouchPerson, VisitorRow, WebsiteRow,
     WebsiteSnapshot,
 };
 
@@ -117,7 +117,7 @@ impl Store for MemoryStore {
         self.write(|state| state.change(change))
     }
 
-    fn mark_seen(&self, mark: MarkSeen) -> StoreFuture<Option<SeenMark>> {
+    fn mark_seen(&self, mark: MarkSeen) -> StoreFuture<Option<MovedMark>> {
         self.write(|state| state.mark_seen(mark))
     }
 

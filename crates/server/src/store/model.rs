@@ -267,6 +267,15 @@ pub struct SeenMark {
     pub at: Timestamp,
 }
 
+/// A mark that has moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedMark {
+    /// Where it is now.
+    pub mark: SeenMark,
+    /// Whether it has moved in the visitor's numbering too: a mark that only passed notes stands still in it.
+    pub visitor_moved: bool,
+}
+
 /// A conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {

@@ -38,8 +38,9 @@ use self::writer::Writer;
 use super::{
     AppendMessage, Appended, Audience, ChangeConversation, Changed, Conversation, ConversationPage, ConversationQuery,
     ConversationSnapshot, CreateConversation, Created, DeleteMessage, DirectoryRows, EditMessage, Identified,
-    IdentifyVisitor, KeyRow, KnownMessage, MarkSeen, Member, MessagePage, OrganizationRow, PersonKey, RevocationRow,
-    Scope, SeenMark, SiteKey, Store, StoreFuture, StoredEvent, TouchPerson, VisitorRow, WebsiteRow, WebsiteSnapshot,
+    IdentifyVisitor, KeyRow, KnownMessage, MarkSeen, Member, MessagePage, MovedMark, OrganizationRow, PersonKey,
+    RevocationRow, Scope, SiteKey, Store, StoreFuture, StoredEvent, TouchPerson, VisitorRow, WebsiteRow,
+    WebsiteSnapshot,
 };
 
 /// How to open a [`SqliteStore`].
@@ -160,7 +161,7 @@ impl Store for SqliteStore {
         self.writer.call(move |write| conversations::change(write, change))
     }
 
-    fn mark_seen(&self, mark: MarkSeen) -> StoreFuture<Option<SeenMark>> {
+    fn mark_seen(&self, mark: MarkSeen) -> StoreFuture<Option<MovedMark>> {
         self.writer.call(move |write| conversations::mark_seen(write, mark))
     }
 

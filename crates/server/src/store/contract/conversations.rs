@@ -106,9 +106,14 @@ pub(in crate::store) async fn marks_are_translated_clamped_and_never_go_back(sto
     world.append(notes("anna", "c", "n2", "x")).await;
     world.append(replies("anna", "c", "k", "hello")).await;
     world.append(notes("anna", "c", "n3", "x")).await;
-    let places = |mark: Option<crate::store::SeenMark>| mark.map(|mark| (mark.team_seq, mark.visitor_seq));
+    let places =
+        |mark: Option<crate::store::MovedMark>| mark.map(|moved| (moved.mark.team_seq, moved.mark.visitor_seq));
     assert_eq!(places(world.seen(team(), user("anna"), "c", 0).await), None);
     assert_eq!(places(world.seen(team(), user("anna"), "c", 4).await), Some((4, 2)));
+    let by_ben = async |seq| world.seen(team(), user("ben"), "c", seq).await.unwrap().visitor_moved;
+    assert!(by_ben(2).await);
+    assert!(!by_ben(3).await && !by_ben(4).await, "only notes were passed");
+    assert!(by_ben(5).await);
     assert_eq!(places(world.seen(team(), user("anna"), "c", 4).await), None);
     assert_eq!(places(world.seen(team(), user("anna"), "c", 3).await), None);
     assert_eq!(places(world.seen(team(), user("anna"), "c", 99).await), Some((6, 3)), "past the head is the head");
@@ -119,7 +124,7 @@ pub(in crate::store) async fn marks_are_translated_clamped_and_never_go_back(sto
     let snapshot = world.store.conversation_snapshot(org("o"), team(), conv("c")).await.unwrap();
     let marks: Vec<_> =
         snapshot.seen.iter().map(|mark| (mark.person.clone(), mark.team_seq, mark.visitor_seq)).collect();
-    assert_eq!(marks, [(visitor("vera"), 5, 3), (user("anna"), 6, 3)]);
+    assert_eq!(marks, [(visitor("vera"), 5, 3), (user("anna"), 6, 3), (user("ben"), 5, 3)]);
     assert_eq!(snapshot.seen[0].website, site("o", "a"));
     assert_eq!(snapshot.seen[0].name.as_deref(), Some("Name"));
     assert_eq!(snapshot.seen[1].at, at(99));

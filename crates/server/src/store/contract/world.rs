@@ -10,7 +10,7 @@ use cossistant_protocol::{
 use crate::store::{
     AppendMessage, Appended, Audience, ChangeConversation, Changed, Conversation, ConversationPage, ConversationQuery,
     CreateConversation, Created, DeleteMessage, EditMessage, EventBody, Identified, IdentifyVisitor, MarkSeen, Message,
-    OrganizationRow, PersonKey, Scope, SeenMark, SiteKey, Store, StoreError, StoredEvent, TouchPerson, WebsiteRow,
+    MovedMark, OrganizationRow, PersonKey, Scope, SiteKey, Store, StoreError, StoredEvent, TouchPerson, WebsiteRow,
     WebsiteSettings, Websites,
 };
 
@@ -230,7 +230,7 @@ impl World {
         person: PersonKey,
         conversation: &str,
         seq: u64,
-    ) -> Option<SeenMark> {
+    ) -> Option<MovedMark> {
         self.store.mark_seen(seen(scope, person, conversation, seq)).await.unwrap()
     }
 

@@ -11,8 +11,8 @@ use super::state::{Body, Entry, State, Thread};
 use crate::store::rules::{self, MessageFacts};
 use crate::store::{
     AppendMessage, Appended, Audience, ChangeConversation, Changed, Conflict, Conversation, ConversationSnapshot,
-    CreateConversation, Created, DeleteMessage, EditMessage, KnownMessage, MarkSeen, Message, MessagePage, PersonKey,
-    Scope, SeenMark, SiteKey, StoreError, StoredEvent, search,
+    CreateConversation, Created, DeleteMessage, EditMessage, KnownMessage, MarkSeen, Message, MessagePage, MovedMark,
+    PersonKey, Scope, SeenMark, SiteKey, StoreError, StoredEvent, search,
 };
 
 impl State {
@@ -265,7 +265,7 @@ impl State {
         Ok(Changed { conversation: self.threads[&key].conversation.clone(), events })
     }
 
-    pub(super) fn mark_seen(&mut self, mark: MarkSeen) -> Result<Option<SeenMark>, StoreError> {
+    pub(super) fn mark_seen(&mut self, mark: MarkSeen) -> Result<Option<MovedMark>, StoreError> {
         let audience = mark.scope.audience();
         let thread = self.thread_in(mark.organization.clone(), &mark.scope, mark.conversation.clone())?;
         let website = thread.conversation.website.clone();
@@ -292,7 +292,7 @@ impl State {
         };
         let thread = self.threads.get_mut(&(mark.organization, mark.conversation)).ok_or(StoreError::NotFound)?;
         thread.seen.insert(person, seen.clone());
-        Ok(Some(seen))
+        Ok(Some(MovedMark { mark: seen, visitor_moved: visitor_seq > visitor_was }))
     }
 
     pub(super) fn snapshot(

@@ -10,7 +10,7 @@ use super::statements;
 use super::writer::Write;
 use crate::store::{
     AppendMessage, Audience, ChangeConversation, Changed, Conflict, Conversation, CreateConversation, Created,
-    EventBody, MarkSeen, Scope, SeenMark, SiteKey, StoreError, StoredEvent, rules,
+    EventBody, MarkSeen, MovedMark, Scope, SeenMark, SiteKey, StoreError, StoredEvent, rules,
 };
 
 /// An event's places, given out by its conversation and website.
@@ -206,7 +206,7 @@ pub(super) fn change(write: &mut Write<'_>, change: ChangeConversation) -> Resul
     Ok(Changed { conversation: thread.conversation, events })
 }
 
-pub(super) fn mark_seen(write: &mut Write<'_>, mark: MarkSeen) -> Result<Option<SeenMark>, Failure> {
+pub(super) fn mark_seen(write: &mut Write<'_>, mark: MarkSeen) -> Result<Option<MovedMark>, Failure> {
     let conn = write.conn;
     let audience = mark.scope.audience();
     let thread = lookup::thread_in(conn, &mark.organization, &mark.scope, &mark.conversation)?;
@@ -243,7 +243,8 @@ pub(super) fn mark_seen(write: &mut Write<'_>, mark: MarkSeen) -> Result<Option<
         team_seq,
         visitor_seq,
         at: mark.at,
-    }))
+    };
+    Ok(Some(MovedMark { mark, visitor_moved: visitor_seq > visitor_was }))
 }
 
 /// A place of one numbering in both: the event itself for a visitor's, the last that a visitor sees for the team's.

@@ -88,6 +88,7 @@ CREATE TABLE conversations (
     assignee TEXT,
     created_at INTEGER NOT NULL,
     last_activity_at INTEGER NOT NULL,
+    visitor_activity_at INTEGER NOT NULL,
     team_head INTEGER NOT NULL,
     visitor_head INTEGER NOT NULL,
     UNIQUE (organization, public_id)
@@ -96,6 +97,8 @@ CREATE TABLE conversations (
 CREATE INDEX conversations_by_status ON conversations (website, status, last_activity_at, public_id);
 CREATE INDEX conversations_by_assignee ON conversations (website, assignee, status, last_activity_at, public_id);
 CREATE INDEX conversations_by_visitor ON conversations (visitor, status, last_activity_at, public_id);
+-- A visitor's own list: notes, which it may not know of, move nothing in it.
+CREATE INDEX conversations_of_visitor ON conversations (visitor, status, visitor_activity_at, public_id);
 
 -- kind: 0 created, 1 message, 2 updated (message: which), 3 status, 4 assigned.
 -- What the visitor may not see has no visitor_seq; a message without one is a note.

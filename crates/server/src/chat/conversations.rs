@@ -35,13 +35,10 @@ pub struct ConversationFilter {
 }
 
 /// The place of a conversation in a list.
-///
-/// A visitor is not told when the team last did something unseen in a conversation, so a visitor's place does not
-/// say the time; it is looked up when the list goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListPlace {
-    /// When something last happened in it; `None` for a visitor.
-    pub at: Option<Timestamp>,
+    /// When something last happened in it that the asker may see.
+    pub at: Timestamp,
     /// Which conversation.
     pub conversation: ConversationId,
 }
@@ -55,11 +52,13 @@ pub struct Listed {
     pub next: Option<ListPlace>,
 }
 
-/// A conversation as the asker may see it: `last_activity_at` is that of what the asker may see.
+/// A conversation as the asker may see it.
 #[derive(Debug, Clone)]
 pub struct ListedConversation {
     /// The conversation.
     pub conversation: Conversation,
+    /// When something last happened in it that the asker may see.
+    pub last_activity_at: Timestamp,
     /// What is known of its visitor.
     pub identity: Option<Identity>,
     /// The newest message that the asker may see.
@@ -209,18 +208,12 @@ impl Chat {
         let ConversationPage { items, has_more } = self.store.conversations(query).await?;
         let next = match items.last() {
             Some(last) if has_more => Some(ListPlace {
-                at: match reach.audience() {
-                    Audience::Team => Some(last.conversation.last_activity_at),
-                    Audience::Visitor => None,
-                },
+                at: last.conversation.activity(reach.audience()),
                 conversation: last.conversation.id.clone(),
             }),
             Some(_) | None => None,
         };
-        let mut items: Vec<_> = items.into_iter().map(|item| listed(item, reach.audience())).collect();
-        if reach.audience() == Audience::Visitor {
-            items.sort_by_key(|item| std::cmp::Reverse(item.conversation.last_activity_at));
-        }
+        let items = items.into_iter().map(|item| listed(item, reach.audience())).collect();
         Ok(Listed { items, next })
     }
 
@@ -247,15 +240,6 @@ impl Chat {
             // A visitor's scope is its own conversations, whatever it names.
             (Scope::Visitor { .. }, Some(_)) | (_, None) => None,
         };
-        let after = match filter.after {
-            None => None,
-            Some(ListPlace { at: Some(at), conversation }) => Some((at, conversation)),
-            Some(ListPlace { at: None, conversation }) => {
-                let (organization, scope) = (reach.organization.clone(), reach.scope.clone());
-                let row = self.store.conversation(organization, scope, conversation.clone()).await?;
-                Some((row.last_activity_at, conversation))
-            }
-        };
         Ok(ConversationQuery {
             organization: reach.organization.clone(),
             scope: reach.scope.clone(),
@@ -265,7 +249,7 @@ impl Chat {
             status: filter.status,
             assignee,
             search: filter.search.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect(),
-            after,
+            after: filter.after.map(|ListPlace { at, conversation }| (at, conversation)),
             limit: filter.limit,
         })
     }
@@ -325,7 +309,8 @@ impl Chat {
 
     /// Looks for a conversation at its place in the list of its visitor's: behind all that are newer.
     async fn item_at(&self, reach: &Reach, conversation: &Conversation) -> Result<Option<ConversationItem>, ChatError> {
-        let mut after = (conversation.last_activity_at.plus_millis(1), conversation.id.clone());
+        let audience = reach.audience();
+        let mut after = (conversation.activity(audience).plus_millis(1), conversation.id.clone());
         loop {
             let page = self
                 .store
@@ -346,26 +331,19 @@ impl Chat {
             if item.conversation.id == conversation.id {
                 return Ok(Some(item));
             }
-            if item.conversation.last_activity_at < conversation.last_activity_at {
+            if item.conversation.activity(audience) < conversation.activity(audience) {
                 return Ok(None);
             }
-            after = (item.conversation.last_activity_at, item.conversation.id);
+            after = (item.conversation.activity(audience), item.conversation.id);
         }
     }
 }
 
 fn listed(item: ConversationItem, audience: Audience) -> ListedConversation {
-    let ConversationItem { mut conversation, identity, last_message, unread } = item;
+    let ConversationItem { conversation, identity, last_message, unread } = item;
     let last_message = last_message.and_then(|event| read_message(&event, audience));
-    if audience == Audience::Visitor {
-        conversation.last_activity_at = visible_activity(&conversation, last_message.as_ref());
-    }
-    ListedConversation { conversation, identity, last_message, unread }
-}
-
-/// The time of the last activity that a visitor may know of: notes are activity, and not to be told by a clock.
-fn visible_activity(conversation: &Conversation, last: Option<&NewMessage>) -> Timestamp {
-    last.map_or(conversation.created_at, |message| message.created_at.max(conversation.created_at))
+    let last_activity_at = conversation.activity(audience);
+    ListedConversation { conversation, last_activity_at, identity, last_message, unread }
 }
 
 /// A secret key that acts for nobody was asked to act for somebody.

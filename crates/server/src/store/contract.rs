@@ -59,6 +59,7 @@ macro_rules! contract_tests {
         $crate::store::contract::contract_tests!($open, lists: [
             filters_and_order,
             pages_by_cursor_cover_everything_once,
+            notes_move_nothing_in_a_visitors_list,
             unread_counts,
             search_by_prefix,
             search_syntax_is_harmless,

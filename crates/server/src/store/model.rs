@@ -293,6 +293,8 @@ pub struct Conversation {
     pub created_at: Timestamp,
     /// When something durable last happened in it.
     pub last_activity_at: Timestamp,
+    /// When something last happened in it that its visitor may see; never a time that only notes have.
+    pub visitor_activity_at: Timestamp,
     /// The newest place in the team's numbering.
     pub team_head: u64,
     /// The newest place in the visitor's numbering.
@@ -306,6 +308,15 @@ impl Conversation {
         match audience {
             Audience::Visitor => self.visitor_head,
             Audience::Team => self.team_head,
+        }
+    }
+
+    /// When something last happened in it that an audience may see.
+    #[must_use]
+    pub const fn activity(&self, audience: Audience) -> Timestamp {
+        match audience {
+            Audience::Visitor => self.visitor_activity_at,
+            Audience::Team => self.last_activity_at,
         }
     }
 }
@@ -449,8 +460,8 @@ pub struct ConversationQuery {
     /// Only those in which all of these words begin a word of the visitor's name or e-mail address or of a message that
     /// the asker may see, each wherever it likes, without regard to case and accents.
     pub search: Vec<String>,
-    /// Only those past this place of an earlier page: an item's `last_activity_at` and id. Equal times are ordered by
-    /// id, greatest first.
+    /// Only those past this place of an earlier page: an item's time of activity, as the scope's audience sees it, and
+    /// its id. Equal times are ordered by id, greatest first.
     pub after: Option<(Timestamp, ConversationId)>,
     /// How many at most.
     pub limit: usize,

@@ -80,6 +80,39 @@ pub(in crate::store) async fn pages_by_cursor_cover_everything_once(store: Arc<d
     }
 }
 
+pub(in crate::store) async fn notes_move_nothing_in_a_visitors_list(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    for (n, name) in ["c1", "c2", "c3"].into_iter().enumerate() {
+        world.append(AppendMessage { at: at(n as u64), ..says("vera", name, "k", "hi") }).await;
+    }
+    let mut noted = world.append(AppendMessage { at: at(10), ..notes("anna", "c1", "n", "a note") }).await;
+    noted = world.append(AppendMessage { at: at(11), ..notes("anna", "c2", &noted.message.to_string(), "more") }).await;
+    let mut edit = edits(team(), user("anna"), &noted, "less", 12);
+    edit.conversation = conv("c2");
+    world.store.edit_message(edit).await.unwrap();
+    assert_eq!(world.listed(query()).await, ["c2", "c1", "c3"]);
+    let by_vera = ConversationQuery { scope: own("vera"), asker: visitor("vera"), website: None, ..query() };
+    for asked in [
+        by_vera.clone(),
+        ConversationQuery { search: vec!["hi".to_owned()], ..by_vera.clone() },
+        ConversationQuery { assignee: Some(AssigneeFilter::Nobody), ..by_vera.clone() },
+    ] {
+        let mut asked = ConversationQuery { limit: 1, ..asked };
+        for (name, time) in [("c3", 2), ("c2", 1), ("c1", 0)] {
+            let page = world.list(asked.clone()).await;
+            assert_eq!(ids(&page), [name], "{asked:?}");
+            assert_eq!(page.has_more, name != "c1");
+            let c = &page.items[0].conversation;
+            assert_eq!(c.visitor_activity_at, at(time), "{name}");
+            asked.after = Some((c.visitor_activity_at, c.id.clone()));
+        }
+    }
+    world.append(AppendMessage { at: at(20), ..replies("anna", "c1", "k", "hello") }).await;
+    assert_eq!(world.listed(by_vera).await, ["c1", "c3", "c2"]);
+    let identified = world.identify(Some("vera"), "ext").await;
+    assert_eq!(identified.conversations, [conv("c1"), conv("c3"), conv("c2")], "the visitor is told these too");
+}
+
 pub(in crate::store) async fn unread_counts(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     world.append(says("vera", "c", "k1", "one")).await;

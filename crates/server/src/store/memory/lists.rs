@@ -16,7 +16,8 @@ impl State {
         let asked = search::asked(&query.search);
         let mut found: Vec<&Thread> =
             self.threads.values().filter(|thread| self.passes(query, asked.as_ref(), thread)).collect();
-        found.sort_by(|a, b| rank(b).cmp(&rank(a)));
+        let audience = query.scope.audience();
+        found.sort_by(|a, b| rank(b, audience).cmp(&rank(a, audience)));
         let has_more = found.len() > query.limit;
         found.truncate(query.limit);
         Ok(ConversationPage { items: found.into_iter().map(|thread| self.item(query, thread)).collect(), has_more })
@@ -61,7 +62,7 @@ impl State {
             && query.website.as_ref().is_none_or(|website| *website == c.website.website)
             && query.visitor.as_ref().is_none_or(is_visitor)
             && query.status.is_none_or(|status| status == c.status)
-            && query.after.as_ref().is_none_or(|(at, id)| (c.last_activity_at, &c.id) < (*at, id))
+            && query.after.as_ref().is_none_or(|(at, id)| rank(thread, query.scope.audience()) < (*at, id))
             && asked.is_none_or(|asked| self.is_found(query.scope.audience(), asked, thread))
     }
 
@@ -94,8 +95,8 @@ impl State {
         }
     }
 
-    /// A visitor's conversations that are not closed, newest activity first.
-    pub(super) fn open(&self, website: &SiteKey, visitor: &PersonId) -> Vec<ConversationId> {
+    /// A visitor's conversations that are not closed, newest activity that the audience may see first.
+    pub(super) fn open(&self, website: &SiteKey, visitor: &PersonId, audience: Audience) -> Vec<ConversationId> {
         let visitor = self.resolve(website, visitor);
         let mut open: Vec<&Thread> = self
             .threads
@@ -105,19 +106,19 @@ impl State {
                 c.website == *website && c.visitor == visitor && c.status != ConversationStatus::Closed
             })
             .collect();
-        open.sort_by(|a, b| rank(b).cmp(&rank(a)));
+        open.sort_by(|a, b| rank(b, audience).cmp(&rank(a, audience)));
         open.into_iter().map(|thread| thread.conversation.id.clone()).collect()
     }
 
     pub(super) fn open_at_most_20(&self, website: &SiteKey, visitor: &PersonId) -> Vec<ConversationId> {
-        let mut open = self.open(website, visitor);
+        let mut open = self.open(website, visitor, Audience::Team);
         open.truncate(OPEN_MAX);
         open
     }
 }
 
-fn rank(thread: &Thread) -> (cossistant_protocol::Timestamp, &ConversationId) {
-    (thread.conversation.last_activity_at, &thread.conversation.id)
+fn rank(thread: &Thread, audience: Audience) -> (cossistant_protocol::Timestamp, &ConversationId) {
+    (thread.conversation.activity(audience), &thread.conversation.id)
 }
 
 fn unread(thread: &Thread, audience: Audience, asker: &PersonKey) -> u64 {

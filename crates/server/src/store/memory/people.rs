@@ -3,7 +3,9 @@
 use cossistant_protocol::{ConversationId, OrganizationId, PersonId, UserType, WebsiteId};
 
 use super::state::{Body, Profile, State, Visitor, shared};
-use crate::store::{Identified, IdentifyVisitor, Member, PersonKey, SiteKey, StoreError, TouchPerson, VisitorRow};
+use crate::store::{
+    Audience, Identified, IdentifyVisitor, Member, PersonKey, SiteKey, StoreError, TouchPerson, VisitorRow,
+};
 
 impl State {
     pub(super) fn touch(&mut self, touch: &TouchPerson) -> Result<(), StoreError> {
@@ -93,7 +95,7 @@ impl State {
         profile.identity.email = identify.identity.email.or(profile.identity.email.take());
         let (previous, conversations) = match merged {
             Some((previous, moved)) => (Some(previous), moved),
-            None => (None, self.open(website, &visitor)),
+            None => (None, self.open(website, &visitor, Audience::Visitor)),
         };
         Ok(Identified { visitor, previous, conversations })
     }
@@ -122,7 +124,7 @@ impl State {
                 continue;
             }
             c.visitor = known.clone();
-            moved.push((c.last_activity_at, c.id.clone()));
+            moved.push((c.visitor_activity_at, c.id.clone()));
             for entry in &mut thread.events {
                 match &mut entry.body {
                     Body::Message { message, .. } if message.sender == was => message.sender = is.clone(),

@@ -32,6 +32,7 @@ impl State {
         conversation.team_head += 1;
         if !is_note {
             conversation.visitor_head += 1;
+            conversation.visitor_activity_at = conversation.visitor_activity_at.max(at);
         }
         conversation.last_activity_at = conversation.last_activity_at.max(at);
         let visitor_seq = (!is_note).then_some(conversation.visitor_head);
@@ -56,6 +57,7 @@ impl State {
             assignee: None,
             created_at: at,
             last_activity_at: at,
+            visitor_activity_at: at,
             team_head: 0,
             visitor_head: 0,
         };

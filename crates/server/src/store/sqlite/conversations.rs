@@ -37,6 +37,7 @@ impl Thread {
         self.conversation.team_head += 1;
         if !is_note {
             self.conversation.visitor_head += 1;
+            self.conversation.visitor_activity_at = self.conversation.visitor_activity_at.max(at);
         }
         self.conversation.last_activity_at = self.conversation.last_activity_at.max(at);
         Place {
@@ -107,6 +108,7 @@ impl Thread {
             rows::int(c.last_activity_at.0),
             rows::int(c.team_head),
             rows::int(c.visitor_head),
+            rows::int(c.visitor_activity_at.0),
         ))?;
         conn.prepare_cached(statements::UPDATE_HEAD)?.execute((self.website, rows::int(self.website_head)))?;
         Ok(())
@@ -146,6 +148,7 @@ fn begin(
             assignee: None,
             created_at: at,
             last_activity_at: at,
+            visitor_activity_at: at,
             team_head: 0,
             visitor_head: 0,
         },
@@ -235,7 +238,7 @@ pub(super) fn mark_seen(write: &mut Write<'_>, mark: MarkSeen) -> Result<Option<
         mark.name.as_deref(),
         mark.avatar_url.as_deref(),
     ))?;
-    Ok(Some(SeenMark {
+    let mark = SeenMark {
         website: thread.conversation.website,
         person,
         name: mark.name,

@@ -25,6 +25,8 @@ type Rank = (u64, String, i64);
 enum Walk {
     Website(i64),
     Visitor(i64),
+    /// A visitor's, in the order that the visitor sees.
+    Own(i64),
 }
 
 pub(super) fn page(conn: &Connection, query: &ConversationQuery) -> Result<ConversationPage, Failure> {
@@ -96,7 +98,7 @@ fn walks(conn: &Connection, query: &ConversationQuery, sites: &[(i64, i64)]) -> 
                 return Err(StoreError::NotFound.into());
             }
         }
-        walks.extend(person.map(|person| Walk::Visitor(person.id)));
+        walks.extend(person.map(|person| if own.is_some() { Walk::Own(person.id) } else { Walk::Visitor(person.id) }));
     }
     Ok(walks)
 }
@@ -135,6 +137,8 @@ fn walk_along(
         (Walk::Website(id), None) => (statements::LIST_BY_STATUS, *id),
         (Walk::Website(id), Some(_)) => (statements::LIST_BY_ASSIGNEE, *id),
         (Walk::Visitor(id), None) => (statements::LIST_BY_VISITOR, *id),
+        (Walk::Own(id), None) => (statements::LIST_OWN, *id),
+        (Walk::Own(id), Some(_)) => (statements::LIST_OWN_BY_ASSIGNEE, *id),
         (Walk::Visitor(id), Some(_)) => (statements::LIST_BY_VISITOR_AND_ASSIGNEE, *id),
     };
     let mut statement = conn.prepare_cached(sql)?;
@@ -179,7 +183,7 @@ fn found(
         let thread = thread_by_id(conn, query, id)?;
         if passes(query, walks, &thread) {
             let c = thread.conversation;
-            ranks.push((c.last_activity_at.0, c.id.as_str().to_owned(), id));
+            ranks.push((c.activity(audience).0, c.id.as_str().to_owned(), id));
         }
     }
     Ok(ranks)
@@ -211,14 +215,15 @@ fn passes(query: &ConversationQuery, walks: &[Walk], thread: &Thread) -> bool {
     let c = &thread.conversation;
     let is_walked = walks.iter().any(|walk| match walk {
         Walk::Website(id) => *id == thread.website,
-        Walk::Visitor(id) => *id == thread.visitor,
+        Walk::Visitor(id) | Walk::Own(id) => *id == thread.visitor,
     });
     let is_assigned = match &query.assignee {
         None => true,
         Some(AssigneeFilter::Nobody) => c.assignee.is_none(),
         Some(AssigneeFilter::Person(person)) => c.assignee.as_ref() == Some(person),
     };
-    let is_past = query.after.as_ref().is_none_or(|(at, id)| (c.last_activity_at, &c.id) < (*at, id));
+    let place = (c.activity(query.scope.audience()), &c.id);
+    let is_past = query.after.as_ref().is_none_or(|(at, id)| place < (*at, id));
     is_walked && is_assigned && is_past && query.status.is_none_or(|status| status == c.status)
 }
 
@@ -261,11 +266,20 @@ fn unread(conn: &Connection, thread: i64, audience: Audience, asker: Option<i64>
     Ok(count)
 }
 
-/// A visitor's conversations that are not closed, newest activity first.
-pub(super) fn open_of(conn: &Connection, visitor: i64, at_most: usize) -> Result<Vec<ConversationId>, Failure> {
+/// A visitor's conversations that are not closed, newest activity that the audience may see first.
+pub(super) fn open_of(
+    conn: &Connection,
+    visitor: i64,
+    audience: Audience,
+    at_most: usize,
+) -> Result<Vec<ConversationId>, Failure> {
+    let walk = match audience {
+        Audience::Team => Walk::Visitor(visitor),
+        Audience::Visitor => Walk::Own(visitor),
+    };
     let mut ranks = Vec::new();
     for status in ConversationStatus::ALL.iter().filter(|status| **status != ConversationStatus::Closed) {
-        walk_along(conn, &Walk::Visitor(visitor), *status, None, (i64::MAX, ""), at_most, &mut ranks)?;
+        walk_along(conn, &walk, *status, None, (i64::MAX, ""), at_most, &mut ranks)?;
     }
     ranks.sort_unstable_by(|a, b| b.cmp(a));
     ranks.truncate(at_most);
@@ -291,7 +305,7 @@ pub(super) fn open_of_each(
             None => None,
         };
         let open = match person {
-            Some(person) => open_of(conn, person.id, OPEN_MAX)?,
+            Some(person) => open_of(conn, person.id, Audience::Team, OPEN_MAX)?,
             None => Vec::new(),
         };
         all.push((visitor, open));

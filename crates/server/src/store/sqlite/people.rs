@@ -9,7 +9,9 @@ use super::error::Failure;
 use super::lookup::{self, NO_WEBSITE, Person, Site};
 use super::writer::{Write, indexed, visitor_document};
 use super::{lists, rows, statements};
-use crate::store::{Identified, IdentifyVisitor, Member, PersonKey, SiteKey, StoreError, TouchPerson, VisitorRow};
+use crate::store::{
+    Audience, Identified, IdentifyVisitor, Member, PersonKey, SiteKey, StoreError, TouchPerson, VisitorRow,
+};
 
 /// The columns of a person that change.
 #[derive(Debug, Clone)]
@@ -220,7 +222,7 @@ pub(super) fn identify(write: &mut Write<'_>, identify: IdentifyVisitor) -> Resu
             Ok(Identified { visitor: person.public_id, previous: Some(previous), conversations })
         }
         None => {
-            let conversations = lists::open_of(conn, person.id, usize::MAX)?;
+            let conversations = lists::open_of(conn, person.id, Audience::Visitor, usize::MAX)?;
             Ok(Identified { visitor: person.public_id, previous: None, conversations })
         }
     }

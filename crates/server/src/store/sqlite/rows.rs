@@ -137,6 +137,7 @@ pub(super) fn thread(row: &Row<'_>, organization: &cossistant_protocol::Organiza
             assignee: some_parsed(row, 7)?,
             created_at: time(row, 8)?,
             last_activity_at: time(row, 9)?,
+            visitor_activity_at: time(row, 17)?,
             team_head: number(row, 10)?,
             visitor_head: number(row, 11)?,
         },

@@ -32,7 +32,7 @@ macro_rules! conversations {
         concat!(
             "SELECT c.id, c.public_id, c.website, w.public_id, c.visitor, v.public_id, c.status, c.assignee, ",
             "c.created_at, c.last_activity_at, c.team_head, c.visitor_head, c.organization, w.head, ",
-            "v.external_id, v.email, v.name ",
+            "v.external_id, v.email, v.name, c.visitor_activity_at ",
             $from
         )
     };
@@ -53,10 +53,10 @@ statements! {
 
     // ---- messages and conversations: writes ----
     INSERT_CONVERSATION = "INSERT INTO conversations \
-        (organization, public_id, website, visitor, status, created_at, last_activity_at, team_head, visitor_head) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 0, 0)";
+        (organization, public_id, website, visitor, status, created_at, last_activity_at, \
+        visitor_activity_at, team_head, visitor_head) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6, 0, 0)";
     UPDATE_CONVERSATION = "UPDATE conversations SET status = ?2, assignee = ?3, last_activity_at = ?4, \
-        team_head = ?5, visitor_head = ?6 WHERE id = ?1";
+        team_head = ?5, visitor_head = ?6, visitor_activity_at = ?7 WHERE id = ?1";
     UPDATE_HEAD = "UPDATE websites SET head = ?2 WHERE id = ?1";
     INSERT_EVENT = "INSERT INTO events (website, event_offset, conversation, team_seq, visitor_seq, kind, at, \
         message, status, assignee, changed_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
@@ -114,6 +114,13 @@ statements! {
         INDEXED BY conversations_by_visitor \
         WHERE visitor = ?1 AND status = ?2 AND (last_activity_at, public_id) < (?3, ?4) AND assignee IS ?6 \
         ORDER BY last_activity_at DESC, public_id DESC LIMIT ?5";
+    LIST_OWN = "SELECT id, visitor_activity_at, public_id FROM conversations \
+        WHERE visitor = ?1 AND status = ?2 AND (visitor_activity_at, public_id) < (?3, ?4) \
+        ORDER BY visitor_activity_at DESC, public_id DESC LIMIT ?5";
+    LIST_OWN_BY_ASSIGNEE = "SELECT id, visitor_activity_at, public_id FROM conversations \
+        INDEXED BY conversations_of_visitor \
+        WHERE visitor = ?1 AND status = ?2 AND (visitor_activity_at, public_id) < (?3, ?4) AND assignee IS ?6 \
+        ORDER BY visitor_activity_at DESC, public_id DESC LIMIT ?5";
     SEARCH_MESSAGES = "SELECT e.conversation FROM search CROSS JOIN events e ON e.id = search.rowid / 2 \
         WHERE search MATCH ?1";
     SEARCH_VISITORS = "SELECT c.id FROM search CROSS JOIN conversations c ON c.visitor = search.rowid / 2 \
@@ -138,7 +145,7 @@ statements! {
     VISITOR_WEBSITES = "SELECT w.public_id FROM people p CROSS JOIN websites w ON w.id = p.website \
         WHERE p.organization = ?1 AND p.kind = 0 AND p.public_id = ?2 ORDER BY w.public_id";
     CONVERSATIONS_OF_VISITOR = "SELECT id, public_id FROM conversations WHERE visitor = ?1 \
-        ORDER BY last_activity_at DESC, public_id DESC";
+        ORDER BY visitor_activity_at DESC, public_id DESC";
     MOVE_CONVERSATION = "UPDATE conversations SET visitor = ?2 WHERE id = ?1";
     MOVE_MESSAGES = "UPDATE events SET sender = ?3 WHERE conversation = ?1 AND sender = ?2 AND kind = 1";
     MOVE_CHANGES = "UPDATE events SET changed_by = ?3 WHERE conversation = ?1 AND changed_by = ?2";

@@ -219,3 +219,31 @@ async fn visitors_list_their_own_and_the_team_a_visitors() {
     list("?search=newer", api.visitor("v")).await.problem(403, "forbidden");
     list("", super::api::ADMIN.to_owned()).await.problem(403, "forbidden");
 }
+
+#[tokio::test]
+async fn notes_show_in_no_order_time_or_page_of_a_visitor() {
+    let api = Api::new().await;
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        made.push(api.conversation("v").await);
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    made.reverse();
+    let pages = async || {
+        let mut found = Vec::new();
+        let mut path = "/v1/conversations?limit=1".to_owned();
+        loop {
+            let page = api.get(&path).by(api.visitor("v")).send().await.ok(200);
+            let item = &page["conversations"][0];
+            found.push((item["conversationId"].as_str().unwrap().to_owned(), item["lastActivityAt"].clone()));
+            let Some(cursor) = page["nextCursor"].as_str() else { break found };
+            path = format!("/v1/conversations?limit=1&cursor={cursor}");
+        }
+    };
+    let before = pages().await;
+    assert_eq!(before.iter().map(|(id, _)| id).collect::<Vec<_>>(), made.iter().collect::<Vec<_>>());
+    api.say(&made[2], &api.user("u"), "a note", json!({"visibility": "internal"})).await;
+    assert_eq!(pages().await, before, "a note moves nothing");
+    let list = api.get("/v1/conversations?limit=1").by(api.user("u")).send().await.ok(200);
+    assert_eq!(list["conversations"][0]["conversationId"], *made[2], "the team sees it move");
+}

@@ -353,6 +353,7 @@ fn words(notice: &Notice) -> Vec<String> {
         Notice::Identified { visitor, previous, .. } => {
             vec![format!("identified {visitor} {}", previous.as_ref().map_or("-", |id| id.as_str()))]
         }
+        Notice::TypingStopped { person, .. } => vec![format!("{} types no longer", person.key.id)],
         Notice::Directory(_) => vec!["directory".to_owned()],
         Notice::Disconnect { who, is_revoked } => vec![format!("disconnect {who:?} {is_revoked}")],
         other => vec![format!("{other:?}")],

@@ -69,8 +69,7 @@ impl Hub {
                         self.end_grace(&(Some(site.clone()), site.organization.clone(), person.key.clone()), shard);
                     }
                     let changed = self.presence.set_visitor(&site, &visitor, shard, is_here);
-                    // The shard where it happened asks the store, and tells all.
-                    if changed && shard == self.config.shard {
+                    if changed && self.speaks_for(&site, &visitor) {
                         self.effects.push(Effect::TellPresence { site, visitor });
                     }
                 }
@@ -86,9 +85,7 @@ impl Hub {
                 self.tell_visitor_presence(&site, &visitor, is_online, conversations, frame.as_ref());
             }
             Notice::OpenConversations { site, visitor } => {
-                // Those shards ask the store that have the visitor's connections; the same news is told once.
-                let key = PersonKey { kind: UserType::Visitor, id: visitor.clone() };
-                if self.locals.contains_key(&(Some(site.clone()), site.organization.clone(), key)) {
+                if self.speaks_for(&site, &visitor) && self.presence.is_visitor_here(&site, &visitor) {
                     self.effects.push(Effect::TellPresence { site, visitor });
                 }
             }
@@ -98,6 +95,16 @@ impl Hub {
             // The shard handles these two, since they are about connections and not about channels.
             Notice::Directory(_) | Notice::Disconnect { .. } => {}
         }
+    }
+
+    /// Whether this shard is the one that asks the store about a visitor and tells all whether it is online.
+    ///
+    /// It is always the same one, so that what it tells has an order: when a visitor comes or leaves on two shards at
+    /// once, neither of them need be the one that sees a change by its own doing.
+    fn speaks_for(&self, site: &SiteKey, visitor: &PersonId) -> bool {
+        let mut hasher = DefaultHasher::new();
+        (site, visitor).hash(&mut hasher);
+        hasher.finish() % u64::from(self.config.shards.max(1)) == u64::from(self.config.shard.0)
     }
 
     fn stop_typing(
@@ -271,16 +278,12 @@ impl Hub {
         conversations: Arc<[ConversationId]>,
         frame: Option<&Frame>,
     ) {
-        if self.presence.is_visitor_here(site, visitor) != is_online {
-            // It came or went again meanwhile; what is true now is told by its own notice.
-            return;
-        }
-        let told = is_online.then(|| Arc::clone(&conversations));
+        let told = is_online.then_some(conversations);
         let before = self.presence.set_told(site, visitor, told);
         let was_told = before.as_ref().is_some_and(|before| !before.is_empty());
-        let is_news = if is_online { before.as_ref() != Some(&conversations) } else { was_told };
+        // A list that is as it was may be news all the same, where one of it was closed and opened again.
         if let Some(frame) = frame
-            && is_news
+            && (is_online || was_told)
         {
             self.tell_about_visitor(site, visitor, &[], frame, "presence");
         }

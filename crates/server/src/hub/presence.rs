@@ -77,10 +77,13 @@ impl Presence {
 
     /// Whether a visitor has a connection.
     pub(crate) fn is_visitor_here(&self, site: &SiteKey, visitor: &PersonId) -> bool {
-        self.visitors
-            .get(site)
-            .and_then(|visitors| visitors.get(visitor))
-            .is_some_and(|entry| !entry.shards.is_empty())
+        self.visitors.get(site).and_then(|visitors| visitors.get(visitor)).is_some_and(|entry| !entry.shards.is_empty())
+    }
+
+    /// Whether a visitor is told as online: what a confirmation says must be what the events before it said.
+    pub(crate) fn is_told_online(&self, site: &SiteKey, visitor: &PersonId) -> bool {
+        let entry = self.visitors.get(site).and_then(|visitors| visitors.get(visitor));
+        entry.and_then(|entry| entry.told.as_ref()).is_some_and(|conversations| !conversations.is_empty())
     }
 
     /// Notes what is told of a visitor from now on; what was told before.

@@ -144,7 +144,7 @@ impl Hub {
                 avatar_url: avatar_url(&viewer.person),
             })
             .collect();
-        let online = self.presence.is_visitor_here(&snapshot.site, &conversation.visitor);
+        let online = self.presence.is_told_online(&snapshot.site, &conversation.visitor);
         (Some(typing), Some(activity), Some(viewing), Some(OnlineState::Conversation(online)))
     }
 
@@ -152,10 +152,7 @@ impl Hub {
         self.presence
             .online_visitors(site)
             .into_iter()
-            .map(|(visitor_id, conversations)| OnlineVisitor {
-                visitor_id,
-                conversation_ids: conversations.to_vec(),
-            })
+            .map(|(visitor_id, conversations)| OnlineVisitor { visitor_id, conversation_ids: conversations.to_vec() })
             .collect()
     }
 
@@ -168,9 +165,7 @@ impl Hub {
                 conversation.typists(&conn.info.key).map(move |person| typing_state(person, Some(id)))
             })
             .collect();
-        typing.sort_unstable_by(|a, b| {
-            (&a.conversation_id, &a.user_id).cmp(&(&b.conversation_id, &b.user_id))
-        });
+        typing.sort_unstable_by(|a, b| (&a.conversation_id, &a.user_id).cmp(&(&b.conversation_id, &b.user_id)));
         typing
     }
 

@@ -161,13 +161,13 @@ impl ShardSet {
             ops_address = listener.local_addr().ok();
             ops_listener = Some((listener, router));
         }
-        let common =
-            Arc::new(Common { config: config.clone(), upgrader, jobs, router, metrics, auth });
+        let common = Arc::new(Common { config: config.clone(), upgrader, jobs, router, metrics, auth });
         let (stop, stopped) = watch::channel(None);
         let ids = Arc::new(Ids::new(super::random_seed()?));
         let mut threads = Vec::new();
+        let count = mailboxes.len();
         for (at, (mailbox, listener)) in mailboxes.into_iter().zip(listeners).enumerate() {
-            let shard_config = shard_config(config, epoch, at);
+            let shard_config = shard_config(config, epoch, at, count);
             let (common, directory, ids) = (Arc::clone(&common), directory.current(), Arc::clone(&ids));
             let stopped = stopped.clone();
             let ops = if at == 0 { ops_listener.take() } else { None };
@@ -209,11 +209,12 @@ impl ShardSet {
     }
 }
 
-fn shard_config(config: &Config, epoch: &str, at: usize) -> ShardConfig {
+fn shard_config(config: &Config, epoch: &str, at: usize, count: usize) -> ShardConfig {
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     ShardConfig {
         hub: HubConfig {
             shard: ShardId(u16::try_from(at).unwrap_or(u16::MAX)),
+            shards: u16::try_from(count).unwrap_or(u16::MAX),
             max_outbox_bytes: config.max_outbox_bytes,
             max_subscriptions: usize::try_from(config.limit_subscriptions).unwrap_or(usize::MAX),
             presence_grace_ms: millis(config.presence_grace),
@@ -280,7 +281,12 @@ async fn run_shard(
         tokio::task::spawn_local(refresh_keys(Arc::clone(&common)));
     }
     let mut accepting = Vec::new();
-    let server = Rc::new(Server { driver: Rc::clone(&driver), common, requests: Rc::clone(&requests), stopped: stopped.clone() });
+    let server = Rc::new(Server {
+        driver: Rc::clone(&driver),
+        common,
+        requests: Rc::clone(&requests),
+        stopped: stopped.clone(),
+    });
     accepting.push(tokio::task::spawn_local(accept(Rc::clone(&server), listener, None)));
     if let Some((listener, router)) = ops {
         // It goes on to the end, and says that the node is draining.
@@ -423,9 +429,8 @@ async fn take_mail(driver: Rc<Driver>, mut mailbox: Mailbox) {
         match mail {
             Mail::Notice(notice) => driver.notice(notice),
             Mail::Visitors(site, ids, answer) => {
-                let online = driver.with_shard(|shard| {
-                    ids.into_iter().filter(|id| shard.hub().is_visitor_here(&site, id)).collect()
-                });
+                let online = driver
+                    .with_shard(|shard| ids.into_iter().filter(|id| shard.hub().is_visitor_here(&site, id)).collect());
                 // The one who asked may have gone.
                 let _gone = answer.send(online);
             }

@@ -106,6 +106,7 @@ impl SimNode {
             let shard_config = ShardConfig {
                 hub: HubConfig {
                     shard: ShardId(u16::try_from(at).unwrap_or(u16::MAX)),
+                    shards: u16::try_from(config.shards).unwrap_or(u16::MAX),
                     max_outbox_bytes: config.max_outbox_bytes,
                     max_subscriptions: 1_000,
                     presence_grace_ms: config.presence_grace_ms,

@@ -292,11 +292,12 @@ impl History {
     }
 
     fn view(&mut self, at: usize) {
-        let reference = ConversationRef { conversation_id: conversation(&self.any_conversation(at)) };
+        let id = self.any_conversation(at);
+        let reference = ConversationRef { conversation_id: conversation(&id) };
         let is_over = self.world.dice.chance(40);
         let message =
             if is_over { ClientMessage::ViewingStop(reference) } else { ClientMessage::ViewingStart(reference) };
-        let payload = frame(None, message);
+        let payload = frame(Some(&format!("view-{id}")), message);
         self.world.input(at, Input::Pass { payload });
     }
 

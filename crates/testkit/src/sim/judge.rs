@@ -15,8 +15,8 @@ use super::world::Due;
 
 /// How long everything may take to become quiet, in steps of a second.
 const PATIENCE: u64 = 240;
-/// Longer than a typing state and a lost person's grace last, in ms.
-const QUIET_MS: u64 = 18_000;
+/// Longer than it takes to notice a silent connection and to wait for a lost person's grace, in ms.
+const QUIET_MS: u64 = 45_000;
 
 fn audience(kind: UserType) -> Audience {
     if kind.is_team() { Audience::Team } else { Audience::Visitor }

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cossistant_engine::{Channel as EngineChannel, ConnectionState, Failure, Frame, Input, Output, TokenOutcome};
+use cossistant_engine::{
+    Channel as EngineChannel, ConnectionState, Failure, Frame, Input, Output, SubscriptionState, TokenOutcome,
+};
 use cossistant_protocol::{Channel, ClientFrame, ClientMessage, ServerMessage};
 use cossistant_server::sim::{Dice, FromClient, FromServer, SimConfig, SimConnection, SimServer};
 
-use super::client::{Client, Link};
+use super::client::{Client, Link, name_of};
 use super::reader::Told;
 use super::trace::Trace;
-use super::translate::{Incoming, Payload, encode, envelope, from_engine};
+use super::translate::{Incoming, Payload, encode, envelope, from_engine, to_engine};
 
 /// When the simulated node's clock begins, in ms since 1970.
 const EPOCH_MS: u64 = 1_800_000_000_000;
@@ -408,6 +410,12 @@ impl World {
             Output::SubscriptionChanged { channel, state } => {
                 let name = self.clients[at].name.clone();
                 self.say(format_args!("{name} has {channel:?} {state:?}"));
+                if matches!(state, SubscriptionState::Refused(_))
+                    && let Some(channel) = from_engine(&channel)
+                {
+                    self.clients[at].held.remove(&name_of(&to_engine(&channel)));
+                    self.clients[at].released(&channel);
+                }
             }
             Output::Resync(channel) => self.resync(at, &channel),
             Output::MessageAcked { id } => self.settle(at, &id, None),
@@ -447,10 +455,21 @@ impl World {
     /// The application gets a message.
     fn show(&mut self, at: usize, message: &ServerMessage) {
         let holds_website = self.clients[at].holds_website();
+        if let ServerMessage::SubscriptionConfirmed(confirmed) = message
+            && !self.clients[at].held.contains(&name_of(&to_engine(&confirmed.channel)))
+        {
+            // It was given up while it was asked for.
+            return;
+        }
         self.clients[at].replica.apply(message);
         if let ServerMessage::SubscriptionConfirmed(confirmed) = message {
             let held = self.clients[at].held_conversations();
             self.clients[at].reader.confirm(confirmed, holds_website, &held);
+        } else if let ServerMessage::Error(error) = message {
+            if let Some(conversation) = error.id.as_ref().and_then(|id| id.as_str().strip_prefix("view-")) {
+                // The store was down, and whoever wants to be seen has to say so again.
+                self.clients[at].viewing.remove(conversation);
+            }
         } else if let ServerMessage::MessageAck(ack) = message {
             if !self.clients[at].note_ack(ack) {
                 self.fail(format!("{} got an ack for what it did not send: {}", self.clients[at].name, ack.id));

@@ -85,8 +85,8 @@ pub(in crate::store) async fn notes_move_nothing_in_a_visitors_list(store: Arc<d
     for (n, name) in ["c1", "c2", "c3"].into_iter().enumerate() {
         world.append(AppendMessage { at: at(n as u64), ..says("vera", name, "k", "hi") }).await;
     }
-    let mut noted = world.append(AppendMessage { at: at(10), ..notes("anna", "c1", "n", "a note") }).await;
-    noted = world.append(AppendMessage { at: at(11), ..notes("anna", "c2", &noted.message.to_string(), "more") }).await;
+    world.append(AppendMessage { at: at(10), ..notes("anna", "c1", "n", "a note") }).await;
+    let noted = world.append(AppendMessage { at: at(11), ..notes("anna", "c2", "n", "more") }).await;
     let mut edit = edits(team(), user("anna"), &noted, "less", 12);
     edit.conversation = conv("c2");
     world.store.edit_message(edit).await.unwrap();

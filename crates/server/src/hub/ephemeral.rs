@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use cossistant_protocol::{
     AgentActivityEvent, CloseCode, ConversationId, PHASE_DONE, PersonId, ServerMessage, TeamMember, TeamPresence,
-    TypingIndicator, UserType, ViewingIndicator,
+    TypingIndicator, UserType, ViewingIndicator, VisitorPresence,
 };
 
 use super::conversation::Activity;
@@ -250,8 +250,7 @@ impl Hub {
                 .chain(visitor.iter().flat_map(|frame| here.visitors.iter().map(|index| (*index, *frame))))
                 .collect();
             for (index, frame) in waiting {
-                let is_own_or_user =
-                    |conn: &super::Conn| person.kind == UserType::User || conn.info.key == *person;
+                let is_own_or_user = |conn: &super::Conn| person.kind == UserType::User || conn.info.key == *person;
                 if let Some(conn) = &mut self.conns[index as usize]
                     && (conn.principal.kind.is_team() || is_own_or_user(conn))
                     && let Some(work) = &mut conn.work
@@ -278,14 +277,27 @@ impl Hub {
         conversations: Arc<[ConversationId]>,
         frame: Option<&Frame>,
     ) {
-        let told = is_online.then_some(conversations);
+        let told = is_online.then(|| Arc::clone(&conversations));
         let before = self.presence.set_told(site, visitor, told);
-        let was_told = before.as_ref().is_some_and(|before| !before.is_empty());
-        // A list that is as it was may be news all the same, where one of it was closed and opened again.
-        if let Some(frame) = frame
-            && (is_online || was_told)
-        {
-            self.tell_about_visitor(site, visitor, &[], frame, "presence");
+        let before = before.filter(|before| !before.is_empty());
+        match (frame, before) {
+            (Some(frame), before) if is_online && before.as_ref() != Some(&conversations) => {
+                self.tell_about_visitor(site, visitor, &[], frame, "presence");
+            }
+            (Some(frame), Some(_)) if !is_online => self.tell_about_visitor(site, visitor, &[], frame, "presence"),
+            // Its last open conversation was closed: to those who were told of it, it is gone.
+            (None, Some(before)) => {
+                let frame = Frame::new(&ServerMessage::VisitorOffline(VisitorPresence {
+                    conversation_id: before[0].clone(),
+                    conversation_ids: before.to_vec(),
+                    visitor_id: visitor.clone(),
+                    website_id: site.website.clone(),
+                    organization_id: site.organization.clone(),
+                    last_seen_at: None,
+                }));
+                self.tell_about_visitor(site, visitor, &[], &frame, "presence");
+            }
+            (Some(_) | None, _) => {}
         }
     }
 
@@ -473,11 +485,8 @@ impl Hub {
         shard: crate::bus::ShardId,
         is_here: bool,
     ) {
-        let sites: Vec<SiteKey> = self
-            .visitor_sites()
-            .into_iter()
-            .filter(|site| site.organization == *organization)
-            .collect();
+        let sites: Vec<SiteKey> =
+            self.visitor_sites().into_iter().filter(|site| site.organization == *organization).collect();
         let before: Vec<bool> = sites.iter().map(|site| self.presence.members(site).next().is_some()).collect();
         let was_member_here = self.presence.is_member_here(organization, &person.key);
         self.presence.set_member(organization, person, websites, shard, is_here);

@@ -377,7 +377,7 @@ fn compare_one(client: &Client, fresh: &Replica, open: &BTreeSet<String>, differ
                 for view in [&mut shown, &mut told] {
                     view.typing.retain(|(_, person)| *person != own);
                 }
-                if (&shown.online, &shown.typing) != (&told.online, &told.typing) {
+                if shown != told {
                     differences
                         .push(format!("{} shows the website as {shown:?}, a newcomer is told {told:?}", client.name));
                 }

@@ -24,10 +24,8 @@ pub(super) struct ConversationView {
 }
 
 /// The state of a website.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct WebsiteView {
-    /// The head of its confirmation, up to which events are no news to the state.
-    head: u64,
     /// By visitor: its conversations that are not closed.
     pub(super) online: BTreeMap<String, BTreeSet<String>>,
     pub(super) typing: BTreeSet<(String, Person)>,
@@ -77,15 +75,6 @@ impl Replica {
                     && event.seq > *head
                 {
                     view.status = Some(event.status);
-                }
-                if event.status == ConversationStatus::Closed
-                    && let Some(website) = &mut self.website
-                    && event.offset.is_some_and(|offset| offset > website.head)
-                {
-                    for open in website.online.values_mut() {
-                        open.remove(id);
-                    }
-                    website.online.retain(|_, open| !open.is_empty());
                 }
             }
             ServerMessage::ConversationAssigned(event) => {
@@ -194,7 +183,7 @@ impl Replica {
                     let conversation = typist.conversation_id.as_ref()?.to_string();
                     Some((conversation, (typist.user_type, typist.user_id.to_string())))
                 });
-                self.website = Some(WebsiteView { head: confirmed.head, online, typing: typing.collect() });
+                self.website = Some(WebsiteView { online, typing: typing.collect() });
             }
         }
     }

@@ -174,8 +174,7 @@ fn write_ready_file(path: &Path, config: &Config, node: &Node, url: &str) -> Res
         use std::io::Write as _;
         use std::os::unix::fs::OpenOptionsExt as _;
         // The file holds the admin key.
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         file.write_all(format!("{ready}\n").as_bytes())?;
         std::fs::rename(&new, path)
     };

@@ -13,7 +13,7 @@ mod wheel;
 pub(crate) use connection::ConnectionConfig;
 pub(crate) use driver::Driver;
 pub(crate) use jobs::Jobs;
+pub(crate) use shard::{Arrival, Credential, Shard, ShardConfig};
 #[cfg(feature = "sim")]
 pub(crate) use shard::{Done, Output};
-pub(crate) use shard::{Arrival, Credential, Shard, ShardConfig};
 pub(crate) use upgrade::{Admission, Upgrader};

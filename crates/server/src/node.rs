@@ -139,8 +139,7 @@ impl Node {
             &epoch,
         ));
         let readiness = Arc::new(Readiness::default());
-        let new_visitors =
-            Arc::new(Buckets::new(rate(config.limit_new_visitors, config.limit_new_visitors_burst)));
+        let new_visitors = Arc::new(Buckets::new(rate(config.limit_new_visitors, config.limit_new_visitors_burst)));
         let metrics = crate::metrics::install().map_err(|error| StartError::Metrics(error.to_string()))?;
         let state = http::State {
             chat: Arc::clone(&chat),

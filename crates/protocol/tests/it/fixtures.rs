@@ -41,7 +41,8 @@ fn read(file: &str) -> Vec<Fixture> {
 fn client_messages() {
     for fixture in read("client.json") {
         let got = ClientFrame::parse(&fixture.whole_text()).map(drop);
-        let path = got.as_ref().err().and_then(|rejected| rejected.invalid.as_ref()).map(|invalid| invalid.path.clone());
+        let path =
+            got.as_ref().err().and_then(|rejected| rejected.invalid.as_ref()).map(|invalid| invalid.path.clone());
         assert_eq!((got.is_ok(), path), (fixture.accepted, fixture.path), "{}", fixture.name);
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use cossistant_protocol::fields::Text;
 use cossistant_protocol::http::{Disconnect, IssueToken, MAX_TOKEN_SECONDS, Role, WebsiteGrant};
 use cossistant_protocol::{
-    CloseCode, ErrorCode, Identity, Invalid, OrganizationId, PersonId, ServerMessage, Timestamp, UserType, VisitorIdentified, WebsiteId,
+    CloseCode, ErrorCode, Identity, Invalid, OrganizationId, PersonId, ServerMessage, Timestamp, UserType,
+    VisitorIdentified, WebsiteId,
 };
 
 use super::reach::Reach;

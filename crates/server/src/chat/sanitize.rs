@@ -46,7 +46,10 @@ mod tests {
                 assert!(!clean.contains(word), "{bad} became {clean}");
             }
         }
-        assert_eq!(super::html("<b>a</b> <a href=\"https://x.y/\">z</a>"), "<b>a</b> <a href=\"https://x.y/\" rel=\"noopener noreferrer nofollow\">z</a>");
+        assert_eq!(
+            super::html("<b>a</b> <a href=\"https://x.y/\">z</a>"),
+            "<b>a</b> <a href=\"https://x.y/\" rel=\"noopener noreferrer nofollow\">z</a>"
+        );
     }
 
     #[test]

@@ -9,7 +9,9 @@ use cossistant_protocol::fields::Text;
 use cossistant_protocol::http::{
     ChangeWebsite, CreateKey, CreateOrganization, CreateWebsite, KeyType, MAX_DOMAINS, MAX_QUESTIONS, MAX_UNSEEN_AFTER,
 };
-use cossistant_protocol::{ConversationId, ErrorCode, Invalid, KeyId, OrganizationId, Timestamp, TypingPreview, WebsiteId};
+use cossistant_protocol::{
+    ConversationId, ErrorCode, Invalid, KeyId, OrganizationId, Timestamp, TypingPreview, WebsiteId,
+};
 use sha2::{Digest as _, Sha256};
 
 use super::reach::Reach;

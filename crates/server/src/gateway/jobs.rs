@@ -54,8 +54,7 @@ impl Jobs {
                 Done::LoggedIn(result.map(Box::new))
             }
             Job::Renew { id, token } => {
-                let result =
-                    self.auth.authenticate_socket(token.expose(), None, &self.directory.current(), now).await;
+                let result = self.auth.authenticate_socket(token.expose(), None, &self.directory.current(), now).await;
                 let result = match result {
                     Ok(principal) => self.chat.resolve(principal).await,
                     Err(error) => Err(error),
@@ -80,9 +79,9 @@ impl Jobs {
 
     async fn ask(&self, principal: &Principal, ask: Ask, now: Timestamp) -> Answer {
         match ask {
-            Ask::Locate(conversation) => {
-                Answer::Located(self.chat.access(principal, conversation).await.map(|conversation| conversation.website))
-            }
+            Ask::Locate(conversation) => Answer::Located(
+                self.chat.access(principal, conversation).await.map(|conversation| conversation.website),
+            ),
             Ask::Subscribe(request) => {
                 Answer::Snapshot(self.chat.subscribe(principal, &request, now).await.map(Box::new))
             }

@@ -6,7 +6,6 @@
 mod commands;
 mod lifecycle;
 
-
 use std::net::IpAddr;
 
 use cossistant_protocol::{
@@ -72,11 +71,24 @@ pub(crate) struct LoggedIn {
 #[derive(Debug)]
 pub(crate) enum Done {
     LoggedIn(Result<Box<LoggedIn>, AuthError>),
-    Renewed { id: Option<RequestId>, result: Result<Principal, AuthError> },
+    Renewed {
+        id: Option<RequestId>,
+        result: Result<Principal, AuthError>,
+    },
     Answered(WorkId, Answer),
-    Sent { id: Option<RequestId>, conversation: cossistant_protocol::ConversationId, result: Result<MessageAck, ChatError> },
-    Located { message: EphemeralMessage, result: Result<SiteKey, ChatError> },
-    Seen { id: Option<RequestId>, result: Result<(), ChatError> },
+    Sent {
+        id: Option<RequestId>,
+        conversation: cossistant_protocol::ConversationId,
+        result: Result<MessageAck, ChatError>,
+    },
+    Located {
+        message: EphemeralMessage,
+        result: Result<SiteKey, ChatError>,
+    },
+    Seen {
+        id: Option<RequestId>,
+        result: Result<(), ChatError>,
+    },
 }
 
 /// What the driver must do.

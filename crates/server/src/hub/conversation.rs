@@ -88,9 +88,9 @@ impl Conversation {
     pub(crate) fn stop_typing(&mut self, key: &PersonKey, source: Option<Source>) -> bool {
         let Some(goings) = &mut self.goings else { return false };
         let before = goings.typing.len();
-        goings.typing.retain(|typist| {
-            typist.person.key != *key || source.is_some_and(|source| typist.source != source)
-        });
+        goings
+            .typing
+            .retain(|typist| typist.person.key != *key || source.is_some_and(|source| typist.source != source));
         let changed = goings.typing.len() != before;
         self.tidy();
         changed

@@ -28,9 +28,7 @@ impl Hub {
         // The lists are taken out while they are walked, since a delivery may close a slow reader.
         let website_team = std::mem::take(&mut slot.team);
         let (visitors, team) = match slot.conversations.get_mut(&event.conversation) {
-            Some(conversation) => {
-                (std::mem::take(&mut conversation.visitors), std::mem::take(&mut conversation.team))
-            }
+            Some(conversation) => (std::mem::take(&mut conversation.visitors), std::mem::take(&mut conversation.team)),
             None => (Vec::new(), Vec::new()),
         };
         for index in &website_team {
@@ -72,9 +70,8 @@ impl Hub {
     /// Hands an ephemeral event to those of a conversation and its website who may know.
     pub(super) fn deliver_ephemeral(&mut self, site: u32, conversation: &ConversationId, to: &Recipients<'_>) {
         let Some(slot) = self.sites.get(site) else { return };
-        let is_told = |conn: &Conn| {
-            to.except != Some(&conn.info.key) && !work::is_taking_up(conn, site, Some(conversation))
-        };
+        let is_told =
+            |conn: &Conn| to.except != Some(&conn.info.key) && !work::is_taking_up(conn, site, Some(conversation));
         let mut team: Vec<u32> = Vec::new();
         if to.team.is_some() {
             let website = slot.team.iter().filter(|index| {

@@ -78,10 +78,9 @@ impl World {
     /// The work for which a state was asked just now.
     fn asked(&mut self) -> WorkId {
         let effects = self.hub.take_effects();
-        let asked = effects.iter().find_map(|effect| match effect {
-            Effect::Ask(_, work, Ask::Subscribe(_)) => Some(*work),
-            _ => None,
-        });
+        let asked = effects
+            .iter()
+            .find_map(|effect| if let Effect::Ask(_, work, Ask::Subscribe(_)) = effect { Some(*work) } else { None });
         asked.expect("a state was asked for")
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cossistant_protocol::{
     ActivityAudience, AgentActivity, Authenticate, Channel, ClientFrame, ClientMessage, CloseCode, ConversationId,
-    ErrorCode, ErrorMessage, Pong, Rejected, RequestId, SendMessage, ServerMessage, SubscriptionError,
-    Timestamp, TypingPreview, TypingProgressEvent, UserType,
+    ErrorCode, ErrorMessage, Pong, Rejected, RequestId, SendMessage, ServerMessage, SubscriptionError, Timestamp,
+    TypingPreview, TypingProgressEvent, UserType,
 };
 
 use super::{Done, Job, Output, Shard};
@@ -149,8 +149,12 @@ impl Shard {
             ClientMessage::MarkSeen(mark) => {
                 self.ephemeral(index, id, mark.conversation_id, Ephemeral::Seen(mark.seq.0));
             }
-            ClientMessage::ViewingStart(reference) => self.viewing(index, &principal, id, reference.conversation_id, true),
-            ClientMessage::ViewingStop(reference) => self.viewing(index, &principal, id, reference.conversation_id, false),
+            ClientMessage::ViewingStart(reference) => {
+                self.viewing(index, &principal, id, reference.conversation_id, true)
+            }
+            ClientMessage::ViewingStop(reference) => {
+                self.viewing(index, &principal, id, reference.conversation_id, false)
+            }
             ClientMessage::AgentActivity(activity) => self.agent_activity(index, &principal, id, activity),
         }
     }
@@ -174,13 +178,7 @@ impl Shard {
         self.ephemeral(index, id, conversation, body);
     }
 
-    fn agent_activity(
-        &mut self,
-        index: u32,
-        principal: &Principal,
-        id: Option<RequestId>,
-        activity: AgentActivity,
-    ) {
+    fn agent_activity(&mut self, index: u32, principal: &Principal, id: Option<RequestId>, activity: AgentActivity) {
         if principal.kind != UserType::AiAgent {
             return self.error(index, id, ChatError::forbidden("agent_activity is for AI agents only"));
         }

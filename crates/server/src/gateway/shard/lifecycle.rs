@@ -9,7 +9,8 @@ use cossistant_protocol::{
 };
 
 use super::{
-    CLOSE_MS, MESSAGE_MS, PRESENCE_RETRY_MS, Credential, Job, LogIn, LoggedIn, Output, Shard, TimerKey, connection_id, refusal,
+    CLOSE_MS, Credential, Job, LogIn, LoggedIn, MESSAGE_MS, Output, PRESENCE_RETRY_MS, Shard, TimerKey, connection_id,
+    refusal,
 };
 use crate::auth::{AuthError, Principal, Secret};
 use crate::bus::{Notice, Who};
@@ -137,7 +138,8 @@ impl Shard {
             // A token that is refused changes nothing: the present one still stands.
             Err(error) => return self.error(index, id, ChatError::new(error.code, error.message)),
         };
-        if matches!(current.credential, crate::auth::CredentialKind::SecretKey(_)) || !current.is_same_person(&renewed) {
+        if matches!(current.credential, crate::auth::CredentialKind::SecretKey(_)) || !current.is_same_person(&renewed)
+        {
             return self.error(index, id, ChatError::forbidden("the token is of another principal"));
         }
         let Some(expires_at) = renewed.expires_at else { return };
@@ -154,14 +156,7 @@ impl Shard {
     }
 
     /// Refuses a connection that was never established: the error, then the close.
-    pub(super) fn refuse(
-        &mut self,
-        index: u32,
-        id: Option<RequestId>,
-        error: ErrorCode,
-        close: CloseCode,
-        text: &str,
-    ) {
+    pub(super) fn refuse(&mut self, index: u32, id: Option<RequestId>, error: ErrorCode, close: CloseCode, text: &str) {
         let until_ms = self.now_ms() + CLOSE_MS;
         metrics::counter!(crate::metrics::REFUSED_TOTAL, "code" => error.as_str()).increment(1);
         let Some(at) = self.at(index) else { return };
@@ -461,15 +456,16 @@ impl Shard {
     /// Asks every connection to come back later, each at its own time within the window, and closes it then.
     pub(crate) fn drain(&mut self, window_ms: u64, now: Timestamp) {
         self.now = now;
-        let indexes: Vec<u32> =
-            (0..self.connections.len()).filter_map(|at| u32::try_from(at).ok()).filter(|at| self.connection(*at).is_some()).collect();
+        let indexes: Vec<u32> = (0..self.connections.len())
+            .filter_map(|at| u32::try_from(at).ok())
+            .filter(|at| self.connection(*at).is_some())
+            .collect();
         let count = indexes.len().max(1) as u64;
         for (turn, index) in indexes.into_iter().enumerate() {
             // The last turn leaves a tenth of the window for what is still to be written.
             let after_ms = window_ms * 9 / 10 * turn as u64 / count;
             let Some(at) = self.at(index) else { continue };
-            let message =
-                Reconnect { reason: "draining".to_owned(), retry_after: Some(after_ms) };
+            let message = Reconnect { reason: "draining".to_owned(), retry_after: Some(after_ms) };
             self.hub.send(index, &ServerMessage::Reconnect(message));
             self.wheel.insert(now.as_millis() + after_ms, TimerKey::Drain(at));
         }

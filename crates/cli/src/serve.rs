@@ -7,8 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 use cossistant_server::config::{
     Config, DEMO_ORGANIZATION, DEMO_PUBLIC_KEY, DEMO_SECRET_KEY, DEMO_WEBSITE, KEYS, LogFormat,
 };
-use cossistant_server::node::{Node, StartError};
-use cossistant_server::store::OpenError;
+use cossistant_server::node::Node;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
@@ -122,9 +121,8 @@ async fn serve(config: Config) -> Result<(), Failure> {
     // Signals are caught before the server says that it listens.
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
-    let node = Node::start(&config).await.map_err(|error| match &error {
-        StartError::Open(OpenError::WrongKind { .. }) | StartError::Auth(_) => Failure::Usage(error.into()),
-        _ => Failure::Failed(error.into()),
+    let node = Node::start(&config).await.map_err(|error| {
+        if error.is_usage() { Failure::Usage(error.into()) } else { Failure::Failed(error.into()) }
     })?;
     let url = format!("http://{}", node.address());
     tracing::info!(%url, "listening");

@@ -60,6 +60,14 @@ pub enum StartError {
     System(std::io::Error),
 }
 
+impl StartError {
+    /// Whether what was asked for is wrong, rather than that it failed.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        matches!(self, Self::Open(OpenError::WrongKind { .. }) | Self::Auth(_))
+    }
+}
+
 /// A running node.
 pub struct Node {
     address: SocketAddr,

@@ -121,9 +121,9 @@ async fn serve(config: Config) -> Result<(), Failure> {
     // Signals are caught before the server says that it listens.
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
-    let node = Node::start(&config).await.map_err(|error| {
-        if error.is_usage() { Failure::Usage(error.into()) } else { Failure::Failed(error.into()) }
-    })?;
+    let node = Node::start(&config)
+        .await
+        .map_err(|error| if error.is_usage() { Failure::Usage(error.into()) } else { Failure::Failed(error.into()) })?;
     let url = format!("http://{}", node.address());
     tracing::info!(%url, "listening");
     if let Some(address) = node.ops_address() {

@@ -69,7 +69,7 @@ impl Hub {
                         self.end_grace(&(Some(site.clone()), site.organization.clone(), person.key.clone()), shard);
                     }
                     let changed = self.presence.set_visitor(&site, &visitor, shard, is_here);
-                    if changed && self.speaks_for(&site, &visitor) {
+                    if changed && self.speaks_for((&site, &visitor)) {
                         self.effects.push(Effect::TellPresence { site, visitor });
                     }
                 }
@@ -85,7 +85,7 @@ impl Hub {
                 self.tell_visitor_presence(&site, &visitor, is_online, conversations, frame.as_ref());
             }
             Notice::OpenConversations { site, visitor } => {
-                if self.speaks_for(&site, &visitor) && self.presence.is_visitor_here(&site, &visitor) {
+                if self.speaks_for((&site, &visitor)) && self.presence.is_visitor_here(&site, &visitor) {
                     self.effects.push(Effect::TellPresence { site, visitor });
                 }
             }
@@ -97,13 +97,13 @@ impl Hub {
         }
     }
 
-    /// Whether this shard is the one that asks the store about a visitor and tells all whether it is online.
+    /// Whether this shard is the one that tells all of a person who came or left.
     ///
     /// It is always the same one, so that what it tells has an order: when a visitor comes or leaves on two shards at
     /// once, neither of them need be the one that sees a change by its own doing.
-    fn speaks_for(&self, site: &SiteKey, visitor: &PersonId) -> bool {
+    fn speaks_for(&self, person: impl Hash) -> bool {
         let mut hasher = DefaultHasher::new();
-        (site, visitor).hash(&mut hasher);
+        person.hash(&mut hasher);
         hasher.finish() % u64::from(self.config.shards.max(1)) == u64::from(self.config.shard.0)
     }
 
@@ -264,7 +264,8 @@ impl Hub {
             except: None,
             team: Some(team),
             visitor: visitor.filter(|_| person.kind != UserType::AiAgent),
-            key: merge_key("seen", Some(conversation), person),
+            // Two marks may come in the wrong order, so that the newest frame need not be the newest mark.
+            key: merge_key("seen", Some(conversation), (person, team.json())),
         };
         self.deliver_ephemeral(slot, conversation, &to);
     }
@@ -490,7 +491,8 @@ impl Hub {
         let before: Vec<bool> = sites.iter().map(|site| self.presence.members(site).next().is_some()).collect();
         let was_member_here = self.presence.is_member_here(organization, &person.key);
         self.presence.set_member(organization, person, websites, shard, is_here);
-        if was_member_here && !self.presence.is_member_here(organization, &person.key) {
+        let is_gone = was_member_here && !self.presence.is_member_here(organization, &person.key);
+        if is_gone && self.speaks_for((organization, &person.key)) {
             self.end_activities_of(organization, &person.key);
         }
         for (site, was_online) in sites.iter().zip(before) {
@@ -514,13 +516,16 @@ impl Hub {
     }
 
     /// An agent's last connection has ended, and with it whatever it was doing.
+    ///
+    /// One shard says so for all: that the agent comes back on another shard may reach some before its end and some
+    /// behind it.
     fn end_activities_of(&mut self, organization: &cossistant_protocol::OrganizationId, key: &PersonKey) {
         for (slot, site) in self.sites.keys() {
             if site.organization != *organization {
                 continue;
             }
             let Some(at) = self.sites.get(slot) else { continue };
-            let active: Vec<(ConversationId, Arc<PersonInfo>, bool)> = at
+            let mut active: Vec<(ConversationId, Arc<PersonInfo>, bool)> = at
                 .conversations
                 .iter()
                 .filter_map(|(id, conversation)| {
@@ -529,9 +534,11 @@ impl Hub {
                     Some((id.clone(), Arc::clone(&activity.person), activity.to_visitor))
                 })
                 .collect();
+            active.sort_unstable_by(|a, b| a.0.cmp(&b.0));
             for (conversation, person, to_visitor) in active {
-                let phase = Arc::from(PHASE_DONE);
-                self.set_activity(&site, &conversation, Activity { person, phase, text: None, to_visitor });
+                let (site, phase) = (site.clone(), Arc::from(PHASE_DONE));
+                let done = Notice::Activity { site, conversation, person, phase, text: None, to_visitor };
+                self.effects.push(Effect::Publish(done));
             }
         }
     }

@@ -257,10 +257,10 @@ impl SimServer {
         self.sockets.clear();
     }
 
-    /// Kills the node behind its next commit, before anybody is told of it.
-    pub fn crash_at_next_commit(&mut self) {
+    /// Whether the node dies behind its next commit, before anybody is told of it.
+    pub fn crash_at_next_commit(&mut self, is_wanted: bool) {
         if let Some(node) = &self.node {
-            node.store.die_at_next_commit();
+            node.store.die_at_next_commit(is_wanted);
         }
     }
 

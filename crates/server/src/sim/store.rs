@@ -73,9 +73,9 @@ impl PacedStore {
         lock(&self.queue).is_down = is_down;
     }
 
-    /// The process dies behind the next commit, before anybody is told of it.
-    pub(super) fn die_at_next_commit(&self) {
-        lock(&self.queue).is_fatal = true;
+    /// Whether the process dies behind the next commit, before anybody is told of it.
+    pub(super) fn die_at_next_commit(&self, is_fatal: bool) {
+        lock(&self.queue).is_fatal = is_fatal;
     }
 
     pub(super) fn has_died(&self) -> bool {

@@ -73,6 +73,8 @@ pub(super) struct Client {
     pub(super) replica: Replica,
     pub(super) reader: Reader,
     pub(super) held: BTreeSet<HeldChannel>,
+    /// Channels whose last confirmation said that something is missing.
+    pub(super) unrecovered: BTreeSet<HeldChannel>,
     /// In the order of sending.
     pub(super) sent: BTreeMap<u64, Sent>,
     pub(super) acked: Vec<Acked>,
@@ -117,6 +119,7 @@ impl Client {
             replica: Replica::default(),
             reader: Reader::default(),
             held: BTreeSet::new(),
+            unrecovered: BTreeSet::new(),
             sent: BTreeMap::new(),
             acked: Vec::new(),
             next_number: 1,

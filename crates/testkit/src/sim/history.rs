@@ -368,7 +368,7 @@ impl History {
             }
             58..66 => {
                 self.world.say(format_args!("fault: the node crashes behind its next commit"));
-                self.world.server.crash_at_next_commit();
+                self.world.server.crash_at_next_commit(true);
             }
             66..74 => {
                 let lasts = self.world.dice.between(200, 6_000);

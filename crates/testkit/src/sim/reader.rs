@@ -121,6 +121,11 @@ impl Reader {
         }
     }
 
+    /// A conversation begins at its head, before its website is resumed further back.
+    pub(super) fn has_begun_late(&mut self, conversation: &str) {
+        self.threads.entry(conversation.to_owned()).or_default().has_jumped = true;
+    }
+
     /// A conversation may go on anywhere.
     pub(super) fn allow_jump(&mut self, conversation: &str) {
         let thread = self.threads.entry(conversation.to_owned()).or_default();
@@ -155,8 +160,9 @@ impl Reader {
                 }
             }
             Channel::Website(_) => {
+                let is_first = self.website_base.is_none();
                 for (id, thread) in &mut self.threads {
-                    if !held.contains(id) && std::mem::take(&mut thread.is_fresh) {
+                    if !held.contains(id) && (std::mem::take(&mut thread.is_fresh) || is_first) {
                         thread.may_jump = true;
                     }
                 }

@@ -420,8 +420,12 @@ impl World {
             Output::Resync(channel) => self.resync(at, &channel),
             Output::MessageAcked { id } => self.settle(at, &id, None),
             Output::MessageFailed { id, failure } => self.settle(at, &id, Some(failure)),
-            Output::Closed { .. }
-            | Output::ReconnectAttempt(_)
+            Output::Closed { reason, .. } => {
+                if reason == "an event was missing" {
+                    self.fail(format!("{} was given events with a hole", self.clients[at].name));
+                }
+            }
+            Output::ReconnectAttempt(_)
             | Output::ReconnectSuccess
             | Output::ReconnectFail
             | Output::Pong { .. }
@@ -463,8 +467,19 @@ impl World {
         }
         self.clients[at].replica.apply(message);
         if let ServerMessage::SubscriptionConfirmed(confirmed) = message {
+            if !confirmed.recovered {
+                self.clients[at].unrecovered.insert(name_of(&to_engine(&confirmed.channel)));
+            }
             let held = self.clients[at].held_conversations();
             self.clients[at].reader.confirm(confirmed, holds_website, &held);
+            let is_live = |channel: &EngineChannel| matches!(channel, EngineChannel::Website(_));
+            if let Channel::Conversation(id) = &confirmed.channel
+                && holds_website
+                && !self.clients[at].confirmed().iter().any(is_live)
+            {
+                // What it begins behind is not told again by the website that comes up later.
+                self.clients[at].reader.has_begun_late(id.as_str());
+            }
         } else if let ServerMessage::Error(error) = message {
             if let Some(conversation) = error.id.as_ref().and_then(|id| id.as_str().strip_prefix("view-")) {
                 // The store was down, and whoever wants to be seen has to say so again.
@@ -484,6 +499,9 @@ impl World {
     fn resync(&mut self, at: usize, channel: &EngineChannel) {
         let name = self.clients[at].name.clone();
         self.say(format_args!("{name} must load {channel:?} afresh"));
+        if !self.clients[at].unrecovered.remove(&name_of(channel)) {
+            self.fail(format!("{name} must load {channel:?} afresh, though nothing was to be missing"));
+        }
         match from_engine(channel) {
             Some(Channel::Conversation(id)) => self.clients[at].reader.allow_jump(id.as_str()),
             Some(Channel::Website(_)) | None => {

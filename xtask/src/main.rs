@@ -1,5 +1,6 @@
 //! The front door of the repository: one command for everything that is done here.
 
+mod bench;
 mod check;
 mod generate;
 mod layer;
@@ -21,6 +22,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// What the server costs, beside what the machine alone costs.
+    Bench(bench::Args),
     /// Everything that needs no running: format, lints, documentation, licences, stale files, TypeScript.
     Check(check::Args),
     /// Write the files that are generated from the Rust types.
@@ -35,6 +38,7 @@ enum Command {
 
 fn main() -> Result<()> {
     match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Gen(args) => generate::run(&args),
         Command::Run(args) => run::run(&args),

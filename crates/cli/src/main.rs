@@ -3,6 +3,7 @@
 
 mod api;
 mod backup;
+mod bench;
 mod chat;
 mod key;
 mod link;
@@ -38,6 +39,7 @@ enum Command {
     Key(key::Key),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Bench(bench::Bench),
 }
 
 /// How a command ended, if not well.
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         Command::Key(key) => key.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Bench(bench) => bench.run(),
     };
     match ended {
         Ok(()) | Err(Failure::Unheard) => ExitCode::SUCCESS,

@@ -1,0 +1,169 @@
+//! `cossistant bench`: puts load on a server and says what it costs.
+
+mod chat;
+mod connection;
+mod disk;
+mod fanout;
+mod figures;
+mod fleet;
+mod floor;
+mod idle;
+mod pace;
+mod peer;
+mod process;
+mod resume;
+mod typing;
+mod wire;
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, Subcommand};
+use cossistant_server::config::DEMO_JWT_SECRET;
+use figures::{Measured, Report};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use peer::{Peer, Speech};
+use process::Process;
+use wire::{Shape, Signer};
+
+use crate::{Failure, output};
+
+/// Puts load on a server and says what it costs.
+///
+/// The server runs with --dev, or with the given secret for the same organization and website. CPU and memory are
+/// those of the process named by --pid, which must run on this machine.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cossistant bench --url http://127.0.0.1:8787 --pid $(pgrep -x cossistant) chat")]
+pub(crate) struct Bench {
+    /// The address of the server, as its ready file gives it.
+    #[arg(long, default_value = "http://127.0.0.1:8787")]
+    url: String,
+    /// The server's process; without it neither CPU nor memory is told.
+    #[arg(long)]
+    pid: Option<u32>,
+    /// The address of a floor-server, which then does the same work for comparison.
+    #[arg(long, value_name = "URL")]
+    floor: Option<String>,
+    /// The process of the floor-server.
+    #[arg(long, value_name = "PID")]
+    floor_pid: Option<u32>,
+    /// The secret that signs the tokens.
+    #[arg(long, default_value = DEMO_JWT_SECRET, hide_default_value = true)]
+    jwt_secret: String,
+    /// The names of visitors and conversations contain it; a new one for each run, unless given.
+    #[arg(long)]
+    run: Option<String>,
+    /// One JSON line for each figure.
+    #[arg(long)]
+    json: bool,
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Scenario {
+    /// Memory and CPU of connections that do nothing.
+    Idle(idle::Idle),
+    /// One conversation with a thousand readers.
+    Fanout(fanout::Fanout),
+    /// Text as it is typed.
+    Typing(typing::Typing),
+    /// Durable messages: rates, CPU and latencies.
+    Chat(chat::Chat),
+    /// Everybody is cut off at once and comes back.
+    Resume(resume::Resume),
+    /// What the disk takes to keep a small write; needs no server.
+    Disk(disk::Disk),
+    /// The peer to compare with: sockets and writes, nothing else.
+    FloorServer(floor::FloorServer),
+}
+
+impl Bench {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        raise_file_limit();
+        let report = match &self.scenario {
+            Scenario::FloorServer(floor) => return Ok(floor.run()?),
+            Scenario::Disk(disk) => {
+                let mut report = Report::new("disk");
+                disk.run(&mut report)?;
+                report
+            }
+            Scenario::Idle(idle) => self.measure("idle", |peer, _, report| {
+                idle.run(peer, report)?;
+                Ok(Some(Shape::default()))
+            })?,
+            Scenario::Fanout(fanout) => {
+                self.measure("fanout", |peer, shape, report| fanout.run(peer, shape, report).map(Some))?
+            }
+            Scenario::Typing(typing) => {
+                self.measure("typing", |peer, shape, report| typing.run(peer, shape, report).map(Some))?
+            }
+            Scenario::Chat(chat) => {
+                self.measure("chat", |peer, shape, report| chat.run(peer, shape, report).map(Some))?
+            }
+            Scenario::Resume(resume) => self.measure("resume", |peer, _, report| {
+                resume.run(peer, report)?;
+                // The floor has nothing to resume.
+                Ok(None)
+            })?,
+        };
+        output::print(&report.render(self.json))
+    }
+
+    /// Runs a scenario on the server and then, with messages of the sizes seen there, on the floor.
+    fn measure(
+        &self,
+        name: &'static str,
+        scenario: impl Fn(&Peer, Shape, &mut Report) -> anyhow::Result<Option<Shape>>,
+    ) -> Result<Report, Failure> {
+        let mut report = Report::new(name);
+        let run = match &self.run {
+            Some(run) => run.clone(),
+            None => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+                now.as_millis().to_string()
+            }
+        };
+        let server = Peer {
+            address: address(&self.url).map_err(Failure::Usage)?,
+            process: Process(self.pid),
+            speech: Speech::Server(Signer::new(&self.jwt_secret)?),
+            run: run.clone(),
+        };
+        let shape = scenario(&server, Shape::default(), &mut report)?;
+        if let (Some(url), Some(shape)) = (&self.floor, shape) {
+            let address = address(url).map_err(Failure::Usage)?;
+            let floor = Peer { address, process: Process(self.floor_pid), speech: Speech::Floor, run };
+            report.of(Measured::Floor);
+            scenario(&floor, shape, &mut report).context("on the floor")?;
+        }
+        Ok(report)
+    }
+}
+
+/// The socket address of an address like `http://127.0.0.1:8787`.
+fn address(url: &str) -> anyhow::Result<SocketAddr> {
+    let plain = url.strip_prefix("http://").or_else(|| url.strip_prefix("ws://"));
+    let host = plain.and_then(|rest| rest.split('/').next()).with_context(|| format!("{url} is no http address"))?;
+    let mut addresses = host.to_socket_addrs().with_context(|| format!("{url} has no host and port"))?;
+    addresses.next().ok_or_else(|| anyhow!("{url} leads nowhere"))
+}
+
+/// Every connection needs a file. As many as the system allows are taken; that it allows too few shows soon.
+fn raise_file_limit() {
+    let _as_before =
+        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_those_of_the_ready_file() {
+        assert_eq!(address("http://127.0.0.1:8787").unwrap().port(), 8787);
+        assert_eq!(address("ws://127.0.0.1:1/ws").unwrap().port(), 1);
+        assert!(address("127.0.0.1:8787").is_err());
+    }
+}

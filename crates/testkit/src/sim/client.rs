@@ -96,7 +96,6 @@ pub(super) fn name_of(channel: &EngineChannel) -> HeldChannel {
 }
 
 impl Client {
-    #[expect(clippy::too_many_arguments, reason = "one caller, which draws all of it")]
     pub(super) fn new(
         name: &str,
         kind: UserType,

@@ -7,7 +7,7 @@ use cossistant_protocol::{ConversationStatus, PersonId, ServerMessage, UserType}
 use cossistant_server::sim::{FromClient, FromServer, WEBSITE};
 use cossistant_server::store::{Audience, EventBody, StoredEvent};
 
-use super::client::Client;
+use super::client::{Client, HeldChannel};
 use super::history::{History, conversation, subscribe_frame};
 use super::reader::stored_as;
 use super::replica::{ConversationView, Person, Replica};
@@ -66,7 +66,7 @@ impl History {
 
     fn differences(&mut self) -> Vec<String> {
         let mut fresh: BTreeMap<(Audience, PersonId), Replica> = BTreeMap::new();
-        let mut wanted: BTreeMap<(Audience, PersonId), (UserType, BTreeSet<(bool, String)>)> = BTreeMap::new();
+        let mut wanted: BTreeMap<(Audience, PersonId), (UserType, BTreeSet<HeldChannel>)> = BTreeMap::new();
         let probe = PersonId::new("probe").expect("an id");
         let now = self.world.now;
         for client in self.world.clients.iter().filter(|client| is_sound(client, now)) {
@@ -93,7 +93,8 @@ impl History {
     }
 
     /// What somebody is told who comes anew; nothing if the node is down or does not answer.
-    fn probe(&mut self, kind: UserType, who: &PersonId, channels: &BTreeSet<(bool, String)>) -> Option<Replica> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a probe waits for three kinds of messages")]
+    fn probe(&mut self, kind: UserType, who: &PersonId, channels: &BTreeSet<HeldChannel>) -> Option<Replica> {
         let token = self.world.server.token(kind, who, 600);
         let connection = self.world.server.open(&token)?;
         let mut replica = Replica::default();
@@ -232,7 +233,10 @@ impl History {
                             && message.sender.id == client.person
                             && message.sender.kind == client.kind
                     }
-                    _ => false,
+                    EventBody::Created { .. }
+                    | EventBody::Updated { .. }
+                    | EventBody::Status { .. }
+                    | EventBody::Assigned { .. } => false,
                 })
                 .collect();
             let [event] = found.as_slice() else {

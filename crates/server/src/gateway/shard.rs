@@ -312,3 +312,7 @@ fn connection_id(ids: &crate::chat::Ids, now: Timestamp) -> ConnectionId {
 fn refusal(id: Option<RequestId>, error: ErrorCode, text: &str, close: CloseCode) -> Vec<bytes::Bytes> {
     vec![error_frame(id, error, text), frame::close_frame(close.as_u16(), text)]
 }
+
+#[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one kind of output among many")]
+mod tests;

@@ -1,0 +1,122 @@
+//! The shard's core alone: what it asks for, and what it tells the others.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use cossistant_protocol::{ConversationId, Limits, MessageAck, MessageId, RequestId, Timestamp, UserType};
+
+use super::*;
+use crate::auth::{CredentialKind, PrincipalFields};
+use crate::bus::ShardId;
+use crate::chat::Ids;
+use crate::config::{DEMO_ORGANIZATION, DEMO_WEBSITE, demo_rows};
+use crate::directory::Directory;
+use crate::limits::Rate;
+use crate::store::Websites;
+
+fn site() -> SiteKey {
+    SiteKey { organization: DEMO_ORGANIZATION.parse().unwrap(), website: DEMO_WEBSITE.parse().unwrap() }
+}
+
+fn shard() -> Shard {
+    let config = ShardConfig {
+        hub: HubConfig {
+            shard: crate::bus::ShardId(0),
+            shards: 1,
+            max_outbox_bytes: 1 << 20,
+            max_subscriptions: 0,
+            presence_grace_ms: 10_000,
+            epoch: Arc::from("epoch"),
+        },
+        connection: Arc::new(ConnectionConfig {
+            heartbeat_ms: 30_000,
+            auth_timeout_ms: 5_000,
+            typing_expiry_ms: 6_000,
+            frames: Rate::OFF,
+            ephemeral: Rate::OFF,
+            limits: Limits {
+                max_message_bytes: 65_536,
+                max_text_length: 16_000,
+                max_subscriptions: None,
+                typing_interval: None,
+                typing_expiry: 6_000,
+            },
+        }),
+    };
+    let directory = Directory::new(demo_rows(Timestamp(0)), 1);
+    Shard::new(config, Arc::new(directory), Arc::new(Ids::new([1; 32])), Timestamp(0))
+}
+
+/// A user who is connected and whose conversation `c` is known.
+fn connected(shard: &mut Shard) -> ConnRef {
+    let credential = Some(Credential::Bearer(Secret::new("a token")));
+    let address = IpAddr::from([127, 0, 0, 1]);
+    let arrival = Arrival { address, origin: None, deflate: false, credential, agent_id: None, page: None };
+    let at = shard.open(arrival, Timestamp(0));
+    let principal = Principal::from(PrincipalFields {
+        organization: site().organization,
+        kind: UserType::User,
+        id: PersonId::new("uma").unwrap(),
+        websites: Websites::All,
+        is_admin: false,
+        name: None,
+        email: None,
+        avatar_url: None,
+        expires_at: None,
+        issued_at: None,
+        credential: CredentialKind::Own,
+    });
+    let logged_in = LoggedIn { principal, visitor_token: None };
+    shard.handle_done(at, Done::LoggedIn(Ok(Box::new(logged_in))), Timestamp(0));
+    shard.connection_mut(at.index).unwrap().remember(ConversationId::new("c").unwrap(), site());
+    shard.take_outputs();
+    at
+}
+
+fn tellings(shard: &mut Shard) -> usize {
+    shard.take_outputs().iter().filter(|output| matches!(output, Output::TellPresence { .. })).count()
+}
+
+#[test]
+fn typing_that_was_looked_up_behind_the_commit_ends_with_the_acknowledgement() {
+    let mut shard = shard();
+    let at = connected(&mut shard);
+    shard.handle_text(at.index, r#"{"type":"typing_start","conversationId":"c"}"#, Timestamp(1));
+    let conversation = ConversationId::new("c").unwrap();
+    let ack = MessageAck {
+        id: RequestId::new("m").unwrap(),
+        conversation_id: conversation.clone(),
+        message_id: MessageId::new("msg_1").unwrap(),
+        seq: 1,
+        created_at: Timestamp(1),
+        duplicate: Some(true),
+    };
+    shard.handle_done(at, Done::Sent { id: None, conversation, result: Ok(ack) }, Timestamp(2));
+    let told: Vec<bool> = shard
+        .take_outputs()
+        .iter()
+        .filter_map(|output| match output {
+            Output::Publish(Notice::TypingStarted { .. }) => Some(true),
+            Output::Publish(Notice::TypingStopped { source, .. }) => source.map(|source| source.shard != ShardId(0)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [true, false]);
+}
+
+#[test]
+fn a_presence_is_told_once_at_a_time_and_again_until_the_store_answers() {
+    let mut shard = shard();
+    let vera = PersonId::new("vera").unwrap();
+    shard.tell_presence(site(), vera.clone());
+    shard.tell_presence(site(), vera.clone());
+    assert_eq!(tellings(&mut shard), 1, "the second one waits");
+    shard.handle_told_presence(site(), vera.clone(), true, Timestamp(10));
+    assert_eq!(tellings(&mut shard), 1, "it waits no longer");
+    shard.handle_told_presence(site(), vera.clone(), false, Timestamp(20));
+    assert_eq!(tellings(&mut shard), 0, "the store is down");
+    shard.handle_timers(Timestamp(2_000));
+    assert_eq!(tellings(&mut shard), 1, "it is tried again");
+    shard.handle_told_presence(site(), vera, true, Timestamp(2_010));
+    assert_eq!(tellings(&mut shard), 0);
+}

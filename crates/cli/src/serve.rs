@@ -90,11 +90,23 @@ impl Serve {
         for warning in warnings {
             tracing::warn!("{warning}");
         }
+        raise_open_files();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime")?;
         let ended = runtime.block_on(serve(config));
         // After a second signal nothing is waited for.
         runtime.shutdown_background();
         ended
+    }
+}
+
+/// Every connection is an open file, and the limit that a shell gives is small: takes all that is allowed.
+fn raise_open_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most).map(|()| most));
+    match raised {
+        Ok(most) => tracing::debug!(most, "open files"),
+        Err(error) => tracing::warn!(%error, "the limit of open files could not be raised"),
     }
 }
 

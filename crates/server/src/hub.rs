@@ -126,6 +126,11 @@ impl Conn {
         }
     }
 
+    /// Whether it is taking up a subscription.
+    pub(crate) fn is_working(&self) -> bool {
+        self.work.is_some()
+    }
+
     fn link(&self, site: u32) -> Option<&Link> {
         self.links.iter().find(|link| link.site == site)
     }

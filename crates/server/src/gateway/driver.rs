@@ -141,7 +141,9 @@ impl Driver {
                 }
             }
         }
-        self.timer_changed.notify_one();
+        if self.shard.borrow_mut().has_sooner_timer() {
+            self.timer_changed.notify_one();
+        }
         if self.shard.borrow().hub().has_dirty() && !self.is_flush_due.replace(true) {
             self.flush_due.notify_one();
         }
@@ -223,8 +225,10 @@ impl Driver {
         }
         self.tasks.set(self.tasks.get() + 1);
         self.perform(outputs);
-        let mut early = Some(early.to_vec()).filter(|early| !early.is_empty());
-        self.run(&socket, &mut decoder, &mut early).await;
+        // What came early is copied, since it shares the buffer in which the request was read.
+        let mut early_bytes = Some(early.to_vec()).filter(|bytes| !bytes.is_empty());
+        drop(early);
+        self.run(&socket, &mut decoder, &mut early_bytes).await;
         self.let_go(&socket);
     }
 
@@ -384,7 +388,7 @@ impl Driver {
         if socket.is_blocked.get() {
             return;
         }
-        let mut is_drained = false;
+        let is_drained;
         let mut is_lost = false;
         {
             let mut shard = self.shard.borrow_mut();
@@ -393,9 +397,15 @@ impl Driver {
             }
             let Some(conn) = shard.hub_mut().conn_mut(index) else { return };
             while !conn.outbox.is_empty() {
-                let mut slices = [IoSlice::new(&[]); MAX_FRAMES_PER_WRITE];
-                let count = conn.outbox.slices(&mut slices);
-                match socket.stream.try_write_vectored(&slices[..count]) {
+                let written = match conn.outbox.only() {
+                    Some(bytes) => socket.stream.try_write(bytes),
+                    None => {
+                        let mut slices = [IoSlice::new(&[]); MAX_FRAMES_PER_WRITE];
+                        let count = conn.outbox.slices(&mut slices);
+                        socket.stream.try_write_vectored(&slices[..count])
+                    }
+                };
+                match written {
                     Ok(written) => {
                         conn.outbox.advance(written);
                     }
@@ -409,9 +419,8 @@ impl Driver {
                     }
                 }
             }
-            if conn.outbox.is_empty() {
-                is_drained = true;
-            }
+            // Only who is taking up a subscription waits for its outbox to be empty.
+            is_drained = conn.outbox.is_empty() && conn.is_working();
         }
         if is_lost {
             return self.lost(&socket);
@@ -428,7 +437,7 @@ impl Driver {
     /// Does what is due when it is due. Runs for ever.
     pub(crate) async fn tick_always(self: Rc<Self>) {
         loop {
-            let deadline = self.shard.borrow().next_deadline_ms();
+            let deadline = self.shard.borrow_mut().watch_timers();
             let changed = self.timer_changed.notified();
             match deadline {
                 Some(deadline_ms) => {

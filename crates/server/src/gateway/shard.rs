@@ -209,8 +209,19 @@ impl Shard {
         std::mem::take(&mut self.outputs)
     }
 
+    #[cfg(feature = "sim")]
     pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
         self.wheel.next_deadline_ms()
+    }
+
+    /// When a timer is due, in ms, for somebody who waits until then and asks [`Shard::has_sooner_timer`] meanwhile.
+    pub(crate) fn watch_timers(&mut self) -> Option<u64> {
+        self.wheel.watch()
+    }
+
+    /// Whether there is, since the last question, a timer that is due before what is waited for.
+    pub(crate) fn has_sooner_timer(&mut self) -> bool {
+        self.wheel.take_sooner()
     }
 
     pub(crate) fn connection(&self, index: u32) -> Option<&Connection> {

@@ -16,11 +16,20 @@ pub(crate) struct Wheel<K> {
     /// The next tick to look at.
     tick: u64,
     count: usize,
+    /// The tick that somebody waits for.
+    watched: u64,
+    has_sooner: bool,
 }
 
 impl<K> Wheel<K> {
     pub(crate) fn new(now_ms: u64) -> Self {
-        Self { slots: std::iter::repeat_with(Vec::new).take(SLOTS).collect(), tick: now_ms / TICK_MS, count: 0 }
+        Self {
+            slots: std::iter::repeat_with(Vec::new).take(SLOTS).collect(),
+            tick: now_ms / TICK_MS,
+            count: 0,
+            watched: u64::MAX,
+            has_sooner: false,
+        }
     }
 
     /// Puts a timer in; one that is due already fires at the next look.
@@ -28,6 +37,20 @@ impl<K> Wheel<K> {
         let tick = deadline_ms.div_ceil(TICK_MS).max(self.tick);
         self.slots[slot(tick)].push((tick, key));
         self.count += 1;
+        self.has_sooner |= tick < self.watched;
+    }
+
+    /// When to look again, in ms, for somebody who waits until then and asks [`Wheel::take_sooner`] meanwhile.
+    pub(crate) fn watch(&mut self) -> Option<u64> {
+        let next_ms = self.next_deadline_ms();
+        self.watched = next_ms.map_or(u64::MAX, |ms| ms / TICK_MS);
+        self.has_sooner = false;
+        next_ms
+    }
+
+    /// Whether a timer was put in that is due before what is waited for.
+    pub(crate) fn take_sooner(&mut self) -> bool {
+        std::mem::take(&mut self.has_sooner)
     }
 
     /// Takes out every timer whose deadline is not past `now_ms`, in the order of the ticks.
@@ -90,6 +113,19 @@ mod tests {
             }
         }
         assert_eq!(fired, deadlines);
+    }
+
+    #[test]
+    fn only_a_sooner_timer_ends_a_wait() {
+        let mut wheel = Wheel::new(0);
+        assert_eq!(wheel.watch(), None);
+        wheel.insert(1_000, ());
+        assert!(wheel.take_sooner());
+        assert!(wheel.watch().is_some());
+        wheel.insert(2_000, ());
+        assert!(!wheel.take_sooner());
+        wheel.insert(500, ());
+        assert!(wheel.take_sooner() && !wheel.take_sooner());
     }
 
     #[test]

@@ -110,6 +110,11 @@ impl Outbox {
         }
     }
 
+    /// The bytes to write, if they are of one frame alone.
+    pub(crate) fn only(&self) -> Option<&[u8]> {
+        if self.items.len() == 1 { Some(&self.items.front()?.bytes[self.written_of_first..]) } else { None }
+    }
+
     /// The next bytes to write, as up to [`MAX_FRAMES_PER_WRITE`] slices; how many there are.
     pub(crate) fn slices<'a>(&'a self, out: &mut [IoSlice<'a>; MAX_FRAMES_PER_WRITE]) -> usize {
         let mut count = 0;

@@ -60,6 +60,7 @@ enum Due {
     Notice(usize, Notice),
     LostNotices(usize),
     Flush(usize),
+    Look(SimConnection),
 }
 
 /// The running parts.
@@ -285,6 +286,10 @@ impl SimServer {
                 self.apply(shard, Shard::handle_lost_notices);
             }
             Due::Flush(shard) => self.flush_shard(shard),
+            Due::Look(id) => {
+                self.look(id);
+                self.read(id);
+            }
         }
         if self.node.as_ref().is_some_and(|node| node.store.has_died()) {
             self.crash();
@@ -336,7 +341,7 @@ impl SimServer {
             Output::TellPresence { site, visitor } => {
                 let is_online = node.shards[shard].hub().is_visitor_here(&site, &visitor);
                 if !is_online && self.config.plant == Some(Plant::Ghosts) {
-                    return;
+                    return self.spawn(shard, Box::pin(async move { Finished::Told(site, visitor, true) }));
                 }
                 self.spawn(
                     shard,
@@ -432,12 +437,14 @@ impl SimServer {
         self.sockets.values_mut().find(|socket| socket.shard == shard && socket.at == at)
     }
 
+    /// Wakes a connection's task, which then runs in its turn.
     fn wake(&mut self, shard: usize, at: ConnRef) {
         let found = self.sockets.iter().find(|(_, socket)| socket.shard == shard && socket.at == at);
         if let Some((id, _)) = found {
-            let id = *id;
-            self.look(id);
-            self.read(id);
+            let (id, now) = (*id, self.now);
+            if let Some(node) = &mut self.node {
+                node.put(now, Due::Look(id));
+            }
         }
     }
 

@@ -169,6 +169,10 @@ impl History {
             let has_queue = self.world.clients[at].engine.queued_message_count() > 0;
             if has_queue || self.world.dice.chance(80) {
                 self.connect(at);
+            } else {
+                // Somebody must be gone, so that it can be seen that nobody is shown who is.
+                self.world.clients[at].is_wanted = false;
+                self.world.input(at, Input::Disconnect);
             }
         }
         let mut patience = PATIENCE;

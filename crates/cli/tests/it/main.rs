@@ -1,6 +1,6 @@
 //! The wire contract, proven against the real binary from outside.
 //!
-//! Nothing here knows the product's code: requests and answers are JSON as a stranger would
+//! But for `resume`, which tests our own client, nothing here knows the product's code: requests and answers are JSON as a stranger would
 //! write it. Each module shares one server; a test that stops, floods or configures a server
 //! has one of its own.
 
@@ -18,4 +18,5 @@ mod limits;
 mod network;
 mod presence;
 mod replay;
+mod resume;
 mod support;

@@ -13,6 +13,9 @@ const CARGO_DENY: &str = "0.18.9";
 /// How many randomly changed messages Rust and Zod are compared on.
 const CHANGED_MESSAGES: u64 = 5_000;
 
+/// Every target, the simulation too.
+const CLIPPY: &str = "cargo clippy --workspace --all-targets --features cossistant-testkit/sim --locked -- -D warnings";
+
 /// Options of `cargo xtask check`.
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
@@ -25,7 +28,7 @@ pub(crate) struct Args {
 const LAYERS: &[Layer] = &[
     Layer { name: "format", run: |_| sh("cargo fmt --all --check") },
     Layer { name: "generated-files", run: |_| generate::check() },
-    Layer { name: "clippy", run: |_| sh("cargo clippy --workspace --all-targets --locked -- -D warnings") },
+    Layer { name: "clippy", run: |_| sh(CLIPPY) },
     Layer { name: "rustdoc", run: |_| document() },
     Layer { name: "dependencies", run: |_| dependencies() },
     Layer { name: "npm-packages", run: |_| install_packages() },

@@ -164,8 +164,8 @@ async fn dispatch(operation: Operation, call: Call) -> Result<Response, Failure>
     }
 }
 
-/// The system's time.
-fn now() -> Timestamp {
+/// The system's time, for the whole server.
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -8,9 +8,7 @@ mod shards;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use cossistant_protocol::Timestamp;
+use std::time::Duration;
 
 use self::shards::{NodeBus, ShardSet};
 use crate::auth::{AuthSetupError, Authenticator, Secret, SecretFile, read_or_create_secret};
@@ -19,7 +17,7 @@ use crate::chat::{Chat, Ids};
 use crate::config::{Config, demo_rows};
 use crate::directory::SharedDirectory;
 use crate::gateway::{Admission, Jobs, Upgrader};
-use crate::http::{self, OperationRoutes, Readiness};
+use crate::http::{self, OperationRoutes, Readiness, now as clock};
 use crate::limits::{Buckets, Limiter, Rate};
 use crate::store::{DataKind, OpenError, SqliteConfig, SqliteStore, Store, StoreError};
 
@@ -78,12 +76,6 @@ pub struct Node {
     readiness: Arc<Readiness>,
     drain_window: Duration,
     store: Arc<SqliteStore>,
-}
-
-/// The system's time.
-pub(crate) fn clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn random_seed() -> Result<[u8; 32], StartError> {

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 use tower::ServiceExt as _;
 
-use super::{StartError, clock};
+use super::{StartError, clock, rate};
 use crate::auth::Authenticator;
 use crate::bus::{Bus, Notice, ShardId};
 use crate::chat::Ids;
@@ -32,7 +32,6 @@ use crate::directory::SharedDirectory;
 use crate::gateway::{ConnectionConfig, Driver, Jobs, Shard, ShardConfig, Upgrader};
 use crate::http::{ClientAddr, PresenceFuture, PresenceView, client_addr};
 use crate::hub::HubConfig;
-use crate::limits::Rate;
 use crate::store::{PersonKey, SiteKey};
 
 /// The most notices that wait for one shard; past it the shard compares its places with the store.
@@ -229,10 +228,6 @@ fn shard_config(config: &Config, epoch: &str, at: usize, count: usize) -> ShardC
             limits: config.wire_limits(),
         }),
     }
-}
-
-fn rate(per_second: f64, burst: u64) -> Rate {
-    super::rate(per_second, burst)
 }
 
 /// Whether nobody else listens on an address: sharing a port with another server would go unnoticed.

@@ -127,7 +127,7 @@ impl Link {
                 }
                 None
             }
-            Event::StateChanged(ConnectionState::Waiting { attempt }) => {
+            Event::StateChanged(ConnectionState::Waiting { attempt, .. }) => {
                 let reason = self.reason.take();
                 let reason = reason.unwrap_or_else(|| trouble(client.stats().last_error.as_ref()));
                 let within = self.longest_delay(*attempt).max(std::mem::take(&mut self.stay_away));

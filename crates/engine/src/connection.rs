@@ -84,7 +84,7 @@ impl<P: Clone, M> Engine<P, M> {
             Phase::Idle | Phase::Suspended => ConnectionState::Disconnected,
             Phase::Token { .. } | Phase::Dialling { .. } | Phase::Opening { .. } => ConnectionState::Connecting,
             Phase::Established(_) => ConnectionState::Connected,
-            Phase::Waiting { .. } => ConnectionState::Waiting { attempt: self.attempts },
+            Phase::Waiting { until } => ConnectionState::Waiting { attempt: self.attempts, until: *until },
             Phase::Stopped(reason) => ConnectionState::Stopped(*reason),
         }
     }

@@ -160,6 +160,8 @@ pub enum ConnectionState {
     Waiting {
         /// The number of that attempt.
         attempt: u32,
+        /// When it begins, on the driver's clock, unless something brings it forward.
+        until: Millis,
     },
     /// Not trying any more; [`Input::Connect`](crate::Input::Connect) begins anew.
     Stopped(StopReason),

@@ -8,6 +8,7 @@ mod run;
 mod sim;
 mod step;
 mod test;
+mod wasm;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -34,6 +35,8 @@ enum Command {
     Sim(sim::Args),
     /// All checks and all tests.
     Test(test::Args),
+    /// Build the engine for browsers, as WebAssembly and as plain JavaScript.
+    Wasm(wasm::Args),
 }
 
 fn main() -> Result<()> {
@@ -44,5 +47,6 @@ fn main() -> Result<()> {
         Command::Run(args) => run::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Wasm(args) => wasm::run(&args),
     }
 }

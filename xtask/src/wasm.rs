@@ -1,0 +1,132 @@
+//! `cargo xtask wasm`: the engine for browsers, as WebAssembly and as plain JavaScript.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::check::install_packages;
+use crate::step::{command, root, run as run_command, say, sh, succeeds};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// Where packages/client finds what is made here.
+const GENERATED: &str = "packages/client/src/engine/generated";
+/// What the outcome depends on: files, and folders with all that is in them.
+const INPUTS: &[&str] = &["Cargo.toml", "crates/client-wasm", "crates/engine", "xtask/src/wasm.rs", "xtask/src/wasm"];
+/// Debian's packages with a toolchain that can build the standard library for browsers.
+const DEBIAN_PACKAGES: &str = "rustc-web cargo-web rust-web-src lld-22";
+/// The stack, in bytes: the engine calls nothing by recursion, and the default would be a megabyte.
+const STACK: &str = "-Clink-arg=-zstack-size=65536";
+
+/// Options of `cargo xtask wasm`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Build although nothing changed.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Builds what is stale.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    build(args.force)
+}
+
+/// Builds unless the outcome is that of these inputs.
+pub(crate) fn build(is_forced: bool) -> Result<()> {
+    let folder = root().join(GENERATED);
+    let stamp = folder.join("inputs.hash");
+    let inputs = hash_inputs()?;
+    if !is_forced && std::fs::read_to_string(&stamp).is_ok_and(|known| known == inputs) {
+        return Ok(());
+    }
+    install_packages()?;
+    let module = compile()?;
+    run_command(command("node xtask/src/wasm/bundle.mjs").arg(module).arg(&folder))?;
+    std::fs::write(stamp, inputs)?;
+    Ok(())
+}
+
+/// Compiles the module with whatever toolchain there is; where it is.
+fn compile() -> Result<PathBuf> {
+    let target = root().join("target/wasm");
+    let mut cargo = if succeeds(&format!("rustc --print target-libdir --target {TARGET}")) && has_target() {
+        command("cargo rustc")
+    } else {
+        install_debian_toolchain()?;
+        debian_cargo()
+    };
+    cargo.env("CARGO_TARGET_DIR", &target).args(["--locked", "--package", "cossistant-client-wasm", "--lib"]);
+    cargo.args(["--crate-type", "cdylib", "--profile", "wasm", "--target", TARGET]);
+    run_command(cargo.args(["--", STACK]))?;
+    Ok(target.join(TARGET).join("wasm/cossistant_client_wasm.wasm"))
+}
+
+/// Whether the toolchain in use has the standard library for the target.
+fn has_target() -> bool {
+    let Ok(output) = command(&format!("rustc --print target-libdir --target {TARGET}")).output() else {
+        return false;
+    };
+    Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
+}
+
+/// Debian's cargo, away from rustup's.
+///
+/// It builds the standard library too, without the code that tells of a panic: a trap says as much to the
+/// driver, and the code would be a quarter of the module.
+fn debian_cargo() -> Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut cargo = Command::new("/usr/bin/cargo");
+    cargo.current_dir(root()).arg("rustc").env("PATH", format!("/usr/bin:{path}"));
+    // What rustup and the cargo that runs this program set would lead back to them.
+    for name in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+        cargo.env_remove(name);
+    }
+    cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-22");
+    let flags = "-Zunstable-options -Cpanic=immediate-abort";
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
+    cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
+    cargo
+}
+
+fn install_debian_toolchain() -> Result<()> {
+    let is_there = || {
+        let has_web = command("dpkg-query --show").args(DEBIAN_PACKAGES.split_whitespace()).output();
+        has_web.is_ok_and(|output| output.status.success())
+    };
+    if is_there() {
+        return Ok(());
+    }
+    let is_root = command("id -u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
+    if !is_root || !succeeds("apt-get --version") {
+        bail!("the target for browsers is missing; add it with: rustup target add {TARGET}");
+    }
+    say(&format!("installing {DEBIAN_PACKAGES}"));
+    sh("apt-get update -qq")?;
+    let install = format!("apt-get install -qq -y --no-install-recommends {DEBIAN_PACKAGES}");
+    run_command(command(&install).env("DEBIAN_FRONTEND", "noninteractive"))
+        .with_context(|| format!("or add the target with: rustup target add {TARGET}"))
+}
+
+/// A number that changes with any input.
+fn hash_inputs() -> Result<String> {
+    let mut hasher = DefaultHasher::new();
+    for input in INPUTS {
+        hash_path(&root().join(input), &mut hasher)?;
+    }
+    Ok(format!("{:016x}\n", hasher.finish()))
+}
+
+fn hash_path(path: &Path, hasher: &mut DefaultHasher) -> Result<()> {
+    if path.is_dir() {
+        let mut paths = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        paths.sort();
+        // Tests are no part of what is built.
+        paths.retain(|path| !path.ends_with("tests") && !path.ends_with("scenarios"));
+        return paths.iter().try_for_each(|path| hash_path(path, hasher));
+    }
+    path.hash(hasher);
+    std::fs::read(path).with_context(|| format!("reading {}", path.display()))?.hash(hasher);
+    Ok(())
+}

@@ -259,6 +259,8 @@ export interface ReplicaSource {
   stopTyping(conversationId: string): void;
   /** An HTTP request under `/v1`. Rejects with a `RequestError`. */
   request<Answer>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Answer>;
+  /** A new idempotency key. */
+  createId(): string;
   /** The time, in ms since 1970. */
   now(): number;
 }

@@ -1,0 +1,195 @@
+/** All replicas of a client: which there are, and which of them an event is for. */
+
+import type { ServerMessages, SubscriptionConfirmed } from "@cossistant/protocol/types";
+
+import { createConversationStore } from "./conversation.js";
+import { createInboxStore } from "./inbox.js";
+import { createOutbox, type Outbox } from "./outbox.js";
+import { confirmedState, reduceState, UNKNOWN_STATE, type ConversationState } from "./state.js";
+import { acknowledged } from "./timeline.js";
+import type { ConversationStore, DeliveryChange, InboxStore, ReplicaSource } from "./types.js";
+import { createTypingWatch } from "./typing-watch.js";
+
+/** How many stores nobody looks at are kept, each with a page, to be shown at once when somebody comes back. */
+export const IDLE_MAX = 20;
+
+/** A store as the replica feeds it. */
+export interface Member {
+  /** An event of its conversation or website. */
+  receive(event: ServerMessages): void;
+  /** Something changed that it shows but does not keep. */
+  refresh(): void;
+  /** The connection was established. */
+  connected(): void;
+  /** Its channel was confirmed. */
+  confirmed(told: SubscriptionConfirmed): void;
+  /** Events are missing and will not come. */
+  resync(): void;
+  /** The client has ended. */
+  stop(): void;
+}
+
+/** All replicas of one client, which live as long as it does. */
+export interface Replica {
+  /** The client. */
+  readonly source: ReplicaSource;
+  /** Its messages that are not stored. */
+  readonly outbox: Outbox;
+  /** The replica of a conversation; the same object for the same id while anybody uses it. */
+  conversation(this: void, conversationId: string): ConversationStore;
+  /** The replica of a website's conversations; the same object for the same id while anybody uses it. */
+  inbox(this: void, websiteId: string): InboxStore;
+  /** What is known of a subscribed conversation, whoever holds the subscription. */
+  state(conversationId: string): ConversationState | undefined;
+  /** The head with which a channel was confirmed on the present connection. */
+  confirmedHead(channel: string): number | undefined;
+  /** The server's time, in ms since 1970. */
+  serverNow(): number;
+  /** A store is in use until the returned function is called. */
+  join(channel: string, member: Member): () => void;
+  /** Ends all timers and loads, and listens no more. */
+  destroy(this: void): void;
+}
+
+/** Makes the replicas of a client. They listen from now on, so that nothing is missed before the first is asked for. */
+export function createReplica(source: ReplicaSource): Replica {
+  const outbox = createOutbox(source.identity);
+  const states = new Map<string, ConversationState>();
+  const heads = new Map<string, number>();
+  /** By channel; those used last at the end. */
+  const members = new Map<string, Member>();
+  const used = new Set<Member>();
+  const typing = createTypingWatch(source, route);
+  let clockOffset = 0;
+  let self = source.identity();
+
+  function listen(message: ServerMessages): void {
+    typing.see(message);
+    if (message.type === "connection_established") clockOffset = message.serverTime - source.now();
+    else if (message.type === "subscription_confirmed") confirm(message);
+    else route(message);
+  }
+
+  function confirm(told: SubscriptionConfirmed): void {
+    const { channel, head } = told;
+    const member = members.get(channel);
+    heads.set(channel, head);
+    if (isConversation(channel)) states.set(channel, confirmedState(states.get(channel) ?? UNKNOWN_STATE, told));
+    typing.told(told);
+    member?.confirmed(told);
+    member?.refresh();
+  }
+
+  function route(event: ServerMessages): void {
+    if (!("websiteId" in event)) return;
+    if (event.type === "new_message") outbox.settle(event);
+    for (const channel of channelsOf(event)) {
+      const state = states.get(channel);
+      if (state) states.set(channel, reduceState(state, event));
+      members.get(channel)?.receive(event);
+    }
+    members.get(`website:${event.websiteId}`)?.receive(event);
+  }
+
+  /** Which conversations an event is about. One about a visitor is about all of the visitor's. */
+  function channelsOf(event: ServerMessages): readonly string[] {
+    if (!("visitorId" in event) || event.type === "conversation_created") {
+      return "conversationId" in event ? [channelOf(event.conversationId)] : [];
+    }
+    const isTheirs = ({ visitorId }: ConversationState): boolean =>
+      visitorId === event.visitorId || ("previousVisitorId" in event && visitorId === event.previousVisitorId);
+    const channels = [...states].filter(([, state]) => isTheirs(state)).map(([channel]) => channel);
+    const moved = event.type === "visitor_identified" ? (event.conversationIds ?? []).map(channelOf) : [];
+    return [...new Set([...channels, ...moved])];
+  }
+
+  function deliver(change: DeliveryChange): void {
+    const { message } = change;
+    const member = members.get(channelOf(message.conversationId));
+    const identity = source.identity();
+    if (change.type === "sent") {
+      outbox.delete(message.id);
+      if (identity) member?.receive(acknowledged(message, change.ack, identity));
+    } else if (change.type !== "failed") {
+      outbox.set(message, change.type);
+    } else if (change.error.code !== "duplicate_id") {
+      // With that code the other message of the same id goes on.
+      outbox.set(message, "failed", change.error);
+    }
+    member?.refresh();
+  }
+
+  function connect(isConnected: boolean): void {
+    heads.clear();
+    if (!isConnected) return typing.disconnected();
+    const next = source.identity();
+    const isOther = next?.userId !== self?.userId || next?.userType !== self?.userType;
+    self = next;
+    if (isOther) outbox.refresh();
+    // To somebody else things look different, and have other numbers.
+    for (const member of members.values()) {
+      if (isOther) member.resync();
+      else member.connected();
+      member.refresh();
+    }
+  }
+
+  function evict(): void {
+    const idle = [...members].filter(([, member]) => !used.has(member));
+    for (const [channel] of idle.slice(0, -IDLE_MAX)) members.delete(channel);
+    if (used.size === 0) typing.stop();
+  }
+
+  function member<Store extends Member>(channel: string, make: () => Store): Store {
+    // The channel names the kind of store.
+    const store = (members.get(channel) as Store | undefined) ?? make();
+    members.set(channel, store);
+    return store;
+  }
+
+  const endings = [
+    source.onMessage(listen),
+    source.onDelivery(deliver),
+    source.onSubscription((channel, { type }) => {
+      if (type !== "confirmed") heads.delete(channel);
+      if (type === "released" || type === "refused") states.delete(channel);
+      members.get(channel)?.refresh();
+    }),
+    source.onResync((channel) => members.get(channel)?.resync()),
+    source.onConnection(connect),
+  ];
+  for (const { message, isSending } of source.outgoing()) outbox.set(message, isSending ? "sending" : "queued");
+
+  const replica: Replica = {
+    source,
+    outbox,
+    conversation: (id) => member(channelOf(id), () => createConversationStore(replica, id)),
+    inbox: (id) => member(`website:${id}`, () => createInboxStore(replica, id)),
+    state: (id) => states.get(channelOf(id)),
+    confirmedHead: (channel) => heads.get(channel),
+    serverNow: () => source.now() + clockOffset,
+    join(channel, store) {
+      used.add(store);
+      members.delete(channel);
+      members.set(channel, store);
+      return () => {
+        used.delete(store);
+        evict();
+      };
+    },
+    destroy() {
+      for (const end of endings) end();
+      for (const store of members.values()) store.stop();
+      typing.stop();
+    },
+  };
+  return replica;
+}
+
+function channelOf(conversationId: string): string {
+  return `conversation:${conversationId}`;
+}
+
+function isConversation(channel: string): boolean {
+  return channel.startsWith("conversation:");
+}

@@ -97,3 +97,26 @@ export interface WebSocketStats {
 
 /** A message of the server by its `type`. */
 export type ServerMessageOf<Type extends ServerMessages["type"]> = Extract<ServerMessages, { type: Type }>;
+
+/** The state of a client that never connected; also what a server renders. */
+export const DISCONNECTED: ClientSnapshot = Object.freeze({
+  readyState: 3,
+  isConnected: false,
+  isConnecting: false,
+  state: Object.freeze({ type: "disconnected" }),
+  subscriptions: Object.freeze([]),
+  subscriptionStates: Object.freeze({}),
+  queuedMessageCount: 0,
+  isOffline: false,
+  identity: undefined,
+  team: undefined,
+});
+
+/** The counters of a client that never connected. */
+export const NO_STATS: WebSocketStats = Object.freeze({
+  messagesSent: 0,
+  messagesReceived: 0,
+  reconnectAttempts: 0,
+  bytesSent: 0,
+  bytesReceived: 0,
+});

@@ -1,0 +1,187 @@
+/** The client as applications see it. */
+
+import type { ClientMessages } from "@cossistant/protocol/types";
+
+import type { Client } from "./client.js";
+import type { WebSocketConfig } from "./config.js";
+import { createCore, engineConfig, type Core } from "./core.js";
+import { RequestError } from "./errors.js";
+import { clipDraft, encode } from "./frames.js";
+import { createRequests } from "./http.js";
+import { newId } from "./outgoing.js";
+import type { Pass } from "./perform.js";
+import { createReplica } from "./replica/replica.js";
+import type { ReplicaSource } from "./replica/types.js";
+import { NO_STATS, type WebSocketStats } from "./state.js";
+import { createSampledStore } from "./store.js";
+
+/** The answer to `POST /v1/visitors`. */
+interface Admission {
+  readonly token: string;
+}
+
+/** Makes a client. It does nothing, and needs neither a page nor a network, until it is connected or retained. */
+export function createClient(config: WebSocketConfig = {}): Client {
+  const core = createCore({ ...config }, () => {
+    core.status.change();
+    stats.touch();
+  });
+  const { connection, events, lifetime, outgoing, pings, session, status, wishes } = core;
+  const stats = createSampledStore(NO_STATS, () => readStats(core));
+  const request = createRequests(core.credentials);
+  const replica = createReplica(createSource(core, request));
+  const handle = wishes.createHandle();
+
+  const typing = (type: "typingStart" | "typingStop") => (conversationId: string) =>
+    void session.input({ type, conversationId });
+  const startTyping = typing("typingStart");
+  const stopTyping = typing("typingStop");
+  const sendTypingProgress = (conversationId: string, content: string) =>
+    void session.input({ type: "typingProgress", conversationId, text: clipDraft(content) });
+
+  return {
+    connect: lifetime.connect,
+    disconnect: lifetime.disconnect,
+    retain: lifetime.retain,
+    subscribe: status.subscribe,
+    getSnapshot: status.get,
+    subscribeStats: stats.subscribe,
+    getStats: stats.get,
+    addHandlers: events.add,
+    on: events.on,
+    ...handle,
+    createHandle: wishes.createHandle,
+    sendChatMessage: (conversationId, content, metadata, options) =>
+      outgoing.send(conversationId, content, { ...options, metadata }),
+    startTyping,
+    stopTyping,
+    sendTypingProgress,
+    sendMessage(message) {
+      switch (message.type) {
+        case "send_message":
+          return void outgoing.send(message.conversationId, message.content, message);
+        case "subscribe_conversation":
+          return handle.subscribeToConversation(message.conversationId);
+        case "subscribe_website":
+          return handle.subscribeToWebsite(message.websiteId);
+        case "unsubscribe_conversation":
+          return handle.unsubscribeFromConversation(message.conversationId);
+        case "unsubscribe_website":
+          return handle.unsubscribeFromWebsite(message.websiteId);
+        case "typing_start":
+          return startTyping(message.conversationId);
+        case "typing_stop":
+          return stopTyping(message.conversationId);
+        case "typing_progress":
+          return sendTypingProgress(message.conversationId, message.content);
+        case "ping":
+        case "authenticate":
+        case "mark_seen":
+        case "viewing_start":
+        case "viewing_stop":
+        case "agent_activity":
+          passMessage(core, message);
+      }
+    },
+    ping: pings.ping,
+    getWebSocket: connection.socket,
+    async identify(identityToken) {
+      const { credentials } = core;
+      if (!credentials.isVisitor()) throw new RequestError(403, "forbidden", undefined, "only a visitor can be identified");
+      const { publicKey } = core.choices.config;
+      const body = { publicKey, visitorToken: credentials.token(), identityToken };
+      const { token } = await request<Admission>("POST", "/v1/visitors", body);
+      credentials.keep(token);
+      if (lifetime.isWanted()) session.input({ type: "disconnect" }, { type: "connect" });
+    },
+    request,
+    configure(next) {
+      const { choices } = core;
+      choices.config = { ...next, ...destination(choices.config, next) };
+      session.input({ type: "configure", config: engineConfig(core) });
+    },
+    getQueuedMessages: () => outgoing.list().map(({ message, isSending }) => ({ ...message, isSending })),
+    conversation: replica.conversation,
+    inbox: replica.inbox,
+    destroy: () => destroy(core, replica.destroy),
+  };
+}
+
+/** The choices that decide where and how to connect stay as they were. */
+function destination(present: WebSocketConfig, next: WebSocketConfig): WebSocketConfig {
+  const { url, protocols, headers, publicKey, visitorTokenStore, shareAcrossTabs, persistQueue, getToken } = present;
+  return {
+    url,
+    protocols,
+    headers,
+    publicKey,
+    visitorTokenStore,
+    shareAcrossTabs,
+    persistQueue,
+    getToken: getToken && (next.getToken ?? getToken),
+  };
+}
+
+function passMessage(core: Core, message: ClientMessages): boolean {
+  const judged = encode(message);
+  if (!judged.ok) {
+    core.log("not sent", message.type, judged.fault);
+    return false;
+  }
+  const pass: Pass = { type: "pass", text: judged.text, isSent: false };
+  // Behind what is being handled it has yet to come to its turn; then the present state is the best that is known.
+  return core.session.input(pass) && (pass.isSent || (core.session.isHandling() && core.status.get().isConnected));
+}
+
+function readStats({ session, clock, connection }: Core): WebSocketStats {
+  const counts = session.stats();
+  const { connectedAt, lastError, lastErrorAt, latency } = counts;
+  return {
+    connectTime: connectedAt === undefined ? undefined : clock.toWall(connectedAt),
+    messagesSent: counts.messagesSent,
+    messagesReceived: counts.messagesReceived,
+    reconnectAttempts: counts.reconnectAttempts,
+    lastError,
+    lastErrorTime: lastErrorAt === undefined ? undefined : clock.toWall(lastErrorAt),
+    latencyMs: latency,
+    bytesSent: connection.bytes.sent,
+    bytesReceived: connection.bytes.received,
+  };
+}
+
+function createSource(core: Core, request: ReplicaSource["request"]): ReplicaSource {
+  const { heard, outgoing, session, status, wishes } = core;
+  return {
+    onMessage: heard.messages.add,
+    onDelivery: heard.deliveries.add,
+    onSubscription: heard.subscriptions.add,
+    onResync: heard.resyncs.add,
+    onConnection: status.connection.add,
+    identity: () => status.get().identity,
+    outgoing: outgoing.list,
+    subscriptionState: wishes.state,
+    hold: wishes.hold,
+    send: outgoing.send,
+    pass({ type, conversationId, seq = 0 }) {
+      return passMessage(core, type === "mark_seen" ? { type, conversationId, seq } : { type, conversationId });
+    },
+    typing: (conversationId, text) =>
+      void session.input({ type: "typingProgress", conversationId, text: clipDraft(text) }),
+    stopTyping: (conversationId) => void session.input({ type: "typingStop", conversationId }),
+    request,
+    createId: newId,
+    now: Date.now,
+  };
+}
+
+function destroy(core: Core, endReplica: () => void): void {
+  if (core.isDestroyed) return;
+  core.lifetime.disconnect();
+  core.isDestroyed = true;
+  core.rooms.end();
+  core.session.end();
+  core.connection.close(1000);
+  for (const { message } of core.outgoing.list()) core.outgoing.failed(message.id, "not_connected");
+  core.pings.failed();
+  endReplica();
+}

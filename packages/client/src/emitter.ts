@@ -1,0 +1,40 @@
+/** Calling others without being harmed by them. */
+
+/** Calls a function of the application. What it throws is reported as unhandled and disturbs nobody else. */
+export function callSafely<Args extends unknown[]>(call: (...args: Args) => unknown, ...args: Args): void {
+  try {
+    call(...args);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+/** A list of listeners. */
+export interface Emitter<Args extends unknown[]> {
+  /** Adds a listener; returns what removes it. The same function may be added twice. */
+  readonly add: (listener: (...args: Args) => void) => () => void;
+  /** Calls those that are there now, in the order in which they came. */
+  readonly emit: (...args: Args) => void;
+  /** Whether there is nobody. */
+  readonly isEmpty: () => boolean;
+}
+
+/** Makes an empty list. */
+export function createEmitter<Args extends unknown[]>(): Emitter<Args> {
+  let listeners: readonly { readonly listener: (...args: Args) => void }[] = [];
+  return {
+    add(listener) {
+      const entry = { listener };
+      listeners = [...listeners, entry];
+      return () => {
+        listeners = listeners.filter((other) => other !== entry);
+      };
+    },
+    emit(...args) {
+      for (const { listener } of listeners) callSafely(listener, ...args);
+    },
+    isEmpty: () => listeners.length === 0,
+  };
+}

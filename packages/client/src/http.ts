@@ -1,0 +1,75 @@
+/** Requests under `/v1`. */
+
+import type { Credentials } from "./credentials.js";
+import { RequestError } from "./errors.js";
+
+/** How long the server may take, in ms. */
+const TIMEOUT = 15_000;
+
+/** The parts of a problem (RFC 9457) that are read. */
+interface Problem {
+  code?: string;
+  title?: string;
+  detail?: string;
+  retryAfter?: number;
+}
+
+/** Makes requests with these credentials. See `Client.request`. */
+export function createRequests(credentials: Credentials) {
+  const send = async (method: string, path: string, body: unknown, signal: AbortSignal): Promise<Response> => {
+    const token = credentials.token();
+    return fetch(credentials.httpBase() + path, {
+      method,
+      signal,
+      headers: {
+        ...(token && { Authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { "Content-Type": "application/json" }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+  };
+
+  return async function request<Answer>(
+    method: string,
+    path: string,
+    body?: unknown,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    const timer = setTimeout(abort, TIMEOUT);
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted) abort();
+    try {
+      const before = credentials.token();
+      let response = await send(method, path, body, controller.signal);
+      // A token may have expired since it was got; a source gives another one. A visitor's is judged by the connection.
+      if (response.status === 401 && !credentials.isVisitor() && credentials.hasTokenSource()) {
+        if (credentials.token() === before) await credentials.ask(true);
+        if (credentials.token() !== before) response = await send(method, path, body, controller.signal);
+      }
+      const text = await response.text();
+      if (!response.ok) throw refusal(response.status, text);
+      // What the answer is like is the caller's knowledge.
+      return (text === "" ? undefined : JSON.parse(text)) as Answer;
+    } catch (error) {
+      if (error instanceof RequestError) throw error;
+      throw new RequestError(0, "unavailable", undefined, "the request had no answer");
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    }
+  };
+}
+
+function refusal(status: number, text: string): RequestError {
+  let problem: Problem = {};
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === "object" && parsed) problem = parsed;
+  } catch {
+    // Something between us and the server answered; its status says what there is to say.
+  }
+  const code = problem.code ?? (status < 500 ? "invalid_message" : "unavailable");
+  return new RequestError(status, code, problem.retryAfter, problem.detail ?? problem.title);
+}

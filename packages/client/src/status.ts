@@ -1,0 +1,67 @@
+/** Where the client stands, for those who look and those who listen. */
+
+import { createEmitter, type Emitter } from "./emitter.js";
+import type { EngineState } from "./engine/types.js";
+import type { Events } from "./events.js";
+import { DISCONNECTED, type ClientSnapshot, type ConnectionState } from "./state.js";
+import { createStore, type Store } from "./store.js";
+
+/** The parts of a snapshot that others keep. */
+export type Counts = Pick<ClientSnapshot, "subscriptions" | "subscriptionStates" | "queuedMessageCount">;
+
+/** The snapshot of a client. */
+export interface Status extends Store<ClientSnapshot> {
+  /** Takes what changed, and what others keep as it is now; tells whoever is concerned. */
+  change(patch?: Partial<ClientSnapshot>): void;
+  /** The connection is in another state. */
+  enter(state: ConnectionState): void;
+  /** Told when the connection is established, or gone. */
+  readonly connection: Emitter<[isConnected: boolean]>;
+}
+
+/** Makes the snapshot of a client that never connected. */
+export function createStatus(events: Events, counts: () => Counts): Status {
+  const store = createStore(DISCONNECTED);
+  const connection = createEmitter<[boolean]>();
+  const change = (patch: Partial<ClientSnapshot> = {}) => {
+    const before = store.get();
+    store.update({ ...before, ...counts(), ...patch });
+    const { state, isConnected } = store.get();
+    if (state !== before.state) events.tell("onStateChange", state);
+    if (isConnected === before.isConnected) return;
+    connection.emit(isConnected);
+    if (isConnected) events.tell("onOpen", new Event("open"));
+  };
+  return {
+    get: store.get,
+    subscribe: store.subscribe,
+    change,
+    enter(state) {
+      const isConnected = state.type === "connected";
+      change({
+        state,
+        isConnected,
+        isConnecting: state.type === "connecting" || state.type === "waiting",
+        readyState: isConnected ? 1 : state.type === "connecting" ? 0 : 3,
+      });
+    },
+    connection,
+  };
+}
+
+/** The engine's state in the words of applications. */
+export function toConnectionState(state: EngineState, toWall: (at: number) => number): ConnectionState {
+  switch (state.type) {
+    case "waiting":
+      return { type: "waiting", attempt: state.attempt, retryAt: toWall(state.until) };
+    case "stopped": {
+      const { reason } = state;
+      if (reason.type === "close") return { type: "stopped", reason: "close", code: reason.code };
+      return { type: "stopped", reason: reason.type === "exhausted" ? "exhausted" : "token_denied" };
+    }
+    case "connected":
+    case "connecting":
+    case "disconnected":
+      return { type: state.type };
+  }
+}

@@ -1,0 +1,108 @@
+/** Values that are read at any time and told of when they change. */
+
+import { createEmitter } from "./emitter.js";
+
+/** The shortest time between two changes of the counters, in ms. */
+export const STATS_INTERVAL = 250;
+
+/** A frozen value with listeners. */
+export interface Store<Value> {
+  /** The present value: the same object until a field changes. */
+  readonly get: () => Value;
+  /** Calls back after a change. */
+  readonly subscribe: (listener: () => void) => () => void;
+}
+
+/** The old value if no field differs. Equal parts one level down keep their identity, too. */
+export function merge<Value extends object>(old: Value, next: Value): Value {
+  let isSame = Object.keys(old).length === Object.keys(next).length;
+  const merged: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(next)) {
+    const before: unknown = old[name as keyof Value];
+    merged[name] = isShallowEqual(before, field) ? before : field;
+    isSame &&= Object.is(merged[name], before);
+  }
+  // It has the fields of `next`, each equal to it.
+  return isSame ? old : Object.freeze(merged as Value);
+}
+
+function isShallowEqual(one: unknown, other: unknown): boolean {
+  if (Object.is(one, other)) return true;
+  if (typeof one !== "object" || typeof other !== "object" || !one || !other) return false;
+  const fields = Object.entries(one);
+  return (
+    Array.isArray(one) === Array.isArray(other) &&
+    fields.length === Object.keys(other).length &&
+    fields.every(([name, field]) => Object.hasOwn(other, name) && Object.is(field, Reflect.get(other, name)))
+  );
+}
+
+/** A store of what changes seldom: listeners are called at most once a microtask. */
+export function createStore<Value extends object>(
+  initial: Value,
+): Store<Value> & { readonly update: (next: Value) => void } {
+  let value = initial;
+  let isTelling = false;
+  const listeners = createEmitter<[]>();
+  return {
+    get: () => value,
+    subscribe: listeners.add,
+    update(next) {
+      const before = value;
+      value = merge(value, next);
+      if (value === before || isTelling) return;
+      isTelling = true;
+      queueMicrotask(() => {
+        isTelling = false;
+        listeners.emit();
+      });
+    },
+  };
+}
+
+/**
+ * A store of what changes all the time. While anybody listens, it changes at most every `STATS_INTERVAL`; while nobody
+ * does, it is up to date whenever it is read, and costs nothing else.
+ */
+export function createSampledStore<Value extends object>(
+  initial: Value,
+  read: () => Value,
+): Store<Value> & { readonly touch: () => void } {
+  let value = initial;
+  let listening = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const listeners = createEmitter<[]>();
+  const refresh = () => {
+    const before = value;
+    value = merge(value, read());
+    return value !== before;
+  };
+  return {
+    get() {
+      if (!listening) refresh();
+      return value;
+    },
+    subscribe(listener) {
+      const remove = listeners.add(listener);
+      listening += 1;
+      let isRemoved = false;
+      return () => {
+        if (isRemoved) return;
+        isRemoved = true;
+        remove();
+        listening -= 1;
+        if (!listening) {
+          clearTimeout(timer);
+          timer = undefined;
+        }
+      };
+    },
+    touch() {
+      if (!listening || timer !== undefined) return;
+      timer = setTimeout(() => {
+        timer = undefined;
+        if (refresh()) listeners.emit();
+      }, STATS_INTERVAL);
+    },
+  };
+}

@@ -1,0 +1,114 @@
+/** Wishes for channels: who holds them, and where they stand. */
+
+import type { ClientHandle } from "./client.js";
+import type { EngineInput, SubscriptionState } from "./engine/types.js";
+import { channelMessage, encode } from "./frames.js";
+
+/** A wish lives as long as somebody holds it. */
+interface Wish {
+  state: SubscriptionState;
+  readonly holders: Set<number>;
+}
+
+/** All wishes of a client, in the order in which they were made. */
+export interface Wishes {
+  /** A holder of its own. */
+  createHandle(): ClientHandle;
+  /** Wishes for a channel until the returned function is called. */
+  hold(channel: string): () => void;
+  /** Takes what the engine says of a channel; whether that is news. */
+  changed(channel: string, state: SubscriptionState): boolean;
+  /** Where a wish stands. */
+  state(channel: string): SubscriptionState | undefined;
+  /** The confirmed ones, and all states. */
+  snapshot(): { subscriptions: readonly string[]; subscriptionStates: Readonly<Record<string, SubscriptionState>> };
+  /** What a new engine must be told. */
+  replay(): EngineInput[];
+}
+
+/** Makes an empty list. `tell` hears of changes that the engine does not tell. */
+export function createWishes(
+  input: (input: EngineInput) => void,
+  tell: (channel: string, state: SubscriptionState) => void,
+): Wishes {
+  const wishes = new Map<string, Wish>();
+  let holders = 0;
+  let cached: ReturnType<Wishes["snapshot"]> | undefined;
+
+  const changed = (channel: string, state: SubscriptionState) => {
+    const wish = wishes.get(channel);
+    if (!wish || isEqual(wish.state, state)) return false;
+    // Somebody may hold it again by the time that the engine has let go of it.
+    if (state.type === "released" && wish.holders.size) return false;
+    wish.state = state;
+    if (state.type === "released") wishes.delete(channel);
+    cached = undefined;
+    return true;
+  };
+
+  const hold = (channel: string, holder: number) => {
+    const wish = wishes.get(channel) ?? { state: { type: "released" }, holders: new Set() };
+    wishes.set(channel, wish);
+    wish.holders.add(holder);
+    // The server cannot name what it would refuse here, and closes on those who ask for such things often.
+    const isValid = encode(channelMessage("subscribe", channel)).ok;
+    if (wish.state.type === "released" || !isValid) {
+      const state: SubscriptionState = isValid ? { type: "pending" } : { type: "refused", code: "invalid_message" };
+      if (changed(channel, state)) tell(channel, state);
+    }
+    if (isValid) input({ type: "subscribe", channel, holder });
+  };
+
+  const release = (channel: string, holder: number) => {
+    const wish = wishes.get(channel);
+    if (!wish?.holders.delete(holder)) return;
+    if (!wish.holders.size) {
+      const state: SubscriptionState = { type: "released" };
+      if (changed(channel, state)) tell(channel, state);
+    }
+    input({ type: "unsubscribe", channel, holder });
+  };
+
+  return {
+    createHandle() {
+      const holder = ++holders;
+      return {
+        subscribeToConversation: (id) => hold(`conversation:${id}`, holder),
+        subscribeToWebsite: (id) => hold(`website:${id}`, holder),
+        unsubscribeFromConversation: (id) => release(`conversation:${id}`, holder),
+        unsubscribeFromWebsite: (id) => release(`website:${id}`, holder),
+        release() {
+          for (const channel of [...wishes.keys()]) release(channel, holder);
+        },
+      };
+    },
+    hold(channel) {
+      const holder = ++holders;
+      hold(channel, holder);
+      return () => release(channel, holder);
+    },
+    changed,
+    state: (channel) => wishes.get(channel)?.state,
+    snapshot() {
+      if (!cached) {
+        const states = [...wishes].map(([channel, { state }]) => [channel, state] as const);
+        const confirmed = states.filter(([, { type }]) => type === "confirmed").map(([channel]) => channel);
+        cached = {
+          subscriptions: Object.freeze(confirmed),
+          subscriptionStates: Object.freeze(Object.fromEntries(states)),
+        };
+      }
+      return cached;
+    },
+    replay: () =>
+      [...wishes]
+        .filter(([, { state }]) => !isEqual(state, { type: "refused", code: "invalid_message" }))
+        .flatMap(([channel, wish]) =>
+          [...wish.holders].map((holder): EngineInput => ({ type: "subscribe", channel, holder })),
+        ),
+  };
+}
+
+function isEqual(one: SubscriptionState, other: SubscriptionState): boolean {
+  return one.type === other.type && (one.type !== "refused" || other.type !== "refused" || one.code === other.code);
+}

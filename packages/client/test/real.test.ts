@@ -1,0 +1,41 @@
+/** The client against the real server. */
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { createClient, type Client, type WebSocketConfig } from "../src/index.js";
+import { startReal, type RealServer } from "./support/real.js";
+import { until } from "./support/wait.js";
+
+let server: RealServer;
+beforeAll(async () => {
+  server = await startReal();
+});
+afterAll(() => server.stop());
+
+const connect = (config: WebSocketConfig): Client => {
+  const client = createClient({ url: server.wsUrl, visitorTokenStore: "memory", ...config });
+  client.connect();
+  return client;
+};
+
+describe("with the real server", () => {
+  test("a visitor and a user talk", async () => {
+    const visitor = connect({ publicKey: "pk_dev" });
+    const user = connect({ getToken: () => server.token("user", "grace") });
+    const heard: string[] = [];
+    user.on("new_message", ({ content }) => heard.push(content?.text ?? ""));
+    user.subscribeToWebsite("website-123");
+    await until("the website is confirmed", () => user.getSnapshot().subscriptions.length);
+    const acks = ["one", "two", "three"].map((text) => visitor.sendChatMessage("real-1", { text }));
+    expect((await Promise.all(acks)).map(({ seq }) => seq)).toEqual([2, 3, 4]);
+    await until("all are heard", () => heard.length === 3);
+    expect(heard).toEqual(["one", "two", "three"]);
+    const { conversations } = await user.request<{ conversations: unknown[] }>(
+      "GET",
+      "/v1/websites/website-123/conversations",
+    );
+    expect(conversations).toHaveLength(1);
+    visitor.destroy();
+    user.destroy();
+  });
+});

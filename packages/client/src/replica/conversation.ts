@@ -1,13 +1,25 @@
 /** The replica of one conversation: the reducers, fed by events and pages. */
 
-import type { MessageContent, MessageUpdated, NewMessage, ServerMessages } from "@cossistant/protocol/types";
+import type { MessageContent, MessageUpdated, NewMessage } from "@cossistant/protocol/types";
 
-import type { RequestError, SendError } from "../errors.js";
+import type { SendError } from "../errors.js";
 import { createCell } from "./cell.js";
-import { startLoad, remember, type Load } from "./loading.js";
+import { createLoader, FIRST, FURTHER } from "./loading.js";
+import type { Unsent } from "./outbox.js";
 import type { Member, Replica } from "./replica.js";
 import { UNKNOWN_STATE } from "./state.js";
-import * as timelines from "./timeline.js";
+import {
+  isOwn,
+  shown,
+  trimmed,
+  withMessage,
+  withNewestPage,
+  withOlderPage,
+  withUpdate,
+  withVisitor,
+  type MessagePage,
+  type Timeline,
+} from "./timeline.js";
 import type { ConversationMessage, ConversationSnapshot, ConversationStore, OutgoingMessage } from "./types.js";
 
 /** How many messages a page has, unless more were shown. */
@@ -23,21 +35,17 @@ export const MAX_MESSAGES = 500;
 type MessageEvent = NewMessage | MessageUpdated;
 
 /** Codes after which the same id would be refused again. */
-const SPENT_ID = new Set(["conflict", "invalid_message", "duplicate_id"]);
+const SPENT_ID = ["conflict", "invalid_message", "duplicate_id"];
 
 /** Makes the replica of a conversation. Prefer `replica.conversation(id)`, which gives the one that is there. */
 export function createConversationStore(replica: Replica, conversationId: string): ConversationStore & Member {
   const { source, outbox } = replica;
   const channel = `conversation:${conversationId}`;
   const path = `/v1/conversations/${encodeURIComponent(conversationId)}`;
-  const show = (message: NewMessage) => timelines.shown(message, source.identity(), outbox.keyOf);
 
-  let timeline = timelines.EMPTY_TIMELINE;
+  let timeline: Timeline = { messages: [], hasMore: false };
   let limit = MAX_MESSAGES;
-  let list: readonly ConversationMessage[] = timeline.messages;
-  let newest: Load<MessageEvent> | undefined;
-  let older: (Load<MessageEvent> & { readonly end: Promise<void>; finish(): void }) | undefined;
-  let error: RequestError | undefined;
+  let messages: readonly ConversationMessage[] = [];
   /** Whether there is a page to show, and whether all events since it have come or will come. */
   let hasPage = false;
   let isCurrent = false;
@@ -49,60 +57,47 @@ export function createConversationStore(replica: Replica, conversationId: string
   let mark = 0;
 
   const cell = createCell<ConversationSnapshot>(make, begin);
+  const loader = createLoader<MessageEvent>(source, cell.changed);
+  const show = (message: NewMessage) => shown(message, source.identity(), outbox.keyOf);
+  const newestSeq = (): number => timeline.messages.at(-1)?.seq ?? 0;
 
   function make(): ConversationSnapshot {
-    const { head: _, ...state } = replica.state(conversationId) ?? UNKNOWN_STATE;
-    const next = [...timeline.messages, ...outbox.of(conversationId).map(({ shown }) => shown)];
-    const isChanged = next.length !== list.length || next.some((message, i) => message !== list[i]);
-    if (isChanged) list = Object.freeze(next);
+    const { head: _, ...state } = replica.state(channel) ?? UNKNOWN_STATE;
+    const next = [...timeline.messages, ...outbox.of(conversationId).map((unsent) => unsent.shown)];
+    const isSame = next.length === messages.length && next.every((message, i) => message === messages[i]);
+    if (!isSame) messages = Object.freeze(next);
+    const read = Math.max(mark, ownMark());
+    const isUnread = ({ seq = 0, isOwn, isDeleted }: ConversationMessage): boolean => seq > read && !isOwn && !isDeleted;
     return {
       ...state,
       conversationId,
       subscription: source.subscriptionState(channel),
-      isLoading: newest !== undefined || (!hasPage && !error),
-      error,
-      messages: list,
+      isLoading: loader.running(FIRST) !== undefined || (!hasPage && !loader.error),
+      error: loader.error,
+      messages,
       hasMore: timeline.hasMore,
-      isLoadingMore: older !== undefined,
-      unreadCount: countUnread(),
+      isLoadingMore: loader.running(FURTHER) !== undefined,
+      unreadCount: messages.filter(isUnread).length,
     };
   }
 
-  function countUnread(): number {
-    const read = Math.max(mark, ownMark());
-    let count = 0;
-    for (let at = timeline.messages.length - 1; at >= 0; at -= 1) {
-      const message = timeline.messages[at];
-      if (!message || message.seq <= read) break;
-      if (!message.isOwn && !message.isDeleted) count += 1;
-    }
-    return count;
-  }
-
   function ownMark(): number {
-    const self = source.identity();
-    const seen = replica.state(conversationId)?.seen ?? [];
-    const own = seen.find(({ userId, userType }) => timelines.isOwn(self, { senderId: userId, senderType: userType }));
-    return own?.lastSeenSeq ?? 0;
+    const { seen } = replica.state(channel) ?? UNKNOWN_STATE;
+    return seen.find(({ userId, userType }) => isOwn(source.identity(), userType, userId))?.lastSeenSeq ?? 0;
   }
 
   function begin(): () => void {
     isActive = true;
     const leave = replica.join(channel, store);
-    const release = source.hold(channel);
     loadUnlessCurrent();
     return () => {
-      isActive = false;
-      if (isViewing) setViewing(false);
-      newest?.abort();
-      older?.finish();
-      newest = undefined;
+      if (isViewing) store.setViewing(false);
+      loader.abort();
       // What happens from now on is not seen; until somebody comes back the newest page is kept, to be shown at once.
-      isCurrent = false;
+      isActive = isCurrent = false;
       pageHead = 0;
-      timeline = timelines.trimmed(timeline, PAGE);
+      timeline = trimmed(timeline, PAGE);
       limit = MAX_MESSAGES;
-      release();
       leave();
       cell.changed();
     };
@@ -110,46 +105,33 @@ export function createConversationStore(replica: Replica, conversationId: string
 
   /** Loads if need be. Before it is known who one is, nothing could be shown rightly, and a visitor has no token. */
   function loadUnlessCurrent(): void {
-    if (isActive && !isCurrent && !newest && source.identity()) load();
+    if (isActive && !isCurrent && !loader.running(FIRST) && source.identity()) load();
   }
 
   function load(): void {
-    newest?.abort();
-    older?.finish();
+    if (!isActive) return;
     isCurrent = false;
     const wasConfirmed = replica.confirmedHead(channel) !== undefined;
     const size = Math.min(MAX_PAGE, Math.max(PAGE, timeline.messages.length));
-    newest = startLoad<timelines.MessagePage, MessageEvent>(
-      source,
-      (request) => request(`${path}/messages?limit=${size}`),
-      {
-        done(answer, events) {
-          newest = undefined;
-          error = undefined;
-          take(answer, events, wasConfirmed);
-        },
-        failed(failure, isFinal) {
-          if (isFinal) newest = undefined;
+    loader.abort();
+    void loader.run<MessagePage>(
+      FIRST,
+      (request) =>
+        request<MessagePage>(`${path}/messages?limit=${size}`).catch((failure) => {
           // A visitor's conversation begins with the first message or subscription.
-          const isUnborn = failure.status === 404 && source.identity()?.userType === "visitor";
-          if (isUnborn) return take({ messages: [], hasMore: false }, [], wasConfirmed);
-          error = failure;
-          cell.changed();
-        },
+          if (failure.status !== 404 || source.identity()?.userType !== "visitor") throw failure;
+          return { messages: [], hasMore: false };
+        }),
+      (page, events) => {
+        timeline = withNewestPage(timeline, page, show);
+        page.messages.forEach(outbox.settle);
+        hasPage = true;
+        isCurrent = wasConfirmed;
+        pageHead = newestSeq();
+        events.forEach(apply);
+        settlePage();
       },
     );
-    cell.changed();
-  }
-
-  function take(answer: timelines.MessagePage, events: readonly MessageEvent[], wasConfirmed: boolean): void {
-    timeline = timelines.withNewestPage(timeline, answer, show);
-    answer.messages.forEach(outbox.settle);
-    hasPage = true;
-    isCurrent = wasConfirmed;
-    pageHead = answer.messages.at(-1)?.seq ?? 0;
-    events.forEach(apply);
-    settlePage();
-    cell.changed();
   }
 
   /**
@@ -164,146 +146,113 @@ export function createConversationStore(replica: Replica, conversationId: string
   }
 
   function apply(event: MessageEvent): void {
-    timeline =
-      event.type === "new_message"
-        ? timelines.withMessage(timeline, show(event), limit)
-        : timelines.withUpdate(timeline, event);
+    const next = event.type === "new_message" ? withMessage(timeline, show(event)) : withUpdate(timeline, event);
+    timeline = trimmed(next, limit);
   }
 
-  function happened(event: MessageEvent): void {
-    remember([newest, older], event);
-    apply(event);
-  }
-
-  function loadMore(): Promise<void> {
-    const first = timeline.messages[0];
-    if (older) return older.end;
-    if (!isActive || !timeline.hasMore || !first) return Promise.resolve();
-    let resolve = (): void => undefined;
-    const end = new Promise<void>((done) => (resolve = done));
-    const loading = startLoad<timelines.MessagePage, MessageEvent>(
-      source,
-      (request) => request(`${path}/messages?before=${first.seq}&limit=${PAGE}`),
-      {
-        done(answer, events) {
-          timeline = timelines.withOlderPage(timeline, answer, show);
-          limit = Math.max(limit, timeline.messages.length + PAGE);
-          events.forEach(apply);
-          error = undefined;
-          finish();
-        },
-        failed(failure, isFinal) {
-          error = failure;
-          if (isFinal) finish();
-          cell.changed();
-        },
-      },
-    );
-    const finish = (): void => {
-      loading.abort();
-      older = undefined;
-      resolve();
-      cell.changed();
-    };
-    older = { ...loading, end, finish };
-    cell.changed();
-    return end;
+  function failedBy(key: string): Unsent | undefined {
+    return outbox.of(conversationId).find(({ shown }) => shown.key === key && shown.delivery === "failed");
   }
 
   function post(message: OutgoingMessage) {
     outbox.set(message, "queued");
     cell.changed();
-    const { id, content, metadata, visibility } = message;
-    const options = { id, ...(metadata && { metadata }), ...(visibility && { visibility }) };
-    const answer = source.send(conversationId, content, options);
-    // Those who ignore the answer see the failure in the list. A refusal that was not told otherwise is kept here.
+    const answer = source.send(conversationId, message.content, message);
+    // Who ignores the answer sees the failure in the list.
     answer.catch((failure: SendError) => {
-      const entry = outbox.of(conversationId).find((other) => other.message.id === id);
-      if (entry && entry.delivery !== "failed" && failure.code !== "duplicate_id") outbox.set(message, "failed", failure);
+      const entry = outbox.of(conversationId).find((unsent) => unsent.message.id === message.id);
+      if (entry && failure.code !== "duplicate_id") outbox.set(message, "failed", failure);
       cell.changed();
     });
     return answer;
   }
 
-  function failedBy(key: string) {
-    return outbox.of(conversationId).find(({ shown, delivery }) => shown.key === key && delivery === "failed");
-  }
-
-  function setViewing(next: boolean): void {
-    isViewing = next;
-    source.pass({ type: next ? "viewing_start" : "viewing_stop", conversationId });
-  }
-
   const store: ConversationStore & Member = {
-    subscribe: cell.subscribe,
-    getSnapshot: cell.getSnapshot,
-    loadMore,
-    setViewing,
-    send(content, options = {}) {
-      const text: MessageContent = typeof content === "string" ? { text: content } : content;
-      const { id = source.createId(), metadata, visibility } = options;
-      const message = { id, conversationId, content: text, queuedAt: source.now(), metadata, visibility };
-      return post(message);
+    ...cell,
+    loadMore() {
+      const [oldest] = timeline.messages;
+      const running = loader.running(FURTHER) ?? loader.running(FIRST);
+      if (running || !isActive || !timeline.hasMore || !oldest) return running ?? Promise.resolve();
+      return loader.run<MessagePage>(
+        FURTHER,
+        (request) => request(`${path}/messages?before=${oldest.seq}&limit=${PAGE}`),
+        (page, events) => {
+          timeline = withOlderPage(timeline, page, show);
+          limit = Math.max(limit, timeline.messages.length + PAGE);
+          events.forEach(apply);
+        },
+      );
+    },
+    send(content, { id = source.createId(), metadata, visibility } = {}) {
+      const said: MessageContent = typeof content === "string" ? { text: content } : content;
+      return post({
+        id,
+        conversationId,
+        content: said,
+        queuedAt: source.now(),
+        ...(metadata && { metadata }),
+        ...(visibility && { visibility }),
+      });
     },
     retry(key) {
-      const entry = failedBy(key);
-      if (!entry) return;
-      const { message } = entry;
-      const isSpent = SPENT_ID.has(entry.error?.code ?? "");
-      const id = isSpent ? source.createId() : message.id;
-      outbox.delete(message.id);
-      if (isSpent) outbox.rename(message.id, id);
-      void post({ ...message, id, queuedAt: source.now() });
+      const failed = failedBy(key);
+      if (!failed) return;
+      const { id } = failed.message;
+      const isSpent = SPENT_ID.includes(failed.shown.error?.code ?? "");
+      const nextId = isSpent ? source.createId() : id;
+      outbox.delete(id);
+      if (isSpent) outbox.rename(id, nextId);
+      void post({ ...failed.message, id: nextId, queuedAt: source.now() });
     },
     discard(key) {
-      const entry = failedBy(key);
-      if (entry) outbox.delete(entry.message.id);
+      const failed = failedBy(key);
+      if (failed) outbox.delete(failed.message.id);
       cell.changed();
     },
     setTyping(text) {
       source.typing(conversationId, text);
-      if (text === "") source.stopTyping(conversationId);
+      if (!text) source.stopTyping(conversationId);
     },
     stopTyping: () => source.stopTyping(conversationId),
-    markSeen(seq = timeline.messages.at(-1)?.seq ?? 0) {
+    markSeen(seq = newestSeq()) {
       if (seq <= Math.max(mark, ownMark())) return;
       mark = seq;
       source.pass({ type: "mark_seen", conversationId, seq });
       cell.changed();
     },
+    setViewing(next) {
+      isViewing = next;
+      source.pass({ type: next ? "viewing_start" : "viewing_stop", conversationId });
+    },
     async edit(messageId, content) {
-      const answer = await source.request<NewMessage>("PATCH", `${path}/messages/${messageId}`, { content });
-      happened(answer);
-      cell.changed();
+      store.receive(await source.request<NewMessage>("PATCH", `${path}/messages/${messageId}`, { content }));
     },
     remove: (messageId) => source.request("DELETE", `${path}/messages/${messageId}`),
     update: async (changes) => void (await source.request("PATCH", path, changes)),
 
-    receive(event: ServerMessages) {
-      if (event.type === "new_message" || event.type === "message_updated") happened(event);
-      if (event.type === "visitor_identified") timeline = timelines.withVisitor(timeline, event.visitorId);
+    receive(event) {
+      if (event.type === "new_message" || event.type === "message_updated") {
+        loader.remember(event);
+        apply(event);
+      }
+      if (event.type === "visitor_identified") timeline = withVisitor(timeline, event.visitorId);
       cell.changed();
     },
-    refresh: cell.changed,
+    subscriptionChanged: cell.changed,
     connected() {
       // Whatever a load is waiting for, now is a better moment.
-      newest?.abort();
-      newest = undefined;
+      loader.abort(FIRST);
       loadUnlessCurrent();
     },
-    confirmed() {
-      mark = Math.min(mark, replica.confirmedHead(channel) ?? 0);
-      if (isViewing) source.pass({ type: "viewing_start", conversationId });
+    confirmed(told) {
+      mark = Math.min(mark, told.head);
+      if (isViewing) store.setViewing(true);
       if (mark > ownMark()) source.pass({ type: "mark_seen", conversationId, seq: mark });
       settlePage();
+      cell.changed();
     },
-    resync() {
-      if (isActive) load();
-    },
-    stop() {
-      newest?.abort();
-      older?.finish();
-    },
+    resync: load,
+    stop: loader.abort,
   };
   return store;
 }

@@ -1,77 +1,115 @@
 /** Loading over HTTP: again and again until it succeeds, fails for good, or is not wanted any more. */
 
-import { RequestError } from "../errors.js";
+import type { RequestError } from "../errors.js";
 import type { ReplicaSource } from "./types.js";
 
 /** The delay before the second try, in ms; each further one is twice as long, up to the longest. */
 export const FIRST_RETRY_DELAY = 1_000;
 /** The longest delay of the client's own making, in ms. */
 export const MAX_RETRY_DELAY = 30_000;
-
-/** What is loading. `events` are those that came since it began. */
-export interface Load<Event> {
-  readonly events: Event[];
-  abort(): void;
-}
-
-/** The most events that a load remembers. Of more, the oldest go: any page that is still to come has them. */
+/** The most events that a load remembers. Of more, the oldest go: any answer that is still to come has them. */
 export const MAX_LOAD_EVENTS = 1_000;
 
-/** How a load goes on. None of these is called after `abort`. */
-export interface LoadHandlers<Answer, Event> {
-  /** It succeeded. */
-  done(answer: Answer, events: readonly Event[]): void;
-  /** A try failed. `isFinal`: there will be no other one. */
-  failed(error: RequestError, isFinal: boolean): void;
+/** The first page, and a further one. Loads have a name each; these two tell their errors to `error`. */
+export const FIRST = "";
+export const FURTHER = "+";
+
+/** The loads of one store. */
+export interface Loader<Event> {
+  /** Why a page could not be loaded; gone after the next success. */
+  readonly error: RequestError | undefined;
+  /** The end of a load that runs. */
+  running(name: string): Promise<void> | undefined;
+  /** How many run. */
+  count(): number;
+  /**
+   * Begins to load, in place of a load of the same name. `ask` makes one try; `done` gets the answer and the events that
+   * came since the beginning. Failures of the server and of the link are passing: the next try waits for `retryAfter`,
+   * else for a delay that grows. Any other is final, and told to `failed`. Resolves at the end, whatever it is.
+   */
+  run<Answer>(
+    name: string,
+    ask: (request: <Part>(path: string) => Promise<Part>) => Promise<Answer>,
+    done: (answer: Answer, events: readonly Event[]) => void,
+    failed?: (error: RequestError) => void,
+  ): Promise<void>;
+  /** Tells the loads that run of an event. */
+  remember(event: Event): void;
+  /** Ends a load, or all. Nothing is called for it any more. */
+  abort(name?: string): void;
 }
 
-/**
- * Begins to load. `ask` makes one try. Failures of the server and of the link are passing, and wait for `retryAfter`,
- * else for a delay that grows; any other is final.
- */
-export function startLoad<Answer, Event>(
-  source: ReplicaSource,
-  ask: (request: <Part>(path: string) => Promise<Part>) => Promise<Answer>,
-  handlers: LoadHandlers<Answer, Event>,
-): Load<Event> {
-  const controller = new AbortController();
-  const { signal } = controller;
-  const events: Event[] = [];
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let failures = 0;
+interface Load<Event> {
+  readonly events: Event[];
+  readonly controller: AbortController;
+  end: Promise<void>;
+}
 
-  function attempt(): void {
-    ask((path) => source.request("GET", path, undefined, signal)).then(
-      (answer) => {
-        if (!signal.aborted) handlers.done(answer, events);
-      },
-      (reason: unknown) => {
+/** Makes a loader. `changed` is called when a load begins or ends, and when the error changes. */
+export function createLoader<Event>(source: ReplicaSource, changed: () => void): Loader<Event> {
+  const loads = new Map<string, Load<Event>>();
+  let error: RequestError | undefined;
+
+  const loader: Loader<Event> = {
+    get error() {
+      return error;
+    },
+    running: (name) => loads.get(name)?.end,
+    count: () => loads.size,
+    run(name, ask, done, failed) {
+      loader.abort(name);
+      const load: Load<Event> = { events: [], controller: new AbortController(), end: Promise.resolve() };
+      const { signal } = load.controller;
+      const isPage = name === FIRST || name === FURTHER;
+
+      async function attempt(delay: number): Promise<void> {
+        let finish: () => void;
+        try {
+          const answer = await ask((path) => source.request("GET", path, undefined, signal));
+          finish = () => done(answer, load.events);
+          if (isPage && !signal.aborted) error = undefined;
+        } catch (reason) {
+          const failure = reason as RequestError;
+          if (isPage && !signal.aborted) error = failure;
+          finish = () => failed?.(failure);
+          if (!signal.aborted && (failure.status === 0 || failure.status === 429 || failure.status >= 500)) {
+            changed();
+            // Jittered, because a server that comes back has all of its clients before the door.
+            await pause(Math.max(failure.retryAfter ?? 0, delay * (0.5 + Math.random() / 2)), signal);
+            if (!signal.aborted) return attempt(Math.min(MAX_RETRY_DELAY, 2 * delay));
+          }
+        }
         if (signal.aborted) return;
-        const error = reason instanceof RequestError ? reason : new RequestError(0, "unavailable", undefined, `${reason}`);
-        const isPassing = error.status === 0 || error.status === 429 || error.status >= 500;
-        handlers.failed(error, !isPassing);
-        if (!isPassing || signal.aborted) return;
-        const delay = Math.min(MAX_RETRY_DELAY, FIRST_RETRY_DELAY * 2 ** failures);
-        failures += 1;
-        // Jittered, because a server that comes back has all of its clients before the door.
-        timer = setTimeout(attempt, Math.max(error.retryAfter ?? 0, delay * (0.5 + Math.random() / 2)));
-      },
-    );
-  }
+        loads.delete(name);
+        finish();
+        changed();
+      }
 
-  attempt();
-  return {
-    events,
-    abort() {
-      controller.abort();
-      clearTimeout(timer);
+      loads.set(name, load);
+      changed();
+      return (load.end = attempt(FIRST_RETRY_DELAY));
+    },
+    remember(event) {
+      for (const { events } of loads.values()) if (events.push(event) > MAX_LOAD_EVENTS) events.shift();
+    },
+    abort(name) {
+      for (const [other, { controller }] of loads) {
+        if (name !== undefined && name !== other) continue;
+        loads.delete(other);
+        controller.abort();
+      }
     },
   };
+  return loader;
 }
 
-/** Tells running loads of an event. */
-export function remember<Event>(loads: readonly (Load<Event> | undefined)[], event: Event): void {
-  for (const load of loads) {
-    if (load && load.events.push(event) > MAX_LOAD_EVENTS) load.events.shift();
-  }
+/** Waits, or until it is not wanted any more. */
+function pause(delay: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, delay);
+    signal.onabort = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
 }

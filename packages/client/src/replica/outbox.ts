@@ -10,19 +10,16 @@ import type { ConversationMessage, DeliveryState, OutgoingMessage } from "./type
 /** How many failed messages are kept; of more, the oldest go. */
 export const FAILED_MAX = 200;
 
-/** A message that is not stored. */
+/** A message that is not stored, and how it is shown. */
 export interface Unsent {
   readonly message: OutgoingMessage;
-  readonly delivery: Exclude<DeliveryState, "sent">;
-  readonly error: SendError | undefined;
-  /** The same as it is shown. */
   readonly shown: ConversationMessage;
 }
 
 /** See above. */
 export interface Outbox {
   /** A message has come so far. Its place among the others is that of its first showing. */
-  set(message: OutgoingMessage, delivery: Unsent["delivery"], error?: SendError): void;
+  set(message: OutgoingMessage, delivery: DeliveryState, error?: SendError): void;
   /** A message is stored, or taken away. */
   delete(id: string): void;
   /** A message that the server tells may be one of these: then it is stored, and no longer here. */
@@ -42,54 +39,39 @@ export function createOutbox(self: () => Identity | undefined): Outbox {
   const entries = new Map<string, Unsent>();
   /** Keys of messages that were sent again with another id. */
   const keys = new Map<string, string>();
-  const keyOf = (id: string): string => keys.get(id) ?? id;
 
-  function set(message: OutgoingMessage, delivery: Unsent["delivery"], error?: SendError): void {
-    const shown = show(keyOf(message.id), message, delivery, error, self());
-    entries.set(message.id, { message, delivery, error, shown });
-    if (delivery !== "failed") return;
-    const failed = [...entries].filter(([, entry]) => entry.delivery === "failed");
-    for (const [id] of failed.slice(0, -FAILED_MAX)) entries.delete(id);
-  }
-
-  return {
-    set,
-    keyOf,
-    delete: (id) => entries.delete(id),
-    settle(message) {
-      const id = message.clientMessageId ?? "";
-      const isHere = entries.get(id)?.message.conversationId === message.conversationId;
-      if (isHere && isOwn(self(), message)) entries.delete(id);
+  const outbox: Outbox = {
+    set(message, delivery, error) {
+      const { id, queuedAt, visibility = "public", ...said } = message;
+      const { userType = "visitor", userId = "" } = self() ?? {};
+      const shown = Object.freeze({
+        ...said,
+        visibility,
+        key: outbox.keyOf(id),
+        clientMessageId: id,
+        senderType: userType,
+        senderId: userId,
+        createdAt: new Date(queuedAt).toISOString(),
+        delivery,
+        isDeleted: false,
+        isOwn: true,
+        ...(error && { error }),
+      });
+      entries.set(id, { message, shown });
+      const failed = [...entries.keys()].filter((other) => entries.get(other)?.shown.error);
+      failed.slice(0, -FAILED_MAX).forEach(outbox.delete);
     },
-    of: (conversationId) =>
-      [...entries.values()].filter(({ message }) => message.conversationId === conversationId),
-    rename: (id, newId) => keys.set(newId, keyOf(id)),
+    delete: (id) => void entries.delete(id),
+    settle({ clientMessageId = "", conversationId, senderType, senderId }) {
+      const isHere = entries.get(clientMessageId)?.message.conversationId === conversationId;
+      if (isHere && isOwn(self(), senderType, senderId)) entries.delete(clientMessageId);
+    },
+    of: (conversationId) => [...entries.values()].filter(({ message }) => message.conversationId === conversationId),
+    keyOf: (id) => keys.get(id) ?? id,
+    rename: (id, newId) => void keys.set(newId, outbox.keyOf(id)),
     refresh() {
-      for (const { message, delivery, error } of entries.values()) set(message, delivery, error);
+      for (const { message, shown } of entries.values()) outbox.set(message, shown.delivery, shown.error);
     },
   };
-}
-
-function show(
-  key: string,
-  message: OutgoingMessage,
-  delivery: DeliveryState,
-  error: SendError | undefined,
-  self: Identity | undefined,
-): ConversationMessage {
-  return Object.freeze({
-    key,
-    clientMessageId: message.id,
-    conversationId: message.conversationId,
-    content: message.content,
-    senderType: self?.userType ?? "visitor",
-    senderId: self?.userId ?? "",
-    createdAt: new Date(message.queuedAt).toISOString(),
-    visibility: message.visibility ?? "public",
-    delivery,
-    isDeleted: false,
-    isOwn: true,
-    ...(message.metadata && { metadata: message.metadata }),
-    ...(error && { error }),
-  });
+  return outbox;
 }

@@ -18,7 +18,9 @@ export interface Member {
   /** An event of its conversation or website. */
   receive(event: ServerMessages): void;
   /** Something changed that it shows but does not keep. */
-  refresh(): void;
+  changed(): void;
+  /** Its subscription stands elsewhere. */
+  subscriptionChanged(): void;
   /** The connection was established. */
   connected(): void;
   /** Its channel was confirmed. */
@@ -39,13 +41,13 @@ export interface Replica {
   conversation(this: void, conversationId: string): ConversationStore;
   /** The replica of a website's conversations; the same object for the same id while anybody uses it. */
   inbox(this: void, websiteId: string): InboxStore;
-  /** What is known of a subscribed conversation, whoever holds the subscription. */
-  state(conversationId: string): ConversationState | undefined;
+  /** What is known of a subscribed channel, whoever holds the subscription. */
+  state(channel: string): ConversationState | undefined;
   /** The head with which a channel was confirmed on the present connection. */
   confirmedHead(channel: string): number | undefined;
   /** The server's time, in ms since 1970. */
   serverNow(): number;
-  /** A store is in use until the returned function is called. */
+  /** A store is in use, and its channel wished for, until the returned function is called. */
   join(channel: string, member: Member): () => void;
   /** Ends all timers and loads, and listens no more. */
   destroy(this: void): void;
@@ -59,7 +61,7 @@ export function createReplica(source: ReplicaSource): Replica {
   /** By channel; those used last at the end. */
   const members = new Map<string, Member>();
   const used = new Set<Member>();
-  const typing = createTypingWatch(source, route);
+  const typing = createTypingWatch(route);
   let clockOffset = 0;
   let self = source.identity();
 
@@ -72,12 +74,9 @@ export function createReplica(source: ReplicaSource): Replica {
 
   function confirm(told: SubscriptionConfirmed): void {
     const { channel, head } = told;
-    const member = members.get(channel);
     heads.set(channel, head);
-    if (isConversation(channel)) states.set(channel, confirmedState(states.get(channel) ?? UNKNOWN_STATE, told));
-    typing.told(told);
-    member?.confirmed(told);
-    member?.refresh();
+    states.set(channel, confirmedState(states.get(channel) ?? UNKNOWN_STATE, told));
+    members.get(channel)?.confirmed(told);
   }
 
   function route(event: ServerMessages): void {
@@ -116,12 +115,12 @@ export function createReplica(source: ReplicaSource): Replica {
       // With that code the other message of the same id goes on.
       outbox.set(message, "failed", change.error);
     }
-    member?.refresh();
+    member?.changed();
   }
 
   function connect(isConnected: boolean): void {
     heads.clear();
-    if (!isConnected) return typing.disconnected();
+    if (!isConnected) return typing.endAll();
     const next = source.identity();
     const isOther = next?.userId !== self?.userId || next?.userType !== self?.userType;
     self = next;
@@ -130,14 +129,14 @@ export function createReplica(source: ReplicaSource): Replica {
     for (const member of members.values()) {
       if (isOther) member.resync();
       else member.connected();
-      member.refresh();
+      member.changed();
     }
   }
 
   function evict(): void {
     const idle = [...members].filter(([, member]) => !used.has(member));
     for (const [channel] of idle.slice(0, -IDLE_MAX)) members.delete(channel);
-    if (used.size === 0) typing.stop();
+    if (used.size === 0) typing.endAll();
   }
 
   function member<Store extends Member>(channel: string, make: () => Store): Store {
@@ -153,7 +152,7 @@ export function createReplica(source: ReplicaSource): Replica {
     source.onSubscription((channel, { type }) => {
       if (type !== "confirmed") heads.delete(channel);
       if (type === "released" || type === "refused") states.delete(channel);
-      members.get(channel)?.refresh();
+      members.get(channel)?.subscriptionChanged();
     }),
     source.onResync((channel) => members.get(channel)?.resync()),
     source.onConnection(connect),
@@ -165,22 +164,24 @@ export function createReplica(source: ReplicaSource): Replica {
     outbox,
     conversation: (id) => member(channelOf(id), () => createConversationStore(replica, id)),
     inbox: (id) => member(`website:${id}`, () => createInboxStore(replica, id)),
-    state: (id) => states.get(channelOf(id)),
+    state: (channel) => states.get(channel),
     confirmedHead: (channel) => heads.get(channel),
     serverNow: () => source.now() + clockOffset,
     join(channel, store) {
       used.add(store);
+      const release = source.hold(channel);
       members.delete(channel);
       members.set(channel, store);
       return () => {
         used.delete(store);
+        release();
         evict();
       };
     },
     destroy() {
       for (const end of endings) end();
       for (const store of members.values()) store.stop();
-      typing.stop();
+      typing.endAll();
     },
   };
   return replica;
@@ -188,8 +189,4 @@ export function createReplica(source: ReplicaSource): Replica {
 
 function channelOf(conversationId: string): string {
   return `conversation:${conversationId}`;
-}
-
-function isConversation(channel: string): boolean {
-  return channel.startsWith("conversation:");
 }

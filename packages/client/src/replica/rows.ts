@@ -1,188 +1,168 @@
 /** The conversations of a list: each a frozen row, in the order of their newest activity. */
 
-import type { ConversationStatus, Identity as Person, NewMessage, ServerMessages } from "@cossistant/protocol/types";
+import type { NewMessage, ServerMessages } from "@cossistant/protocol/types";
 
 import type { Identity } from "../state.js";
+import { isEqual } from "./people.js";
 import { isOwn, shown } from "./timeline.js";
 import type { InboxConversation, InboxFilter, Typist } from "./types.js";
 
 /** A conversation as it comes over HTTP. */
-export interface ConversationItem {
-  readonly conversationId: string;
-  readonly websiteId: string;
-  readonly visitorId: string;
-  readonly visitor?: Person;
-  readonly status: ConversationStatus;
-  readonly assignedTeamMemberId: string | null;
-  readonly createdAt: string;
-  readonly lastActivityAt: string;
+export type ConversationItem = Omit<InboxConversation, "lastMessage" | "isOnline" | "typing"> & {
   readonly lastMessage: NewMessage | null;
-  readonly unreadCount: number;
   readonly online: boolean;
-}
+};
 
 /** A row of what came over HTTP. */
-export function rowOf(
-  item: ConversationItem,
-  self: Identity | undefined,
-  typing: readonly Typist[],
-): InboxConversation {
-  const { online, lastMessage, ...rest } = item;
+export function rowOf(item: ConversationItem, self: Identity | undefined, typing: readonly Typist[]): InboxConversation {
+  const { online, lastMessage, ...told } = item;
   return Object.freeze({
-    ...rest,
-    lastMessage: lastMessage ? shown(lastMessage, self, (id) => id) : undefined,
+    ...told,
+    lastMessage: lastMessage ? shown(lastMessage, self) : undefined,
     isOnline: online,
     typing,
   });
 }
 
 /**
- * The row after an event of its conversation, or about its visitor. An event that the row has already changes nothing.
- * Undefined when only the server can tell what the row is now.
+ * What an event of its conversation, or about its visitor, changes in a row. What the row has already changes nothing.
+ * Undefined when only the server can tell. `now` is the time of events that do not tell it.
  */
 export function reduceRow(
   row: InboxConversation,
   event: ServerMessages,
   self: Identity | undefined,
   now: string,
-): InboxConversation | undefined {
+): Partial<InboxConversation> | undefined {
+  const { lastMessage, unreadCount } = row;
+  const lastSeq = lastMessage?.seq ?? 0;
+  const at = (time: string): string => (time > row.lastActivityAt ? time : row.lastActivityAt);
   switch (event.type) {
     case "new_message": {
-      const last = row.lastMessage?.seq ?? 0;
-      if (event.seq <= last) return row;
-      const isUnread = !isOwn(self, event) && !event.deleted;
-      return changed(row, {
-        lastMessage: shown(event, self, (id) => id),
-        lastActivityAt: later(row.lastActivityAt, event.createdAt),
-        unreadCount: row.unreadCount + (isUnread ? 1 : 0),
-      });
+      if (event.seq <= lastSeq) return {};
+      const isUnread = !event.deleted && !isOwn(self, event.senderType, event.senderId);
+      return {
+        lastMessage: shown(event, self),
+        lastActivityAt: at(event.createdAt),
+        unreadCount: unreadCount + Number(isUnread),
+      };
     }
     case "message_updated": {
       // Whether a deleted message was among the unread ones is not told.
-      if (event.deleted && row.unreadCount > 0) return undefined;
-      const lastActivityAt = later(row.lastActivityAt, event.updatedAt);
-      const last = row.lastMessage;
-      if (last?.messageId !== event.messageId) return changed(row, { lastActivityAt });
-      const { content, deleted, updatedAt } = event;
-      return changed(row, { lastActivityAt, lastMessage: Object.freeze({ ...last, content, updatedAt, isDeleted: deleted }) });
+      if (event.deleted && unreadCount > 0) return undefined;
+      const { messageId, content, updatedAt, deleted } = event;
+      const isLast = lastMessage?.messageId === messageId && updatedAt >= (lastMessage.updatedAt ?? "");
+      return {
+        lastActivityAt: at(updatedAt),
+        ...(isLast && { lastMessage: Object.freeze({ ...lastMessage, content, updatedAt, isDeleted: deleted }) }),
+      };
     }
-    case "conversation_status_changed":
-      if (event.status === row.status) return row;
-      return changed(row, { status: event.status, lastActivityAt: later(row.lastActivityAt, now) });
+    case "conversation_status_changed": {
+      const { status } = event;
+      return status === row.status ? {} : { status, lastActivityAt: at(now) };
+    }
     case "conversation_assigned": {
       const { assignedTeamMemberId } = event;
-      if (assignedTeamMemberId === row.assignedTeamMemberId) return row;
-      return changed(row, { assignedTeamMemberId, lastActivityAt: later(row.lastActivityAt, now) });
+      return assignedTeamMemberId === row.assignedTeamMemberId ? {} : { assignedTeamMemberId, lastActivityAt: at(now) };
     }
     case "conversation_seen":
-      if (row.unreadCount === 0 || !isOwn(self, { senderId: event.userId, senderType: event.userType })) return row;
-      return event.lastSeenSeq >= (row.lastMessage?.seq ?? 0) ? changed(row, { unreadCount: 0 }) : undefined;
+      if (unreadCount === 0 || !isOwn(self, event.userType, event.userId)) return {};
+      return event.lastSeenSeq < lastSeq ? undefined : { unreadCount: 0 };
     case "visitor_online":
     case "visitor_offline":
-      return changed(row, { isOnline: event.type === "visitor_online" });
+      return { isOnline: event.type === "visitor_online" };
     case "visitor_identified":
-      return changed(row, { visitorId: event.visitorId, visitor: event.identity });
+      return { visitorId: event.visitorId, visitor: event.identity };
     default:
-      return row;
+      return {};
   }
 }
 
-/** The row with other parts; itself if they are the same. */
-export function changed(row: InboxConversation, parts: Partial<InboxConversation>): InboxConversation {
-  const isSame = (Object.keys(parts) as (keyof InboxConversation)[]).every((name) => row[name] === parts[name]);
-  return isSame ? row : Object.freeze({ ...row, ...parts });
-}
-
-function later(a: string, b: string): string {
-  return a < b ? b : a;
-}
-
-/** Whether a list with this filter shows a conversation. What a search finds only the server knows. */
-export function isListed(
-  { status, assignedTeamMemberId }: Pick<InboxConversation, "status" | "assignedTeamMemberId">,
-  filter: InboxFilter,
-  self: Identity | undefined,
-): boolean {
-  const { assignee } = filter;
-  if (filter.status !== undefined && filter.status !== status) return false;
-  if (assignee === undefined) return true;
-  const wanted = assignee === "none" ? null : assignee === "me" ? self?.userId : assignee;
-  return wanted === assignedTeamMemberId;
-}
-
-/** Rows by id and in order: newest activity first, as the server sorts them. A change costs a search and a shift. */
+/** Rows by id, and those of them in order that the filter lets through: newest activity first, as the server sorts. */
 export interface Rows {
-  readonly size: number;
-  /** Of all rows. */
+  /** Of the rows in order. */
   readonly unreadCount: number;
   get(conversationId: string): InboxConversation | undefined;
-  /** The conversations of a visitor. */
-  of(visitorId: string): readonly string[];
+  /** All rows, those not shown too. */
+  all(): readonly InboxConversation[];
+  /** Puts a row in, at its place: a search and a shift. */
   set(row: InboxConversation): void;
   delete(conversationId: string): void;
-  /** In order. A copy, frozen. */
+  /** The rows in order: the same list until one of them changes. */
   list(): readonly InboxConversation[];
 }
 
-/** Makes a list without rows. */
-export function createRows(): Rows {
+/**
+ * Makes a list without rows. Of those that `isListed` does not let through, which are kept to know what becomes of them,
+ * the newest `hiddenMax` stay.
+ */
+export function createRows(isListed: (row: InboxConversation) => boolean, hiddenMax: number): Rows {
   const byId = new Map<string, InboxConversation>();
-  const byVisitor = new Map<string, Set<string>>();
+  const hidden = new Set<string>();
   const sorted: InboxConversation[] = [];
+  let list: readonly InboxConversation[] | undefined;
   let unreadCount = 0;
 
-  /** Where a row is, or would be. */
   function placeOf(row: InboxConversation): number {
     let low = 0;
-    let high = sorted.length;
-    while (low < high) {
+    for (let high = sorted.length; low < high; ) {
       const middle = (low + high) >> 1;
-      const other = sorted[middle];
-      if (other && isNewer(other, row)) low = middle + 1;
+      if (isBefore(sorted[middle] ?? row, row)) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  function remove(conversationId: string): void {
-    const row = byId.get(conversationId);
-    if (!row) return;
-    byId.delete(conversationId);
-    byVisitor.get(row.visitorId)?.delete(conversationId);
-    if (byVisitor.get(row.visitorId)?.size === 0) byVisitor.delete(row.visitorId);
-    sorted.splice(placeOf(row), 1);
-    unreadCount -= row.unreadCount;
+  /** Takes a row out, or puts it in: once each. */
+  function splice(row: InboxConversation, sign: 1 | -1): void {
+    sorted.splice(placeOf(row), sign > 0 ? 0 : 1, ...(sign > 0 ? [row] : []));
+    unreadCount += sign * row.unreadCount;
+    list = undefined;
+  }
+
+  function remove(id: string): void {
+    const row = byId.get(id);
+    if (row && !hidden.delete(id)) splice(row, -1);
+    byId.delete(id);
   }
 
   return {
-    get size() {
-      return byId.size;
-    },
     get unreadCount() {
       return unreadCount;
     },
-    get: (conversationId) => byId.get(conversationId),
-    of: (visitorId) => [...(byVisitor.get(visitorId) ?? [])],
+    get: (id) => byId.get(id),
+    all: () => [...byId.values()],
     set(row) {
-      const old = byId.get(row.conversationId);
-      if (old?.lastActivityAt === row.lastActivityAt && old.visitorId === row.visitorId) {
-        sorted[placeOf(old)] = row;
-        unreadCount -= old.unreadCount;
-      } else {
-        remove(row.conversationId);
-        const ids = byVisitor.get(row.visitorId) ?? new Set();
-        byVisitor.set(row.visitorId, ids.add(row.conversationId));
-        sorted.splice(placeOf(row), 0, row);
-      }
-      byId.set(row.conversationId, row);
-      unreadCount += row.unreadCount;
+      const id = row.conversationId;
+      remove(id);
+      byId.set(id, row);
+      if (isListed(row)) return splice(row, 1);
+      const [oldest = ""] = hidden.add(id);
+      if (hidden.size > hiddenMax) remove(oldest);
     },
     delete: remove,
-    list: () => Object.freeze(sorted.slice()),
+    list: () => (list ??= Object.freeze([...sorted])),
   };
 }
 
-function isNewer(a: InboxConversation, b: InboxConversation): boolean {
+/** The row with other parts; itself if they say the same. */
+export function changedRow(row: InboxConversation, parts: Partial<InboxConversation>): InboxConversation {
+  const next = { ...row, ...parts };
+  return (Object.keys(parts) as (keyof InboxConversation)[]).every((name) => isEqual(row[name], parts[name]))
+    ? row
+    : Object.freeze(next);
+}
+
+function isBefore(a: InboxConversation, b: InboxConversation): boolean {
   if (a.lastActivityAt !== b.lastActivityAt) return a.lastActivityAt > b.lastActivityAt;
   return a.conversationId > b.conversationId;
+}
+
+/** Whether a list with this filter shows a row. What a search finds only the server knows. */
+export function isListed(row: InboxConversation, filter: InboxFilter, self: Identity | undefined): boolean {
+  const { status, assignee } = filter;
+  if (status && status !== row.status) return false;
+  if (!assignee) return true;
+  const wanted = assignee === "me" ? self?.userId : assignee === "none" ? null : assignee;
+  return wanted === row.assignedTeamMemberId;
 }

@@ -5,33 +5,20 @@
  * would be told.
  */
 
-import type {
-  ActivityState,
-  ConversationStatus,
-  SeenState,
-  ServerMessages,
-  SubscriptionConfirmed,
-  ViewingState,
-} from "@cossistant/protocol/types";
+import type { ServerMessages, SubscriptionConfirmed } from "@cossistant/protocol/types";
 
-import { kept, named, reduceSeen, reduceTyping, withoutPerson, withPerson } from "./people.js";
-import type { Typist } from "./types.js";
+import { kept, NOBODY, personIn, reduceTyping, withMark, withoutPerson, withPerson } from "./people.js";
+import type { ConversationSnapshot } from "./types.js";
 
 /** See the fields of the same names in `ConversationSnapshot`. Frozen. */
-export interface ConversationState {
-  readonly visitorId: string | undefined;
-  readonly status: ConversationStatus | undefined;
-  readonly assignedTeamMemberId: string | null | undefined;
-  readonly seen: readonly SeenState[];
-  readonly typing: readonly Typist[];
-  readonly viewing: readonly ViewingState[];
-  readonly activity: readonly ActivityState[];
-  readonly isVisitorOnline: boolean | undefined;
+export interface ConversationState
+  extends Pick<
+    ConversationSnapshot,
+    "visitorId" | "status" | "assignedTeamMemberId" | "seen" | "typing" | "viewing" | "activity" | "isVisitorOnline"
+  > {
   /** The place that the durable part of the state is as of. */
   readonly head: number;
 }
-
-const NOBODY: readonly never[] = Object.freeze([]);
 
 /** What is known before anything was told. */
 export const UNKNOWN_STATE: ConversationState = Object.freeze({
@@ -48,73 +35,70 @@ export const UNKNOWN_STATE: ConversationState = Object.freeze({
 
 /** The state that a confirmation tells. Parts that say the same as before keep their identity. */
 export function confirmedState(old: ConversationState, told: SubscriptionConfirmed): ConversationState {
-  return Object.freeze({
-    visitorId: told.visitorId,
-    status: told.status,
-    assignedTeamMemberId: told.assignedTeamMemberId,
-    seen: kept(old.seen, told.seen ?? NOBODY),
-    typing: kept(old.typing, told.typing ?? NOBODY),
-    viewing: kept(old.viewing, told.viewing ?? NOBODY),
-    activity: kept(old.activity, told.activity ?? NOBODY),
-    isVisitorOnline: typeof told.online === "boolean" ? told.online : undefined,
-    head: told.head,
-  });
+  const { visitorId, status, assignedTeamMemberId, seen, typing, viewing, activity, online, head } = told;
+  return {
+    visitorId,
+    status,
+    assignedTeamMemberId,
+    seen: kept(old.seen, seen ?? NOBODY),
+    typing: kept(old.typing, typing ?? NOBODY),
+    viewing: kept(old.viewing, viewing ?? NOBODY),
+    activity: kept(old.activity, activity ?? NOBODY),
+    isVisitorOnline: typeof online === "boolean" ? online : undefined,
+    head,
+  };
 }
 
 /** The state after an event of this conversation, or about its visitor. */
 export function reduceState(state: ConversationState, event: ServerMessages): ConversationState {
+  const parts = partsOf(state, event);
+  return parts ? { ...state, ...parts } : state;
+}
+
+/** What an event changes. */
+function partsOf(state: ConversationState, event: ServerMessages): Partial<ConversationState> | undefined {
+  // A replayed event belongs to the list of messages: the state that was told is newer.
+  if ("seq" in event && event.seq <= state.head) return undefined;
   switch (event.type) {
     case "new_message":
+      return { head: event.seq, typing: reduceTyping(state.typing, event) };
     case "message_updated":
+      return { head: event.seq };
     case "conversation_created":
+      return { head: event.seq, visitorId: event.visitorId };
     case "conversation_status_changed":
-    case "conversation_assigned": {
-      // A replayed event belongs to the list of messages: the state that was told is newer.
-      if (event.seq <= state.head) return state;
-      const next = changed(state, { head: event.seq, typing: reduceTyping(state.typing, event, true) });
-      if (event.type === "conversation_status_changed") return changed(next, { status: event.status });
-      if (event.type === "conversation_created") return changed(next, { visitorId: event.visitorId });
-      if (event.type !== "conversation_assigned") return next;
-      return changed(next, { assignedTeamMemberId: event.assignedTeamMemberId });
-    }
+      return { head: event.seq, status: event.status };
+    case "conversation_assigned":
+      return { head: event.seq, assignedTeamMemberId: event.assignedTeamMemberId };
     case "typing_indicator":
     case "typing_progress":
-      return changed(state, { typing: reduceTyping(state.typing, event, true) });
-    case "conversation_seen":
-      return changed(state, { seen: reduceSeen(state.seen, event) });
+      return { typing: reduceTyping(state.typing, event) };
+    case "conversation_seen": {
+      const { seenAt, ...mark } = personIn(event);
+      return { seen: withMark(state.seen, mark) };
+    }
     case "viewing_indicator": {
-      const viewing = event.isViewing ? withPerson(state.viewing, named(event)) : withoutPerson(state.viewing, event);
-      return changed(state, { viewing });
+      const { isViewing, ...person } = personIn(event);
+      return { viewing: (isViewing ? withPerson : withoutPerson)(state.viewing, person) };
     }
     case "agent_activity": {
-      const { phase, text } = event;
-      const now = { ...named(event), phase, ...(text !== undefined && { text }) };
-      const activity = phase === "done" ? withoutPerson(state.activity, event) : withPerson(state.activity, now);
-      return changed(state, { activity });
+      const doing = personIn(event);
+      return { activity: (doing.phase === "done" ? withoutPerson : withPerson)(state.activity, doing) };
     }
     case "visitor_online":
     case "visitor_offline":
-      if (event.visitorId !== state.visitorId) return state;
-      return changed(state, { isVisitorOnline: event.type === "visitor_online" });
-    case "visitor_identified":
-      return changed(state, {
-        visitorId: event.visitorId,
-        seen: renamed(state.seen, event.visitorId),
-        typing: renamed(state.typing, event.visitorId),
-      });
+      return { isVisitorOnline: event.type === "visitor_online" };
+    case "visitor_identified": {
+      const { visitorId } = event;
+      // What the visitor did is now done by this one.
+      const rename = <State extends { userId: string; userType: string }>(list: readonly State[]): readonly State[] =>
+        kept(
+          list,
+          list.map((person) => (person.userType === "visitor" ? { ...person, userId: visitorId } : person)),
+        );
+      return { visitorId, seen: rename(state.seen), typing: rename(state.typing) };
+    }
     default:
-      return state;
+      return undefined;
   }
-}
-
-/** What the visitor did is now done by this one. */
-function renamed<State extends SeenState | Typist>(list: readonly State[], visitorId: string): readonly State[] {
-  const old = list.find((person) => person.userType === "visitor");
-  return old ? withPerson(list, { ...old, userId: visitorId }) : list;
-}
-
-function changed(state: ConversationState, parts: Partial<ConversationState>): ConversationState {
-  const next = { ...state, ...parts };
-  const isSame = (Object.keys(parts) as (keyof ConversationState)[]).every((name) => state[name] === parts[name]);
-  return isSame ? state : Object.freeze(next);
 }

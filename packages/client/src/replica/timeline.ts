@@ -8,6 +8,7 @@
 import type { MessageAck, MessageUpdated, NewMessage } from "@cossistant/protocol/types";
 
 import type { Identity } from "../state.js";
+import { isEqual } from "./people.js";
 import type { ConversationMessage, OutgoingMessage } from "./types.js";
 
 /** A page as it comes over HTTP. */
@@ -32,85 +33,59 @@ export type StoredMessage = ConversationMessage & { readonly seq: number; readon
 /** How a message that is told becomes one that is shown. */
 export type Show = (message: NewMessage) => StoredMessage;
 
-/** No messages. */
-export const EMPTY_TIMELINE: Timeline = Object.freeze({ messages: Object.freeze([]), hasMore: false });
-
-/** Whether somebody's message is this client's own. A conversation has one visitor only. */
-export function isOwn(self: Identity | undefined, sender: Pick<NewMessage, "senderId" | "senderType">): boolean {
-  if (self?.userType !== sender.senderType) return false;
-  return self.userType === "visitor" || self.userId === sender.senderId;
+/** Whether a message is this client's own. A conversation has one visitor only. */
+export function isOwn(self: Identity | undefined, senderType: string, senderId: string): boolean {
+  return self?.userType === senderType && (senderType === "visitor" || self.userId === senderId);
 }
 
 /** A message as it is shown. `keyOf` gives the key under which a message of one's own is shown already. */
-export function shown(
-  message: NewMessage,
-  self: Identity | undefined,
-  keyOf: (clientMessageId: string) => string,
-): StoredMessage {
-  const { messageId, conversationId, content, senderType, senderId, createdAt, visibility, seq } = message;
-  const { clientMessageId, senderName, metadata, updatedAt } = message;
-  const own = isOwn(self, message);
-  return Object.freeze({
-    key: own && clientMessageId !== undefined ? keyOf(clientMessageId) : messageId,
-    messageId,
-    conversationId,
-    content: message.deleted ? null : content,
-    senderType,
-    senderId,
-    createdAt,
-    visibility,
-    seq,
-    delivery: "sent",
-    isDeleted: message.deleted === true,
-    isOwn: own,
-    ...(clientMessageId !== undefined && { clientMessageId }),
-    ...(senderName !== undefined && { senderName }),
-    ...(metadata && { metadata }),
-    ...(updatedAt !== undefined && { updatedAt }),
-  });
+export function shown(message: NewMessage, self: Identity | undefined, keyOf = (id: string) => id): StoredMessage {
+  const { type, websiteId, organizationId, offset, id, timestamp, deleted, ...told } = message;
+  const own = isOwn(self, told.senderType, told.senderId);
+  const key = own && told.clientMessageId !== undefined ? keyOf(told.clientMessageId) : told.messageId;
+  return Object.freeze({ ...told, key, delivery: "sent", isDeleted: deleted === true, isOwn: own });
 }
 
 /** What the server will tell of a message that it has acknowledged. */
 export function acknowledged(message: OutgoingMessage, ack: MessageAck, self: Identity): NewMessage {
+  const { content, metadata, visibility = "public", id } = message;
+  const { conversationId, messageId, createdAt, seq } = ack;
   return {
     type: "new_message",
-    conversationId: ack.conversationId,
-    messageId: ack.messageId,
-    content: message.content,
+    conversationId,
+    messageId,
+    content,
     senderType: self.userType,
     senderId: self.userId,
-    createdAt: ack.createdAt,
+    createdAt,
     websiteId: "",
     organizationId: "",
-    visibility: message.visibility ?? "public",
-    seq: ack.seq,
-    clientMessageId: message.id,
-    ...(message.metadata && { metadata: message.metadata }),
+    visibility,
+    seq,
+    clientMessageId: id,
+    ...(metadata && { metadata }),
   };
 }
 
 /**
- * With a message at its place. One that is there already is replaced unless it was updated later. One that is older
- * than what is loaded is left out: it comes with its page.
+ * With a message at its place, in place of an older version. One that is older than what is loaded is left out: it comes
+ * with its page.
  */
-export function withMessage(timeline: Timeline, message: StoredMessage, limit: number): Timeline {
-  const { messages } = timeline;
+export function withMessage(timeline: Timeline, message: StoredMessage): Timeline {
+  const { messages, hasMore } = timeline;
   let at = messages.length;
   while (at > 0 && (messages[at - 1]?.seq ?? 0) >= message.seq) at -= 1;
   const old = messages[at];
-  if (at === 0 && timeline.hasMore && old?.seq !== message.seq) return timeline;
-  if (old?.seq === message.seq) return replaced(timeline, at, newer(old, message));
-  const next = [...messages.slice(0, at), message, ...messages.slice(at)];
-  return trimmed(frozen(next, timeline.hasMore), limit);
+  if (old?.seq === message.seq) return replaced(timeline, old, newer(old, message));
+  if (at === 0 && hasMore) return timeline;
+  return frozen([...messages.slice(0, at), message, ...messages.slice(at)], hasMore);
 }
 
 /** With an edit or a deletion; unchanged if that message is not there, or was updated later. */
 export function withUpdate(timeline: Timeline, update: MessageUpdated): Timeline {
-  const at = timeline.messages.findIndex((message) => message.messageId === update.messageId);
-  const old = timeline.messages[at];
-  if (!old || isBefore(update, old)) return timeline;
-  const { content, deleted, updatedAt } = update;
-  return replaced(timeline, at, Object.freeze({ ...old, content, updatedAt, isDeleted: deleted }));
+  const { messageId, content, updatedAt, deleted } = update;
+  const old = timeline.messages.find((message) => message.messageId === messageId);
+  return old ? replaced(timeline, old, newer(old, { ...old, content, updatedAt, isDeleted: deleted })) : timeline;
 }
 
 /**
@@ -132,36 +107,35 @@ export function withOlderPage(timeline: Timeline, page: MessagePage, show: Show)
 
 /** With the newest messages only. */
 export function trimmed(timeline: Timeline, limit: number): Timeline {
-  const surplus = timeline.messages.length - limit;
-  return surplus > 0 ? frozen(timeline.messages.slice(surplus), true) : timeline;
+  return timeline.messages.length > limit ? frozen(timeline.messages.slice(-limit), true) : timeline;
 }
 
 /** With all that the visitor said as said by this one: a conversation has one visitor, who may become somebody known. */
-export function withVisitor(timeline: Timeline, visitorId: string): Timeline {
-  const messages = timeline.messages.map((message) =>
-    message.senderType === "visitor" && message.senderId !== visitorId
-      ? Object.freeze({ ...message, senderId: visitorId })
-      : message,
+export function withVisitor({ messages, hasMore }: Timeline, visitorId: string): Timeline {
+  return frozen(
+    messages.map((message) =>
+      message.senderType === "visitor" ? newer(message, { ...message, senderId: visitorId }) : message,
+    ),
+    hasMore,
   );
-  return frozen(messages, timeline.hasMore);
 }
 
+/** Of two versions of a message the one that was updated later. */
 function newer(old: StoredMessage | undefined, next: StoredMessage): StoredMessage {
-  if (!old || old.messageId !== next.messageId) return next;
-  if (isBefore(next, old)) return old;
-  const merged = { ...next, key: old.key };
-  return JSON.stringify(merged) === JSON.stringify(old) ? old : Object.freeze(merged);
+  if (old?.messageId !== next.messageId) return next;
+  if ((next.updatedAt ?? "") < (old.updatedAt ?? "")) return old;
+  const merged = { ...old, ...next, key: old.key };
+  return isEqual(merged, old) ? old : Object.freeze(merged);
 }
 
-function isBefore(a: { readonly updatedAt?: string }, b: { readonly updatedAt?: string }): boolean {
-  return (a.updatedAt ?? "") < (b.updatedAt ?? "");
-}
-
-function replaced(timeline: Timeline, at: number, message: StoredMessage): Timeline {
-  if (timeline.messages[at] === message) return timeline;
-  return frozen(timeline.messages.map((old, i) => (i === at ? message : old)), timeline.hasMore);
+function replaced(timeline: Timeline, old: StoredMessage, next: StoredMessage): Timeline {
+  if (old === next) return timeline;
+  return frozen(
+    timeline.messages.map((message) => (message === old ? next : message)),
+    timeline.hasMore,
+  );
 }
 
 function frozen(messages: readonly StoredMessage[], hasMore: boolean): Timeline {
-  return Object.freeze({ messages: Object.freeze(messages), hasMore });
+  return { messages: Object.freeze(messages), hasMore };
 }

@@ -1,82 +1,63 @@
 /**
- * Ends typing that the server did not end: a safety net, because it is the first to be left out for a slow reader.
+ * Ends typing that the server did not end: a safety net, because ephemeral events are the first to be left out for a
+ * slow reader.
  *
  * Somebody whose draft is told is heard of while they type, and ends after the server's own time. Of somebody whose
- * draft is not told nothing is heard between beginning and end, so the net waits ten times as long; once the connection
- * is lost, nothing will be heard of anybody.
+ * draft is not told nothing is heard between beginning and end, so the net waits longer.
  */
 
-import type { ServerMessages, SubscriptionConfirmed, TypingIndicator } from "@cossistant/protocol/types";
-
-import type { ReplicaSource } from "./types.js";
+import type { ServerMessages, TypingIndicator } from "@cossistant/protocol/types";
 
 /** The server's time until it says otherwise, in ms. */
 const TYPING_EXPIRY = 6_000;
-const INTERVAL = 1_000;
+/** How many times that long somebody may type whose draft is not told. */
 const UNTOLD_FACTOR = 10;
 
 /** See above. */
 export interface TypingWatch {
   /** Takes notice of an event. */
   see(event: ServerMessages): void;
-  /** Takes notice of those who are told to type. */
-  told(confirmation: SubscriptionConfirmed): void;
-  /** The connection is lost. */
-  disconnected(): void;
-  /** Nobody is interested any more. */
-  stop(): void;
+  /** Ends all typing now: nothing will be heard of anybody. */
+  endAll(): void;
 }
 
 /** Makes a watch; `end` takes the events that the server did not send. */
-export function createTypingWatch(source: ReplicaSource, end: (event: TypingIndicator) => void): TypingWatch {
-  const typists = new Map<string, { until: number; event: TypingIndicator }>();
-  let timer: ReturnType<typeof setInterval> | undefined;
+export function createTypingWatch(end: (event: TypingIndicator) => void): TypingWatch {
+  const typists = new Map<string, { timer: ReturnType<typeof setTimeout>; stop(): void }>();
   let expiry = TYPING_EXPIRY;
 
-  function sweep(): void {
-    for (const [key, { until, event }] of typists) {
-      if (until > source.now()) continue;
+  function watch(event: Omit<TypingIndicator, "type" | "isTyping">, delay: number): void {
+    const { conversationId, websiteId, organizationId, userId, userType } = event;
+    const key = `${conversationId} ${userType} ${userId}`;
+    const known = typists.get(key);
+    clearTimeout(known?.timer);
+    typists.delete(key);
+    if (delay === 0) return;
+    const stop = (): void => {
       typists.delete(key);
-      end(event);
-    }
-    if (typists.size === 0) stop();
-  }
-
-  function watch(event: Omit<TypingIndicator, "type" | "isTyping">, isDraftTold: boolean): void {
-    const until = source.now() + expiry * (isDraftTold ? 1 : UNTOLD_FACTOR) + INTERVAL;
-    typists.set(keyOf(event), { until, event: { ...event, type: "typing_indicator", isTyping: false } });
-    timer ??= setInterval(sweep, INTERVAL);
-  }
-
-  function stop(): void {
-    typists.clear();
-    clearInterval(timer);
-    timer = undefined;
+      end({ type: "typing_indicator", conversationId, websiteId, organizationId, userId, userType, isTyping: false });
+    };
+    typists.set(key, { timer: setTimeout(stop, delay), stop });
   }
 
   return {
-    stop,
     see(event) {
       if (event.type === "connection_established") expiry = event.limits.typingExpiry;
-      if (event.type === "typing_progress") watch(event, true);
-      if (event.type !== "typing_indicator") return;
-      // The beginning of a draft says nothing new of a draft that is told.
-      if (!event.isTyping) typists.delete(keyOf(event));
-      else if (!typists.has(keyOf(event))) watch(event, false);
-    },
-    told({ channel, typing = [] }) {
-      const id = channel.slice(channel.indexOf(":") + 1);
-      for (const person of typing) {
-        watch({ ...person, conversationId: person.conversationId ?? id, websiteId: id, organizationId: "" }, false);
+      // A second more than the server takes, whose word comes first.
+      if (event.type === "typing_progress") watch(event, expiry + 1_000);
+      if (event.type === "typing_indicator") watch(event, event.isTyping ? expiry * UNTOLD_FACTOR : 0);
+      if (event.type !== "subscription_confirmed") return;
+      const id = event.channel.replace(/^\w+:/, "");
+      for (const typist of event.typing ?? []) {
+        const { conversationId = id } = typist;
+        watch({ ...typist, conversationId, websiteId: id, organizationId: "" }, expiry * UNTOLD_FACTOR);
       }
     },
-    disconnected() {
-      const until = source.now() + expiry;
-      for (const typist of typists.values()) typist.until = Math.min(typist.until, until);
+    endAll() {
+      for (const { timer, stop } of typists.values()) {
+        clearTimeout(timer);
+        stop();
+      }
     },
   };
-}
-
-function keyOf({ conversationId, userType, userId }: Pick<TypingIndicator, "conversationId" | "userType" | "userId">): string {
-  return [conversationId, userType, userId].join();
 }

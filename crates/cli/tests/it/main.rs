@@ -16,6 +16,7 @@ mod http;
 mod http_setup;
 mod limits;
 mod network;
+mod old_clients;
 mod presence;
 mod replay;
 mod resume;

@@ -1,0 +1,110 @@
+"use client";
+
+import {
+  DISCONNECTED,
+  NO_STATS,
+  type ClientSnapshot,
+  type ConnectionState,
+  type ServerMessageOf,
+  type WebSocketStats,
+} from "@cossistant/client";
+import type { ServerMessages } from "@cossistant/protocol/types";
+import { useEffect, useInsertionEffect, useMemo, useRef, useSyncExternalStore } from "react";
+
+import { isShallowEqual } from "./equal.js";
+import { useProvided } from "./provider.js";
+
+/** All that is known of a connection. */
+export interface WebSocketSelectable extends ClientSnapshot {
+  /** Counters, as of at most a quarter of a second ago. */
+  readonly stats: WebSocketStats;
+}
+
+/**
+ * What `selector` makes of the connection of the nearest provider.
+ *
+ * Renders when that changes, as `isEqual` judges: by default when it is another value, or an object of which a field is
+ * another value. Both may be written inline.
+ */
+export function useWebSocketSelector<Selected>(
+  selector: (connection: WebSocketSelectable) => Selected,
+  isEqual: (one: Selected, other: Selected) => boolean = isShallowEqual,
+): Selected {
+  const { client } = useProvided("useWebSocketSelector").entry;
+  const last = useRef<{ readonly selected: Selected }>(undefined);
+  const readsStats = useRef(false);
+
+  const select = (snapshot: ClientSnapshot, stats: () => WebSocketStats) => {
+    const selected = selector({
+      ...snapshot,
+      get stats() {
+        readsStats.current = true;
+        return stats();
+      },
+    });
+    if (!last.current || !isEqual(last.current.selected, selected)) last.current = { selected };
+    return last.current.selected;
+  };
+  const present = () => select(client.getSnapshot(), client.getStats);
+
+  const subscribe = useMemo(
+    () => (listener: () => void) => {
+      const ends = [client.subscribe(listener)];
+      if (readsStats.current) ends.push(client.subscribeStats(listener));
+      return () => {
+        for (const end of ends) end();
+      };
+    },
+    [client],
+  );
+  return useSyncExternalStore(subscribe, present, () => select(DISCONNECTED, () => NO_STATS));
+}
+
+/** Where the connection stands, for people. */
+export interface UseConnectionReturn {
+  /** In one word. */
+  readonly state: ConnectionState["type"];
+  /** While `waiting`: the number of the next attempt. */
+  readonly attempt?: number;
+  /** While `waiting`: when that begins, in ms since 1970. */
+  readonly retryAt?: number;
+  /** Once `stopped`: why. */
+  readonly reason?: "close" | "token_denied" | "exhausted";
+  /** Once `stopped` by the server: the close code. */
+  readonly code?: number;
+  /** Whether the browser says that there is no network. Only a hint. */
+  readonly isOffline: boolean;
+  /** Ends a wait, and begins anew after a stop. */
+  readonly retryNow: () => void;
+}
+
+/**
+ * Where the connection of the nearest provider stands: what a pill needs that says "reconnecting in 3 s".
+ *
+ * Renders when one of its fields changes. The seconds that pass until `retryAt` are the pill's own to count.
+ */
+export function useConnection(): UseConnectionReturn {
+  const { actions } = useProvided("useConnection");
+  const connection = useWebSocketSelector(connectionOf);
+  return useMemo(() => ({ ...connection, retryNow: actions.connect }), [connection, actions]);
+}
+
+function connectionOf({ state: { type, ...more }, isOffline }: ClientSnapshot): Omit<UseConnectionReturn, "retryNow"> {
+  return { state: type, isOffline, ...more };
+}
+
+/**
+ * Calls `handler` for each server message of one type on the connection of the nearest provider, in the order in which
+ * they happen, while the component is mounted. The handler of the newest render is called. Never renders.
+ */
+export function useWebSocketEvent<Type extends ServerMessages["type"]>(
+  type: Type,
+  handler: (message: ServerMessageOf<Type>) => void,
+): void {
+  const { client } = useProvided("useWebSocketEvent").entry;
+  const latest = useRef(handler);
+  useInsertionEffect(() => {
+    latest.current = handler;
+  });
+  useEffect(() => client.on(type, (message) => latest.current(message)), [client, type]);
+}

@@ -48,8 +48,8 @@ impl Host {
             return NO_ROOM;
         }
         let Ok(engine) = self.read(length, |reader| {
-            let seed = reader.number()?.to_bits();
-            Ok(Engine::new(read_config(reader)?, seed))
+            let seed = reader.number().to_bits();
+            Engine::new(read_config(reader), seed)
         }) else {
             return MALFORMED;
         };
@@ -81,9 +81,9 @@ impl Host {
     }
 
     /// Reads the whole of a record.
-    fn read<T>(&self, length: u32, read: impl FnOnce(&mut Reader<'_>) -> Result<T, Malformed>) -> Result<T, Malformed> {
+    fn read<T>(&self, length: u32, read: impl FnOnce(&mut Reader<'_>) -> T) -> Result<T, Malformed> {
         let mut reader = Reader::new(self.input.get(..length as usize).ok_or(Malformed)?);
-        let result = read(&mut reader)?;
+        let result = read(&mut reader);
         reader.end()?;
         Ok(result)
     }

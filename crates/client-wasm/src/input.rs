@@ -2,40 +2,31 @@
 
 use cossistant_engine::{Channel, Config, Envelope, EnvelopeKind, Input, TokenOutcome};
 
-use crate::record::{Malformed, Reader};
+use crate::record::Reader;
 
 /// The choices of an application, in the order of the engine's own type.
-pub(crate) fn read_config(reader: &mut Reader<'_>) -> Result<Config, Malformed> {
-    Ok(Config {
-        auto_reconnect: reader.flag()?,
-        reconnect_delay: reader.amount()?,
-        max_reconnect_delay: reader.amount()?,
-        reconnect_delay_multiplier: real(reader)?,
-        max_reconnect_attempts: attempts(reader)?,
-        reconnect_jitter: real(reader)?,
-        connect_timeout: reader.amount()?,
-        enable_message_queue: reader.flag()?,
-        max_queue_size: usize::try_from(reader.amount()?).unwrap_or(usize::MAX),
-        max_queue_age: reader.amount()?,
-        heartbeat_interval: reader.amount()?,
-        request_timeout: reader.amount()?,
-        typing_progress_throttle: reader.amount()?,
-        has_token_source: reader.flag()?,
-    })
+pub(crate) fn read_config(reader: &mut Reader<'_>) -> Config {
+    Config {
+        auto_reconnect: reader.flag(),
+        reconnect_delay: reader.amount(),
+        max_reconnect_delay: reader.amount(),
+        reconnect_delay_multiplier: reader.real(),
+        // Infinity, like every number that cannot be counted to, means no limit.
+        max_reconnect_attempts: u32::try_from(reader.amount()).ok(),
+        reconnect_jitter: reader.real(),
+        connect_timeout: reader.amount(),
+        enable_message_queue: reader.flag(),
+        max_queue_size: usize::try_from(reader.amount()).unwrap_or(usize::MAX),
+        max_queue_age: reader.amount(),
+        heartbeat_interval: reader.amount(),
+        request_timeout: reader.amount(),
+        typing_progress_throttle: reader.amount(),
+        has_token_source: reader.flag(),
+    }
 }
 
-fn real(reader: &mut Reader<'_>) -> Result<f64, Malformed> {
-    let number = reader.number()?;
-    if number.is_nan() { Err(Malformed) } else { Ok(number) }
-}
-
-/// Infinity, like every number that cannot be counted to, means no limit.
-fn attempts(reader: &mut Reader<'_>) -> Result<Option<u32>, Malformed> {
-    Ok(u32::try_from(reader.amount()?).ok())
-}
-
-pub(crate) fn read_input(reader: &mut Reader<'_>) -> Result<Input<(), ()>, Malformed> {
-    Ok(match reader.small::<u8>()? {
+pub(crate) fn read_input(reader: &mut Reader<'_>) -> Input<(), ()> {
+    match reader.small() {
         0 => Input::Connect,
         1 => Input::Disconnect,
         2 => Input::Tick,
@@ -46,79 +37,90 @@ pub(crate) fn read_input(reader: &mut Reader<'_>) -> Result<Input<(), ()>, Malfo
         7 => Input::PageHide,
         8 => Input::PageShow,
         9 => Input::Pass { payload: () },
-        10 => Input::Configure(read_config(reader)?),
-        11 => Input::Token { request: reader.small()?, outcome: read_outcome(reader)? },
-        12 => Input::Opened { generation: reader.small()? },
-        13 => Input::DialFailed { generation: reader.small()? },
-        14 => Input::Invalid { generation: reader.small()? },
-        15 => Input::Closed { generation: reader.small()?, code: reader.small()?, reason: reader.text()? },
-        16 => Input::Inbound { generation: reader.small()?, envelope: read_envelope(reader)?, message: () },
-        17 => Input::Subscribe { channel: read_channel(reader)?, holder: reader.small()? },
-        18 => Input::Unsubscribe { channel: read_channel(reader)?, holder: reader.small()? },
-        19 => Input::Send { id: reader.text()?, conversation: reader.text()?, payload: (), age: reader.amount()? },
-        20 => Input::TypingStart { conversation: reader.text()? },
-        21 => Input::TypingStop { conversation: reader.text()? },
-        22 => Input::TypingProgress { conversation: reader.text()?, text: reader.text()? },
-        23 => Input::Ping { id: reader.text()? },
-        _ => return Err(Malformed),
-    })
+        10 => Input::Configure(read_config(reader)),
+        11 => Input::Token { request: reader.small(), outcome: read_outcome(reader) },
+        12 => Input::Opened { generation: reader.small() },
+        13 => Input::DialFailed { generation: reader.small() },
+        14 => Input::Invalid { generation: reader.small() },
+        15 => Input::Closed { generation: reader.small(), code: reader.close_code(), reason: reader.text() },
+        16 => Input::Inbound { generation: reader.small(), envelope: read_envelope(reader), message: () },
+        17 => Input::Subscribe { channel: read_channel(reader), holder: reader.small() },
+        18 => Input::Unsubscribe { channel: read_channel(reader), holder: reader.small() },
+        19 => Input::Send { id: reader.text(), conversation: reader.text(), payload: (), age: reader.amount() },
+        20 => Input::TypingStart { conversation: reader.text() },
+        21 => Input::TypingStop { conversation: reader.text() },
+        22 => Input::TypingProgress { conversation: reader.text(), text: reader.text() },
+        23 => Input::Ping { id: reader.text() },
+        _ => {
+            reader.refuse();
+            Input::Tick
+        }
+    }
 }
 
-fn read_outcome(reader: &mut Reader<'_>) -> Result<TokenOutcome, Malformed> {
-    match reader.small::<u8>()? {
-        0 => Ok(TokenOutcome::Ready),
-        1 => Ok(TokenOutcome::Failed),
-        2 => Ok(TokenOutcome::Denied),
-        _ => Err(Malformed),
+fn read_outcome(reader: &mut Reader<'_>) -> TokenOutcome {
+    match reader.small() {
+        0 => TokenOutcome::Ready,
+        1 => TokenOutcome::Failed,
+        2 => TokenOutcome::Denied,
+        _ => {
+            reader.refuse();
+            TokenOutcome::Denied
+        }
     }
 }
 
 /// A channel by its name on the wire.
-fn read_channel(reader: &mut Reader<'_>) -> Result<Channel, Malformed> {
-    let name = reader.text()?;
+#[inline(never)]
+fn read_channel(reader: &mut Reader<'_>) -> Channel {
+    let name = reader.text();
     if let Some(id) = name.strip_prefix("conversation:") {
-        Ok(Channel::Conversation(String::from(id)))
+        Channel::Conversation(String::from(id))
     } else if let Some(id) = name.strip_prefix("website:") {
-        Ok(Channel::Website(String::from(id)))
+        Channel::Website(String::from(id))
     } else {
-        Err(Malformed)
+        reader.refuse();
+        Channel::Website(name)
     }
 }
 
-fn read_envelope(reader: &mut Reader<'_>) -> Result<Envelope, Malformed> {
-    let id = reader.optional(Reader::text)?;
-    let kind = match reader.small::<u8>()? {
+fn read_envelope(reader: &mut Reader<'_>) -> Envelope {
+    let id = reader.optional_text();
+    let kind = match reader.small() {
         0 => EnvelopeKind::ConnectionEstablished {
-            heartbeat_interval: reader.optional(Reader::integer)?,
-            typing_interval: reader.optional(Reader::integer)?,
+            heartbeat_interval: reader.optional_integer(),
+            typing_interval: reader.optional_integer(),
         },
         1 => EnvelopeKind::Authenticated,
         2 => EnvelopeKind::TokenExpiring,
         3 => EnvelopeKind::SubscriptionConfirmed {
-            channel: read_channel(reader)?,
-            epoch: reader.text()?,
-            head: reader.integer()?,
-            recovered: reader.flag()?,
+            channel: read_channel(reader),
+            epoch: reader.text(),
+            head: reader.integer(),
+            recovered: reader.flag(),
         },
         4 => EnvelopeKind::SubscriptionError {
-            channel: read_channel(reader)?,
-            code: reader.text()?,
-            retry_after: reader.optional(Reader::integer)?,
+            channel: read_channel(reader),
+            code: reader.text(),
+            retry_after: reader.optional_integer(),
         },
-        5 => EnvelopeKind::SubscriptionEnded { channel: read_channel(reader)?, reason: reader.optional(Reader::text)? },
+        5 => EnvelopeKind::SubscriptionEnded { channel: read_channel(reader), reason: reader.optional_text() },
         6 => EnvelopeKind::MessageAck,
-        7 => EnvelopeKind::Error { code: reader.text()?, retry_after: reader.optional(Reader::integer)? },
-        8 => EnvelopeKind::Reconnect { retry_after: reader.optional(Reader::integer)? },
+        7 => EnvelopeKind::Error { code: reader.text(), retry_after: reader.optional_integer() },
+        8 => EnvelopeKind::Reconnect { retry_after: reader.optional_integer() },
         9 => EnvelopeKind::Pong,
         10 => EnvelopeKind::Event {
-            conversation: reader.text()?,
-            website: reader.text()?,
-            seq: reader.integer()?,
-            offset: reader.optional(Reader::integer)?,
+            conversation: reader.text(),
+            website: reader.text(),
+            seq: reader.integer(),
+            offset: reader.optional_integer(),
         },
         11 => EnvelopeKind::Ephemeral,
         12 => EnvelopeKind::Unknown,
-        _ => return Err(Malformed),
+        _ => {
+            reader.refuse();
+            EnvelopeKind::Unknown
+        }
     };
-    Ok(Envelope { id, kind })
+    Envelope { id, kind }
 }

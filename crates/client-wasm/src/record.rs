@@ -12,62 +12,119 @@ const MAX_INTEGER: f64 = 9_007_199_254_740_991.0;
 pub(crate) struct Malformed;
 
 /// Takes a record apart.
+///
+/// What is not there or cannot be reads as nothing (zero, no text), and is held against the record: at the
+/// [end](Self::end) it is refused. A check at every field would be a fifth of the whole module.
 #[derive(Debug)]
-pub(crate) struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+    is_malformed: bool,
+}
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes)
+        Self { rest: bytes, is_malformed: false }
     }
 
-    pub(crate) fn number(&mut self) -> Result<f64, Malformed> {
-        let (bytes, rest) = self.0.split_first_chunk().ok_or(Malformed)?;
-        self.0 = rest;
-        Ok(f64::from_le_bytes(*bytes))
+    #[inline(never)]
+    pub(crate) fn number(&mut self) -> f64 {
+        let Some((bytes, rest)) = self.rest.split_first_chunk() else {
+            self.refuse();
+            return 0.0;
+        };
+        self.rest = rest;
+        f64::from_le_bytes(*bytes)
     }
 
     /// An integer that is exact.
-    pub(crate) fn integer(&mut self) -> Result<u64, Malformed> {
-        let number = self.number()?;
+    #[inline(never)]
+    pub(crate) fn integer(&mut self) -> u64 {
+        let number = self.number();
         let integer = number as u64;
-        if number <= MAX_INTEGER && integer as f64 == number { Ok(integer) } else { Err(Malformed) }
+        // A NaN fails this too.
+        if !(number <= MAX_INTEGER && integer as f64 == number) {
+            self.refuse();
+        }
+        integer
     }
 
-    pub(crate) fn small<T: TryFrom<u64>>(&mut self) -> Result<T, Malformed> {
-        T::try_from(self.integer()?).map_err(|_| Malformed)
+    #[inline(never)]
+    pub(crate) fn small(&mut self) -> u32 {
+        u32::try_from(self.integer()).unwrap_or_else(|_| {
+            self.refuse();
+            0
+        })
+    }
+
+    /// A close code.
+    pub(crate) fn close_code(&mut self) -> u16 {
+        u16::try_from(self.small()).unwrap_or_else(|_| {
+            self.refuse();
+            0
+        })
     }
 
     /// A length of time or a count, rounded down; infinity is as much as there is.
-    pub(crate) fn amount(&mut self) -> Result<u64, Malformed> {
-        amount(self.number()?)
+    #[inline(never)]
+    pub(crate) fn amount(&mut self) -> u64 {
+        amount(self.number()).unwrap_or_else(|Malformed| {
+            self.refuse();
+            0
+        })
     }
 
-    pub(crate) fn flag(&mut self) -> Result<bool, Malformed> {
-        match self.integer()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(Malformed),
+    #[inline(never)]
+    pub(crate) fn flag(&mut self) -> bool {
+        let flag = self.small();
+        if flag > 1 {
+            self.refuse();
+        }
+        flag == 1
+    }
+
+    /// A number that is one.
+    pub(crate) fn real(&mut self) -> f64 {
+        let number = self.number();
+        if number.is_nan() {
+            self.refuse();
+        }
+        number
+    }
+
+    #[inline(never)]
+    pub(crate) fn text(&mut self) -> String {
+        let text = self.rest.split_first_chunk().and_then(|(length, rest)| {
+            let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+            self.rest = rest;
+            core::str::from_utf8(text).ok()
+        });
+        match text {
+            Some(text) => String::from(text),
+            None => {
+                self.refuse();
+                String::new()
+            }
         }
     }
 
-    pub(crate) fn text(&mut self) -> Result<String, Malformed> {
-        let (length, rest) = self.0.split_first_chunk().ok_or(Malformed)?;
-        let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or(Malformed)?;
-        let text = core::str::from_utf8(text).map_err(|_| Malformed)?;
-        self.0 = rest;
-        Ok(String::from(text))
+    #[inline(never)]
+    pub(crate) fn optional_integer(&mut self) -> Option<u64> {
+        if self.flag() { Some(self.integer()) } else { None }
     }
 
-    pub(crate) fn optional<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, Malformed>,
-    ) -> Result<Option<T>, Malformed> {
-        if self.flag()? { read(self).map(Some) } else { Ok(None) }
+    #[inline(never)]
+    pub(crate) fn optional_text(&mut self) -> Option<String> {
+        if self.flag() { Some(self.text()) } else { None }
     }
 
-    /// Nothing may be left over.
+    /// Holds against the record that it says what cannot be.
+    pub(crate) fn refuse(&mut self) {
+        self.is_malformed = true;
+    }
+
+    /// All was well, and nothing is left over.
     pub(crate) fn end(self) -> Result<(), Malformed> {
-        if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
+        if self.is_malformed || !self.rest.is_empty() { Err(Malformed) } else { Ok(()) }
     }
 }
 
@@ -82,14 +139,17 @@ pub(crate) fn amount(number: f64) -> Result<u64, Malformed> {
 pub(crate) struct Writer<'a>(pub(crate) &'a mut Vec<u8>);
 
 impl Writer<'_> {
+    #[inline(never)]
     pub(crate) fn number(&mut self, number: f64) {
         self.0.extend_from_slice(&number.to_le_bytes());
     }
 
+    #[inline(never)]
     pub(crate) fn integer(&mut self, integer: u64) {
         self.number(integer as f64);
     }
 
+    #[inline(never)]
     pub(crate) fn code(&mut self, code: u32) {
         self.number(f64::from(code));
     }
@@ -103,6 +163,7 @@ impl Writer<'_> {
     }
 
     /// One text, given in two parts.
+    #[inline(never)]
     pub(crate) fn text_of_two(&mut self, head: &str, tail: &str) {
         // All texts came in by a record or are short, so the length fits.
         self.0.extend_from_slice(&((head.len() + tail.len()) as u32).to_le_bytes());
@@ -110,6 +171,7 @@ impl Writer<'_> {
         self.0.extend_from_slice(tail.as_bytes());
     }
 
+    #[inline(never)]
     pub(crate) fn optional_integer(&mut self, integer: Option<u64>) {
         self.flag(integer.is_some());
         if let Some(integer) = integer {
@@ -117,6 +179,7 @@ impl Writer<'_> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn optional_text(&mut self, text: Option<&str>) {
         self.flag(text.is_some());
         if let Some(text) = text {

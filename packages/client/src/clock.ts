@@ -25,7 +25,7 @@ export function createClock(): Clock {
     const ran = Math.max(0, performance.now() - monotonic);
     const passed = Date.now() - wall;
     total += passed > ran + SLEEP ? passed : ran;
-    monotonic += ran;
+    monotonic = performance.now();
     wall += passed;
     return Math.floor(total);
   };

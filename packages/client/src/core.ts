@@ -16,7 +16,7 @@ import { createOutgoing, type Outgoing } from "./outgoing.js";
 import { closeEvent, perform } from "./perform.js";
 import { createPings, type Pings } from "./pings.js";
 import type { DeliveryChange } from "./replica/types.js";
-import { createRooms, type Rooms } from "./rooms.js";
+import { createExtras, type Extras } from "./extras.js";
 import { createSession, type Session } from "./session.js";
 import { createStatus, type Status } from "./status.js";
 import { createWishes, type Wishes } from "./wishes.js";
@@ -42,7 +42,7 @@ export interface Core {
   readonly status: Status;
   readonly pings: Pings;
   readonly connection: Connection;
-  readonly rooms: Rooms;
+  readonly extras: Extras;
   readonly session: Session;
   readonly lifetime: Lifetime;
   /** What the replica hears, before any handler of the application. */
@@ -89,7 +89,7 @@ export function createCore(config: WebSocketConfig, settled: () => void): Core {
       heard.subscriptions.emit(channel, state);
     }),
     outgoing: createOutgoing({
-      input: (next) => core.rooms.isReady() && input(next),
+      input: (next) => core.extras.isReady() && input(next),
       tell: (change) => tellDelivery(core, change),
       maxQueueSize: () => (core.isDestroyed ? 0 : engineConfig(core).maxQueueSize),
       maxBytes: () => core.maxBytes,
@@ -107,11 +107,11 @@ export function createCore(config: WebSocketConfig, settled: () => void): Core {
       },
       log,
     ),
-    rooms: createRooms(() => core),
+    extras: createExtras(() => core),
     session: createSession(
       {
         config: () => engineConfig(core),
-        prepare: () => core.rooms.prepare(),
+        prepare: () => core.extras.prepare(),
         replay: () => replay(core),
         perform: (output, cause) => perform(core, output, cause),
         settled,
@@ -148,14 +148,14 @@ function replay(core: Core): EngineInput[] {
   return [
     ...(isHidden ? [{ type: "hidden" } as const] : []),
     ...core.wishes.replay(),
-    ...(core.rooms.isReady() ? core.outgoing.replay() : []),
+    ...(core.extras.isReady() ? core.outgoing.replay() : []),
     ...(core.lifetime.isWanted() ? [{ type: "connect" } as const] : []),
   ];
 }
 
 function tellDelivery(core: Core, change: DeliveryChange): void {
   core.status.change();
-  core.rooms.note(change);
+  core.extras.note(change);
   core.heard.deliveries.emit(change);
   if (change.type !== "failed") return;
   const { id, conversationId } = change.message;

@@ -178,7 +178,7 @@ function destroy(core: Core, endReplica: () => void): void {
   if (core.isDestroyed) return;
   core.lifetime.disconnect();
   core.isDestroyed = true;
-  core.rooms.end();
+  core.extras.end();
   core.session.end();
   core.connection.close(1000);
   for (const { message } of core.outgoing.list()) core.outgoing.failed(message.id, "not_connected");

@@ -28,7 +28,7 @@ export function perform(core: Core, output: EngineOutput, cause: EngineInput): v
   const { connection, events, outgoing, pings, status } = core;
   switch (output.type) {
     case "dial":
-      return connection.dial(output.generation, core.rooms.dial);
+      return connection.dial(output.generation, core.extras.dial);
     case "closeSocket":
       return connection.close(output.code, output.generation);
     case "requestToken":
@@ -84,7 +84,7 @@ async function requestToken(core: Core, request: number, isRefused: boolean): Pr
     core.session.input({ type: "token", request, outcome });
   });
   const outcome = await core.credentials.ask(isRefused);
-  if (outcome === "ready") await core.rooms.known();
+  if (outcome === "ready") await core.extras.known();
   answer(outcome);
 }
 

@@ -29,6 +29,8 @@ export interface Credentials {
   ask(isRefused: boolean): Promise<TokenOutcome>;
   /** The token in use. */
   token(): string | undefined;
+  /** The token in use; that of a source is got first when there is none, or when it is the one that was refused. */
+  bearer(refused?: string): Promise<string | undefined>;
   /** Where to connect. Throws when the URL is none. */
   endpoint(): Endpoint;
   /** The base of the HTTP interface. Throws when the URL is none. */
@@ -86,6 +88,8 @@ export function createCredentials(config: () => WebSocketConfig, log: Log, visit
     }
   };
 
+  const present = () => (config().getToken || isVisitor() ? token : fixed);
+
   return {
     isVisitor,
     hasTokenSource: () => !!config().getToken || isVisitor(),
@@ -95,10 +99,15 @@ export function createCredentials(config: () => WebSocketConfig, log: Log, visit
       if (isVisitor()) await askVisitor(isRefused);
       return "ready";
     },
-    token: () => (config().getToken || isVisitor() ? token : fixed),
+    token: present,
+    async bearer(refused) {
+      const { getToken } = config();
+      if (getToken && token === refused) await askSource(getToken);
+      return present();
+    },
     endpoint() {
       const { publicKey = "", protocols = [] } = config();
-      const bearer = this.token();
+      const bearer = present();
       const url = address();
       if (isVisitor() && !bearer) url.searchParams.set("publicKey", publicKey);
       const offered = [SUBPROTOCOL, ...[protocols].flat(), ...(bearer ? [`bearer.${bearer}`] : [])];

@@ -16,9 +16,8 @@ interface Problem {
 
 /** Makes requests with these credentials. See `Client.request`. */
 export function createRequests(credentials: Credentials) {
-  const send = async (method: string, path: string, body: unknown, signal: AbortSignal): Promise<Response> => {
-    const token = credentials.token();
-    return fetch(credentials.httpBase() + path, {
+  const send = (method: string, path: string, token: string | undefined, body: unknown, signal: AbortSignal) =>
+    fetch(credentials.httpBase() + path, {
       method,
       signal,
       headers: {
@@ -27,7 +26,6 @@ export function createRequests(credentials: Credentials) {
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
-  };
 
   return async function request<Answer>(
     method: string,
@@ -41,12 +39,12 @@ export function createRequests(credentials: Credentials) {
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) abort();
     try {
-      const before = credentials.token();
-      let response = await send(method, path, body, controller.signal);
-      // A token may have expired since it was got; a source gives another one. A visitor's is judged by the connection.
-      if (response.status === 401 && !credentials.isVisitor() && credentials.hasTokenSource()) {
-        if (credentials.token() === before) await credentials.ask(true);
-        if (credentials.token() !== before) response = await send(method, path, body, controller.signal);
+      const token = await credentials.bearer();
+      let response = await send(method, path, token, body, controller.signal);
+      if (response.status === 401) {
+        // It may have expired since it was got. A source gives another one.
+        const other = await credentials.bearer(token);
+        if (other !== token) response = await send(method, path, other, body, controller.signal);
       }
       const text = await response.text();
       if (!response.ok) throw refusal(response.status, text);

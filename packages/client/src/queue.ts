@@ -56,7 +56,6 @@ export async function openQueue(log: Log): Promise<Queue> {
         const living = new Set(held.map((lock) => lock.name));
         const adopted: OutgoingMessage[] = [];
         const transaction = database.transaction(MESSAGES, "readwrite");
-        const done = completed(transaction);
         const cursors = transaction.objectStore(MESSAGES).openCursor();
         cursors.onsuccess = () => {
           const cursor = cursors.result;
@@ -69,7 +68,7 @@ export async function openQueue(log: Log): Promise<Queue> {
           }
           cursor.continue();
         };
-        await done;
+        await completed(transaction);
         return adopted;
       });
     },
@@ -116,9 +115,8 @@ async function write<Result>(
   change: (rows: IDBObjectStore) => IDBRequest<Result>,
 ): Promise<Result> {
   const transaction = database.transaction(MESSAGES, "readwrite");
-  const done = completed(transaction);
   const request = change(transaction.objectStore(MESSAGES));
-  await done;
+  await completed(transaction);
   return request.result;
 }
 

@@ -246,6 +246,7 @@ function isHidden(): boolean {
 /** Listens to the page, if there is one; returns what ends it. */
 function listenTo(type: string, listener: () => void): () => void {
   if (typeof document !== "object") return () => {};
-  document.addEventListener(type, listener);
-  return () => document.removeEventListener(type, listener);
+  const page = document;
+  page.addEventListener(type, listener);
+  return () => page.removeEventListener(type, listener);
 }

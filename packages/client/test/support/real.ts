@@ -1,6 +1,7 @@
 /** The real server, for what only it can show. */
 
 import { spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,12 +10,17 @@ import { until } from "./wait.js";
 
 const BINARY = join(import.meta.dirname, "../../../../target/debug/cossistant");
 
+/** What `--dev` signs with. */
+const DEV_SECRET = "dev-secret-dev-secret-dev-secret-";
+
 /** A server with the demo organization. */
 export interface RealServer {
   readonly url: string;
   readonly wsUrl: string;
   /** A token, as the application's own server would ask for it. */
   token(type: "user" | "visitor" | "ai_agent", sub: string): Promise<string>;
+  /** A token that tells who a visitor is, signed as the customer's own server would. */
+  identity(sub: string): string;
   /** Kills it; the data stay. */
   kill(): Promise<void>;
   /** Starts it again, at the same address. */
@@ -55,6 +61,15 @@ export async function startReal(): Promise<RealServer> {
       });
       const { token } = (await response.json()) as { token: string };
       return token;
+    },
+    identity: (sub) => {
+      const exp = Math.floor(Date.now() / 1_000) + 3_600;
+      const claims = { sub, type: "visitor", org: "org-demo", websites: ["website-123"], exp };
+      const parts = [{ alg: "HS256", typ: "JWT" }, claims].map((part) =>
+        Buffer.from(JSON.stringify(part)).toString("base64url"),
+      );
+      const signature = createHmac("sha256", DEV_SECRET).update(parts.join(".")).digest("base64url");
+      return [...parts, signature].join(".");
     },
     kill: () => running.kill(),
     async restart() {

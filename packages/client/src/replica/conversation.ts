@@ -9,7 +9,7 @@ import type { Unsent } from "./outbox.js";
 import type { Member, Replica } from "./replica.js";
 import { UNKNOWN_STATE } from "./state.js";
 import {
-  isOwn,
+  isSelf,
   shown,
   trimmed,
   withMessage,
@@ -58,7 +58,7 @@ export function createConversationStore(replica: Replica, conversationId: string
 
   const cell = createCell<ConversationSnapshot>(make, begin);
   const loader = createLoader<MessageEvent>(source, cell.changed);
-  const show = (message: NewMessage) => shown(message, source.identity(), outbox.keyOf);
+  const show = (message: NewMessage) => shown(message, source.identity(), outbox.keyOf, replica.state(channel)?.visitorId);
   const newestSeq = (): number => timeline.messages.at(-1)?.seq ?? 0;
 
   function make(): ConversationSnapshot {
@@ -83,7 +83,7 @@ export function createConversationStore(replica: Replica, conversationId: string
 
   function ownMark(): number {
     const { seen } = replica.state(channel) ?? UNKNOWN_STATE;
-    return seen.find(({ userId, userType }) => isOwn(source.identity(), userType, userId))?.lastSeenSeq ?? 0;
+    return seen.find(({ userId, userType }) => isSelf(source.identity(), userType, userId))?.lastSeenSeq ?? 0;
   }
 
   function begin(): () => void {
@@ -248,6 +248,7 @@ export function createConversationStore(replica: Replica, conversationId: string
       mark = Math.min(mark, told.head);
       if (isViewing) store.setViewing(true);
       if (mark > ownMark()) source.pass({ type: "mark_seen", conversationId, seq: mark });
+      timeline = withVisitor(timeline, told.visitorId ?? "");
       settlePage();
       cell.changed();
     },

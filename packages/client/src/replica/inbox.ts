@@ -36,8 +36,6 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
   /** The filter of the rows, which stay until those of a new filter are there; undefined before the first page. */
   let rowsFilter: InboxFilter | undefined;
   let cursor: string | null = null;
-  /** Whether all events since the rows were loaded have come or will come. */
-  let isCurrent = false;
   let isActive = false;
   /** The head of the subscription: an event up to there is replayed. */
   let head = 0;
@@ -72,7 +70,7 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
     const leave = replica.join(channel, store);
     if (replica.confirmedHead(channel) !== undefined) load();
     return () => {
-      isActive = isCurrent = false;
+      isActive = false;
       loader.abort();
       leave();
       cell.changed();
@@ -88,7 +86,6 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
   function load(): void {
     if (!isActive) return;
     loader.abort();
-    isCurrent = replica.confirmedHead(channel) !== undefined;
     const wanted = isEqual(filter, rowsFilter) ? Math.min(RELOAD_MAX, rows.list().length) : 0;
     void loader.run<Page>(
       FIRST,
@@ -187,7 +184,7 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
     setFilter(next) {
       if (isEqual(next, filter)) return;
       filter = Object.freeze({ ...next });
-      if (isCurrent) load();
+      if (rowsFilter || loader.running(FIRST)) load();
       cell.changed();
     },
     receive(event) {
@@ -195,10 +192,9 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
       loader.remember(event);
       apply(event);
       const isReplayed = "offset" in event && event.offset !== undefined && event.offset <= head;
-      if ("conversationId" in event && !isReplayed) {
-        const id = event.conversationId;
-        setTyping(id, reduceTyping(typing.get(id) ?? NOBODY, event));
-      }
+      const single = "conversationId" in event ? [event.conversationId] : [];
+      const ids = event.type === "visitor_identified" ? (event.conversationIds ?? []) : single;
+      if (!isReplayed) for (const id of ids) setTyping(id, reduceTyping(typing.get(id) ?? NOBODY, event));
       cell.changed();
     },
     subscriptionChanged() {
@@ -224,8 +220,8 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
         // Of visitors without an open conversation nothing is told here.
         if (row.status !== "closed") put(row, { isOnline: online.has(row.visitorId) });
       }
-      if (!isCurrent) load();
-      cell.changed();
+      // Who has read what, and who became whom, is not replayed.
+      load();
     },
     resync: load,
     stop: loader.abort,

@@ -4,7 +4,7 @@ import type { NewMessage } from "@cossistant/protocol/types";
 
 import type { SendError } from "../errors.js";
 import type { Identity } from "../state.js";
-import { isOwn } from "./timeline.js";
+import { isSelf } from "./timeline.js";
 import type { ConversationMessage, DeliveryState, OutgoingMessage } from "./types.js";
 
 /** How many failed messages are kept; of more, the oldest go. */
@@ -64,7 +64,7 @@ export function createOutbox(self: () => Identity | undefined): Outbox {
     delete: (id) => void entries.delete(id),
     settle({ clientMessageId = "", conversationId, senderType, senderId }) {
       const isHere = entries.get(clientMessageId)?.message.conversationId === conversationId;
-      if (isHere && isOwn(self(), senderType, senderId)) entries.delete(clientMessageId);
+      if (isHere && isSelf(self(), senderType, senderId)) entries.delete(clientMessageId);
     },
     of: (conversationId) => [...entries.values()].filter(({ message }) => message.conversationId === conversationId),
     keyOf: (id) => keys.get(id) ?? id,

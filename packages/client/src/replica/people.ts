@@ -56,6 +56,14 @@ export function isEqual(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
+/** The list with this visitor as the visitor. */
+export function renamed<State extends Person>(list: readonly State[], visitorId: string): readonly State[] {
+  return kept(
+    list,
+    list.map((person) => (person.userType === "visitor" ? { ...person, userId: visitorId } : person)),
+  );
+}
+
 /** Who types after an event that is not replayed: what was said long ago ends no typing now. */
 export function reduceTyping(list: readonly Typist[], event: ServerMessages): readonly Typist[] {
   switch (event.type) {
@@ -71,6 +79,8 @@ export function reduceTyping(list: readonly Typist[], event: ServerMessages): re
     }
     case "new_message":
       return withoutPerson(list, { userId: event.senderId, userType: event.senderType });
+    case "visitor_identified":
+      return renamed(list, event.visitorId);
     default:
       return list;
   }

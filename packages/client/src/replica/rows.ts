@@ -4,7 +4,7 @@ import type { NewMessage, ServerMessages } from "@cossistant/protocol/types";
 
 import type { Identity } from "../state.js";
 import { isEqual } from "./people.js";
-import { isOwn, shown } from "./timeline.js";
+import { isSelf, shown } from "./timeline.js";
 import type { InboxConversation, InboxFilter, Typist } from "./types.js";
 
 /** A conversation as it comes over HTTP. */
@@ -40,7 +40,7 @@ export function reduceRow(
   switch (event.type) {
     case "new_message": {
       if (event.seq <= lastSeq) return {};
-      const isUnread = !event.deleted && !isOwn(self, event.senderType, event.senderId);
+      const isUnread = !event.deleted && !isSelf(self, event.senderType, event.senderId);
       return {
         lastMessage: shown(event, self),
         lastActivityAt: at(event.createdAt),
@@ -66,7 +66,7 @@ export function reduceRow(
       return assignedTeamMemberId === row.assignedTeamMemberId ? {} : { assignedTeamMemberId, lastActivityAt: at(now) };
     }
     case "conversation_seen":
-      if (unreadCount === 0 || !isOwn(self, event.userType, event.userId)) return {};
+      if (unreadCount === 0 || !isSelf(self, event.userType, event.userId)) return {};
       return event.lastSeenSeq < lastSeq ? undefined : { unreadCount: 0 };
     case "visitor_online":
     case "visitor_offline":

@@ -7,7 +7,7 @@
 
 import type { ServerMessages, SubscriptionConfirmed } from "@cossistant/protocol/types";
 
-import { kept, NOBODY, personIn, reduceTyping, withMark, withoutPerson, withPerson } from "./people.js";
+import { kept, NOBODY, personIn, reduceTyping, renamed, withMark, withoutPerson, withPerson } from "./people.js";
 import type { ConversationSnapshot } from "./types.js";
 
 /** See the fields of the same names in `ConversationSnapshot`. Frozen. */
@@ -90,13 +90,7 @@ function partsOf(state: ConversationState, event: ServerMessages): Partial<Conve
       return { isVisitorOnline: event.type === "visitor_online" };
     case "visitor_identified": {
       const { visitorId } = event;
-      // What the visitor did is now done by this one.
-      const rename = <State extends { userId: string; userType: string }>(list: readonly State[]): readonly State[] =>
-        kept(
-          list,
-          list.map((person) => (person.userType === "visitor" ? { ...person, userId: visitorId } : person)),
-        );
-      return { visitorId, seen: rename(state.seen), typing: rename(state.typing) };
+      return { visitorId, seen: renamed(state.seen, visitorId), typing: renamed(state.typing, visitorId) };
     }
     default:
       return undefined;

@@ -33,17 +33,31 @@ export type StoredMessage = ConversationMessage & { readonly seq: number; readon
 /** How a message that is told becomes one that is shown. */
 export type Show = (message: NewMessage) => StoredMessage;
 
-/** Whether a message is this client's own. A conversation has one visitor only. */
-export function isOwn(self: Identity | undefined, senderType: string, senderId: string): boolean {
+/** Whether somebody is this client itself. A conversation has one visitor only. */
+export function isSelf(self: Identity | undefined, senderType: string, senderId: string): boolean {
   return self?.userType === senderType && (senderType === "visitor" || self.userId === senderId);
 }
 
-/** A message as it is shown. `keyOf` gives the key under which a message of one's own is shown already. */
-export function shown(message: NewMessage, self: Identity | undefined, keyOf = (id: string) => id): StoredMessage {
+/**
+ * A message as it is shown. `keyOf` gives the key under which a message of one's own is shown already. A conversation has
+ * one visitor, who may have become somebody known since the message was told.
+ */
+export function shown(
+  message: NewMessage,
+  self: Identity | undefined,
+  keyOf = (id: string) => id,
+  visitorId?: string,
+): StoredMessage {
   const { type, websiteId, organizationId, offset, id, timestamp, deleted, ...told } = message;
-  const own = isOwn(self, told.senderType, told.senderId);
-  const key = own && told.clientMessageId !== undefined ? keyOf(told.clientMessageId) : told.messageId;
-  return Object.freeze({ ...told, key, delivery: "sent", isDeleted: deleted === true, isOwn: own });
+  const isOwn = isSelf(self, told.senderType, told.senderId);
+  return Object.freeze({
+    ...told,
+    senderId: (told.senderType === "visitor" && visitorId) || told.senderId,
+    key: isOwn && told.clientMessageId !== undefined ? keyOf(told.clientMessageId) : told.messageId,
+    delivery: "sent",
+    isDeleted: deleted === true,
+    isOwn,
+  });
 }
 
 /** What the server will tell of a message that it has acknowledged. */

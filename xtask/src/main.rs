@@ -2,6 +2,8 @@
 
 mod bench;
 mod check;
+mod debian;
+mod e2e;
 mod generate;
 mod layer;
 mod run;
@@ -9,6 +11,7 @@ mod sim;
 mod step;
 mod test;
 mod wasm;
+mod web;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -27,6 +30,8 @@ enum Command {
     Bench(bench::Args),
     /// Everything that needs no running: format, lints, documentation, licences, stale files, TypeScript.
     Check(check::Args),
+    /// The client in Chromium, against the real server, over networks that fail.
+    E2e(e2e::Args),
     /// Write the files that are generated from the Rust types.
     Gen(generate::Args),
     /// Build the server and start it with a demo organization.
@@ -37,16 +42,20 @@ enum Command {
     Test(test::Args),
     /// Build the engine for browsers, as WebAssembly and as plain JavaScript.
     Wasm(wasm::Args),
+    /// Build the npm packages as they are published.
+    Web(web::Args),
 }
 
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::E2e(args) => e2e::run(&args),
         Command::Gen(args) => generate::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Wasm(args) => wasm::run(&args),
+        Command::Web(args) => web::run(&args),
     }
 }

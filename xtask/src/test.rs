@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::layer::{self, Layer, Rounds};
 use crate::step::sh;
-use crate::{check, sim};
+use crate::{check, e2e, sim, web};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -22,6 +22,10 @@ const LAYERS: &[Layer] = &[
     Layer { name: "check", run: |_| check::run(&check::Args::default()) },
     Layer { name: "cargo-test", run: |_| sh("cargo test --workspace --locked") },
     Layer { name: "simulation", run: sim::rounds },
+    Layer { name: "packages", run: |_| web::check() },
+    Layer { name: "browser", run: |_| e2e::tests() },
+    Layer { name: "browser-histories", run: e2e::histories },
+    Layer { name: "consumers", run: e2e::packages },
 ];
 
 /// Runs the layers.

@@ -5,7 +5,7 @@ import { WebSocketProvider, useConnection, useConversation } from "@cossistant/r
 import { createElement, useState } from "react";
 
 function Conversation({ id }) {
-  const { isConnected } = useConnection();
+  const isConnected = useConnection().state === "connected";
   const { messages, send } = useConversation(id);
   const [draft, setDraft] = useState("");
   const submit = (event) => {

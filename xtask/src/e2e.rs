@@ -1,0 +1,96 @@
+//! `cargo xtask e2e`: the client in Chromium, against the real server, over networks that fail.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+
+use crate::check::install_packages;
+use crate::layer::Rounds;
+use crate::step::{command, run as run_command, sh};
+use crate::{debian, wasm, web};
+
+/// Where Debian puts the browser; `CHROMIUM` names another one.
+const CHROMIUM: &str = "/usr/bin/chromium";
+/// How many histories a long run plays.
+const LONG_HISTORIES: u32 = 100;
+/// How long a short run plays histories, in seconds.
+const SHORT_HISTORIES: u32 = 120;
+
+/// Options of `cargo xtask e2e`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only tests whose file or name has this in it.
+    #[arg(value_name = "FILTER")]
+    filter: Option<String>,
+    /// Play random histories instead: this many.
+    #[arg(long, value_name = "N")]
+    histories: Option<u32>,
+    /// The seed of the first history; each further one has the next.
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Install the packed packages into fresh projects instead, build these and run them.
+    #[arg(long)]
+    packages: bool,
+}
+
+/// Runs the browser tests, or what else was asked for.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.packages {
+        return packages(Rounds::Long);
+    }
+    if args.histories.is_some() || args.seed.is_some() {
+        let seed = args.seed.map_or_else(|| "1".to_owned(), |seed| seed.to_string());
+        return play(&[("COSSISTANT_HISTORIES", args.histories.unwrap_or(1).to_string()), ("COSSISTANT_SEED", seed)]);
+    }
+    prepare()?;
+    let mut vitest = command("npx --no-install vitest run --config e2e/vitest.config.ts");
+    if let Some(filter) = &args.filter {
+        vitest.arg(filter);
+    }
+    run_command(&mut vitest)
+}
+
+/// Every browser test that is not random.
+pub(crate) fn tests() -> Result<()> {
+    prepare()?;
+    sh("npx --no-install vitest run --config e2e/vitest.config.ts")
+}
+
+/// Random histories: as many as fit the time, from a seed of the moment, or the number that a release asks for.
+pub(crate) fn histories(rounds: Rounds) -> Result<()> {
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let amount = match rounds {
+        Rounds::Short => ("COSSISTANT_HISTORY_SECONDS", SHORT_HISTORIES.to_string()),
+        Rounds::Long => ("COSSISTANT_HISTORIES", LONG_HISTORIES.to_string()),
+    };
+    play(&[amount, ("COSSISTANT_SEED", seed.to_string())])
+}
+
+fn play(variables: &[(&str, String)]) -> Result<()> {
+    prepare()?;
+    let mut vitest = command("npx --no-install vitest run --config e2e/histories/vitest.config.ts");
+    vitest.envs(variables.iter().map(|(name, value)| (*name, value)));
+    run_command(&mut vitest)
+}
+
+/// Fresh projects with the packed packages: a few of them, or all.
+pub(crate) fn packages(rounds: Rounds) -> Result<()> {
+    prepare()?;
+    web::build()?;
+    let mut vitest = command("npx --no-install vitest run --config e2e/packages/vitest.config.ts");
+    run_command(vitest.env("COSSISTANT_ALL_CONSUMERS", if rounds == Rounds::Long { "1" } else { "" }))
+}
+
+/// What every browser test needs: the server, the engine, and a browser.
+fn prepare() -> Result<()> {
+    install_packages()?;
+    wasm::build(false)?;
+    sh("cargo build --locked --package cossistant")?;
+    let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| CHROMIUM.to_owned());
+    if Path::new(&chromium).exists() {
+        return Ok(());
+    }
+    debian::install("chromium", "install Chromium, and say where it is: CHROMIUM=/path/to/chromium")
+        .context("the browser tests need Chromium")
+}

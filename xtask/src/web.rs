@@ -1,0 +1,48 @@
+//! `cargo xtask web`: the npm packages as they are published, and what they weigh.
+
+use anyhow::Result;
+
+use crate::check::install_packages;
+use crate::layer::{self, Layer, Rounds};
+use crate::step::sh;
+use crate::wasm;
+
+/// Options of `cargo xtask web`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Judge too what was built.
+    #[arg(long)]
+    check: bool,
+}
+
+/// What is asked of the packages once they are built.
+const CHECKS: &[Layer] = &[
+    Layer { name: "publint", run: |_| for_each_package("npx --no-install publint run --strict") },
+    Layer { name: "types-of-packages", run: |_| for_each_package("npx --no-install attw --profile esm-only") },
+    Layer { name: "sizes", run: |_| sh("npm run --silent size -- --check") },
+];
+
+/// The tarballs, as `xtask/src/web/pack.mjs` names them.
+const TARBALLS: &[&str] = &["protocol", "client", "react"];
+
+/// Builds the packages into `target/npm`.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    build()?;
+    if args.check { layer::run(CHECKS, None, Rounds::Short) } else { Ok(()) }
+}
+
+/// Builds the engine if it is stale, and the packages.
+pub(crate) fn build() -> Result<()> {
+    install_packages()?;
+    wasm::build(false)?;
+    sh("node xtask/src/web/pack.mjs")
+}
+
+/// Builds the packages and judges what others will install.
+pub(crate) fn check() -> Result<()> {
+    run(&Args { check: true })
+}
+
+fn for_each_package(line: &str) -> Result<()> {
+    TARBALLS.iter().try_for_each(|name| sh(&format!("{line} target/npm/{name}.tgz")))
+}

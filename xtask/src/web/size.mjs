@@ -1,0 +1,179 @@
+/**
+ * Measures what a page downloads, by entry: ours, and those of other packages, all by the same means.
+ *
+ *     npm run size                 our entries
+ *     npm run size -- --check      fails when the entry of the hooks is over its budget
+ *     npm run size -- --peers      the others too; installs them first
+ *     npm run size -- --write      all of it, into docs/sizes.md
+ *
+ * An entry is bundled whole, minified, with React left out. What loads at once (the entry, what it imports, and the
+ * engine that it fetches before it can connect) is compressed as one file. What loads only when it is asked for is
+ * measured apart.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+
+import { build } from "esbuild";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+const peersFolder = join(root, "benchmarks/sizes");
+
+/** The entry that has a budget, in bytes of gzip: above the first it warns, above the second it fails. */
+const BUDGETED = "@cossistant/react/websocket";
+const WARN = 25_000;
+const FAIL = 30_000;
+
+/** A chunk made of a module whose path matches is fetched at once, although by a dynamic import. */
+const ENGINE = /engine.*inline/;
+
+const ours = [
+  { name: BUDGETED },
+  { name: "@cossistant/react/websocket/slim" },
+  { name: "@cossistant/react/websocket/schemas" },
+  { name: "@cossistant/client" },
+  { name: "@cossistant/protocol/validate" },
+];
+
+const peers = [
+  { name: "partysocket", modules: ["partysocket", "partysocket/react"] },
+  { name: "react-use-websocket" },
+  { name: "socket.io-client" },
+  { name: "centrifuge" },
+  { name: "ably", modules: ["ably", "ably/react"] },
+];
+
+const gzip = (bytes) => gzipSync(bytes, { level: 9 }).length;
+const brotli = (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }).length;
+const measured = (name, bytes) => ({ name, raw: bytes.length, gzip: gzip(bytes), brotli: brotli(bytes) });
+
+async function measure({ name, modules = [name] }, folder) {
+  const { outputFiles, metafile } = await build({
+    // Namespaces under names of their own, since modules of one package may export the same names.
+    stdin: { contents: modules.map((module, n) => `export * as m${n} from "${module}";`).join("\n"), resolveDir: folder },
+    absWorkingDir: root,
+    bundle: true,
+    minify: true,
+    splitting: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    define: { "process.env.NODE_ENV": '"production"' },
+    external: ["react", "react-dom", "react/jsx-runtime"],
+    legalComments: "none",
+    outdir: "out",
+    metafile: true,
+    write: false,
+    logLevel: "error",
+  });
+  const contents = new Map(outputFiles.map((file) => [relative(root, file.path), file.contents]));
+  const outputs = metafile.outputs;
+
+  /** A chunk with all that it imports at once. */
+  const closure = (path, seen = new Set()) => {
+    if (seen.has(path)) return seen;
+    seen.add(path);
+    for (const { path: next, kind, external } of outputs[path].imports) {
+      if (kind === "import-statement" && !external) closure(next, seen);
+    }
+    return seen;
+  };
+  const joined = (paths) => Buffer.concat([...paths].map((path) => contents.get(path)));
+
+  const dynamic = Object.keys(outputs).filter((path) => outputs[path].entryPoint && outputs[path].entryPoint !== "<stdin>");
+  const engine = dynamic.filter((path) => ENGINE.test(outputs[path].entryPoint));
+  const entry = Object.keys(outputs).find((path) => outputs[path].entryPoint === "<stdin>");
+  const code = closure(entry);
+  const initial = new Set([...code, ...engine.flatMap((path) => [...closure(path)])]);
+  const without = (paths, taken) => [...paths].filter((path) => !taken.has(path));
+  return {
+    ...measured(name, joined(initial)),
+    code: measured("code", joined(code)),
+    engine: measured("engine", joined(without(initial, code))),
+    lazy: dynamic
+      .filter((path) => !initial.has(path))
+      .map((path) => measured(outputs[path].entryPoint, joined(without(closure(path), initial))))
+      .sort((a, b) => b.gzip - a.gzip),
+  };
+}
+
+const kilobytes = (bytes) => (bytes / 1000).toFixed(1);
+const row = (cells) => `| ${cells.join(" | ")} |`;
+const table = (head, rows) =>
+  [row(head), row(head.map((_, n) => (n === 0 ? "---" : "---:"))), ...rows.map(row)].join("\n");
+const figures = ({ raw, gzip, brotli }) => [raw, gzip, brotli].map(kilobytes);
+
+function version(name) {
+  return JSON.parse(readFileSync(join(peersFolder, "node_modules", name, "package.json"), "utf8")).version;
+}
+
+function report(own, others) {
+  const head = ["", "minified", "gzip", "brotli"];
+  const sections = [table(["entry, with what it loads at once", ...head.slice(1)], own.map((it) => [`\`${it.name}\``, ...figures(it)]))];
+  const [first] = own;
+  sections.push(
+    table(
+      [`parts of \`${first.name}\``, ...head.slice(1)],
+      [
+        ["code", ...figures(first.code)],
+        ["engine (WebAssembly in a module)", ...figures(first.engine)],
+        ...first.lazy.map((it) => [`only when asked for: \`${it.name}\``, ...figures(it)]),
+      ],
+    ),
+  );
+  if (others.length > 0) {
+    sections.push(
+      table(
+        ["package", ...head.slice(1)],
+        [first, ...others]
+          .sort((a, b) => a.gzip - b.gzip)
+          .map((it) => [it === first ? `**\`${it.name}\`**` : `\`${it.name}\` ${version(it.name)}`, ...figures(it)]),
+      ),
+    );
+  }
+  return sections.join("\n\n") + "\n";
+}
+
+const PAGE_HEAD = `<!-- Generated by \`npm run size -- --write\`. Do not edit. -->
+
+# Sizes
+
+What a page downloads, in KB (1,000 bytes).
+Each entry is bundled whole by esbuild and minified, React is left out, and what loads at once is compressed as one file.
+
+`;
+
+/** How far a figure may be from the one that is published: compilers differ a little between machines. */
+const TOLERANCE = 0.03;
+
+/** The page says what is true, or nearly so. */
+function checkPage(first) {
+  const page = join(root, "docs/sizes.md");
+  const said = new RegExp(`\\| \`${first.name}\` \\| [\\d.]+ \\| ([\\d.]+) \\|`).exec(readFileSync(page, "utf8"))?.[1];
+  const difference = Math.abs(Number(said) * 1000 - first.gzip) / first.gzip;
+  if (!(difference <= TOLERANCE)) throw new Error(`docs/sizes.md says ${said} KB; run \`npm run size -- --write\``);
+}
+
+/** The budget is what this project promises to pages. */
+function checkBudget({ name, gzip }) {
+  if (gzip > FAIL) throw new Error(`${name} takes ${kilobytes(gzip)} KB of gzip; ${kilobytes(FAIL)} is the limit`);
+  if (gzip > WARN) console.warn(`warning: ${name} takes ${kilobytes(gzip)} KB of gzip; it should be below ${kilobytes(WARN)}`);
+}
+
+const options = new Set(process.argv.slice(2));
+const own = [];
+for (const subject of ours) own.push(await measure(subject, join(root, "packages/react")));
+const others = [];
+if (options.has("--peers") || options.has("--write")) {
+  if (!existsSync(join(peersFolder, "node_modules"))) {
+    execFileSync("npm", ["ci", "--no-audit", "--no-fund", "--silent"], { cwd: peersFolder, stdio: "inherit" });
+  }
+  for (const subject of peers) others.push(await measure(subject, peersFolder));
+}
+const text = report(own, others);
+console.log(text);
+if (options.has("--write")) writeFileSync(join(root, "docs/sizes.md"), PAGE_HEAD + text);
+checkBudget(own[0]);
+if (options.has("--check")) checkPage(own[0]);

@@ -6,7 +6,10 @@ const react18 = (name: string) => fileOf(`../react-18/node_modules/${name}`);
 const test = {
   include: ["test/**/*.test.{ts,tsx}"],
   environment: "happy-dom",
-  environmentOptions: { happyDOM: { url: "http://localhost:3000" } },
+  environmentOptions: {
+    // Servers of tests answer pages of any origin.
+    happyDOM: { url: "http://localhost:3000", settings: { fetch: { disableSameOriginPolicy: true } } },
+  },
   setupFiles: ["test/harness/setup.ts"],
   // Each test waits for what it needs; this only ends one that hangs.
   testTimeout: 30_000,

@@ -1,17 +1,24 @@
 "use client";
 
-import type { ConversationSnapshot, ConversationStore, InboxFilter, InboxSnapshot, InboxStore } from "@cossistant/client";
+import {
+  createClient,
+  type Client,
+  type ConversationSnapshot,
+  type ConversationStore,
+  type InboxFilter,
+  type InboxSnapshot,
+  type InboxStore,
+} from "@cossistant/client";
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 
-import { emptyConversation, emptyInbox } from "./empty.js";
 import { useProvided } from "./provider.js";
 import { follow } from "./registry.js";
 import { useWebSocketSelector } from "./select.js";
 
+type Functions<Store> = Omit<Store, "subscribe" | "getSnapshot">;
+
 /** A conversation, and what can be done in it. Functions keep their identity while the conversation is the same. */
-export interface UseConversationReturn
-  extends ConversationSnapshot,
-    Omit<ConversationStore, "subscribe" | "getSnapshot"> {
+export interface UseConversationReturn extends ConversationSnapshot, Functions<ConversationStore> {
   /**
    * Whether the other side is there: for the team the visitor, for a visitor anybody of the team. Undefined until known.
    */
@@ -28,23 +35,18 @@ export interface UseConversationReturn
 export function useConversation(conversationId: string): UseConversationReturn {
   const { entry } = useProvided("useConversation");
   const online = useWebSocketSelector(({ team }) => team?.online);
-  const { store, functions, getServerSnapshot } = useMemo(() => {
-    const store = entry.client.conversation(conversationId);
+  const [store, getServerSnapshot] = useReplica((client) => client.conversation(conversationId), entry.client, conversationId);
+  const functions = useMemo(() => {
     const { retry, discard, setTyping, stopTyping, markSeen, setViewing, loadMore, edit, remove, update } = store;
     const send: ConversationStore["send"] = (...message) => follow(entry, store.send(...message));
-    const empty = emptyConversation(conversationId);
-    return {
-      store,
-      functions: { send, retry, discard, setTyping, stopTyping, markSeen, setViewing, loadMore, edit, remove, update },
-      getServerSnapshot: () => empty,
-    };
-  }, [entry, conversationId]);
+    return { send, retry, discard, setTyping, stopTyping, markSeen, setViewing, loadMore, edit, remove, update };
+  }, [entry, store]);
   const snapshot = useSyncExternalStore(store.subscribe, store.getSnapshot, getServerSnapshot);
   return { ...snapshot, ...functions, online: snapshot.isVisitorOnline ?? online };
 }
 
 /** A website's conversations, and what can be done with the list. Functions keep their identity. */
-export interface UseInboxReturn extends InboxSnapshot, Omit<InboxStore, "subscribe" | "getSnapshot"> {}
+export interface UseInboxReturn extends InboxSnapshot, Functions<InboxStore> {}
 
 /**
  * The conversations of a website, for the team: subscribed to, loaded page by page and kept up to date while the
@@ -55,16 +57,25 @@ export interface UseInboxReturn extends InboxSnapshot, Omit<InboxStore, "subscri
  */
 export function useInbox(websiteId: string, filter?: InboxFilter): UseInboxReturn {
   const { client } = useProvided("useInbox").entry;
-  const [{ subscribe, getSnapshot, setFilter, loadMore }, getServerSnapshot] = useMemo(() => {
-    const empty = emptyInbox(websiteId);
-    return [client.inbox(websiteId), () => empty] as const;
-  }, [client, websiteId]);
-  const { status, assignee, search } = filter ?? {};
+  const [store, getServerSnapshot] = useReplica((client) => client.inbox(websiteId), client, websiteId);
+  const { setFilter, loadMore } = store;
   const isFiltered = !!filter;
+  const { status, assignee, search } = filter ?? {};
   // Before anybody listens, so that nothing is loaded that is not to be shown.
   useEffect(() => {
-    if (isFiltered) setFilter({ status, assignee, search });
+    if (isFiltered) setFilter({ ...(status && { status }), ...(assignee && { assignee }), ...(search && { search }) });
   }, [setFilter, isFiltered, status, assignee, search]);
-  const snapshot = useSyncExternalStore(subscribe, getSnapshot, getServerSnapshot);
+  const snapshot = useSyncExternalStore(store.subscribe, store.getSnapshot, getServerSnapshot);
   return { ...snapshot, setFilter, loadMore };
+}
+
+/** The store of this id; and what one shows that was never connected, for a server and for taking over its page. */
+function useReplica<Store extends ConversationStore | InboxStore>(open: (client: Client) => Store, client: Client, id: string) {
+  // `open` depends on the id, and on nothing else that changes.
+  return useMemo(() => {
+    let empty: ReturnType<Store["getSnapshot"]> | undefined;
+    // A store gives its own kind of snapshot.
+    const getServerSnapshot = () => (empty ??= open(createClient()).getSnapshot() as ReturnType<Store["getSnapshot"]>);
+    return [open(client), getServerSnapshot] as const;
+  }, [client, id]);
 }

@@ -14,11 +14,8 @@ export interface Owner {
   readonly actions: ClientActions;
 }
 
-const NO_CONFIG: WebSocketConfig = {};
-const NO_HANDLERS: WebSocketEventHandlers = {};
-
 /** Keeps a client connected while the component is mounted. Renders again only when it must change the client. */
-export function useOwner(config = NO_CONFIG, handlers = NO_HANDLERS): Owner {
+export function useOwner(config: WebSocketConfig = {}, handlers: WebSocketEventHandlers = {}): Owner {
   const key = keyOf(config);
   const [chosen, choose] = useState(() => lookUp(key, config));
   let entry = chosen;
@@ -59,18 +56,23 @@ export function useOwner(config = NO_CONFIG, handlers = NO_HANDLERS): Owner {
   return useMemo(() => ({ entry, actions }), [entry, actions]);
 }
 
+const ACTIONS = [
+  "connect",
+  "disconnect",
+  "sendMessage",
+  "startTyping",
+  "stopTyping",
+  "sendTypingProgress",
+  "ping",
+  "identify",
+  "getWebSocket",
+] as const;
+
 function actionsOf(present: () => Entry): ClientActions {
-  const client = () => present().client;
-  return {
-    connect: () => client().connect(),
-    disconnect: () => client().disconnect(),
-    sendMessage: (message) => client().sendMessage(message),
-    sendChatMessage: (...message) => follow(present(), client().sendChatMessage(...message)),
-    startTyping: (conversationId) => client().startTyping(conversationId),
-    stopTyping: (conversationId) => client().stopTyping(conversationId),
-    sendTypingProgress: (conversationId, content) => client().sendTypingProgress(conversationId, content),
-    ping: () => client().ping(),
-    identify: (identityToken) => client().identify(identityToken),
-    getWebSocket: () => client().getWebSocket(),
-  };
+  const sendChatMessage: ClientActions["sendChatMessage"] = (...message) =>
+    follow(present(), present().client.sendChatMessage(...message));
+  const pass = (name: (typeof ACTIONS)[number]) => (...args: never[]) =>
+    (present().client[name] as (...args: never[]) => unknown)(...args);
+  // Each does what the client's function of that name does.
+  return Object.assign({ sendChatMessage }, ...ACTIONS.map((name) => ({ [name]: pass(name) }))) as ClientActions;
 }

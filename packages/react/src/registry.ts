@@ -51,16 +51,22 @@ export function sharedContext(): Context<unknown> {
   return context;
 }
 
-/** What decides where and how a client connects. The order of headers does not count. */
+/**
+ * What decides where and how a client connects: the destination, a line break, and the rest. The order of headers does
+ * not count.
+ */
 export function keyOf(config: WebSocketConfig): string {
   const { url, protocols = [], publicKey, headers = {}, shareAcrossTabs, persistQueue, getToken } = config;
-  const credentials = [Object.entries(headers).sort(), !!getToken];
-  return JSON.stringify([url, [protocols].flat(), publicKey, credentials, !!shareAcrossTabs, !!persistQueue]);
+  // A public key belongs to the destination, since each website has its own.
+  const destination = [url, [protocols].flat(), publicKey];
+  return [destination, [Object.entries(headers).sort(), !!shareAcrossTabs, !!persistQueue, !!getToken]]
+    .map((part) => JSON.stringify(part))
+    .join("\n");
 }
 
-/** Where messages go. A public key counts, since each website has its own. */
-function destinationOf({ url, protocols, publicKey }: WebSocketConfig): string {
-  return keyOf({ url, protocols, publicKey });
+/** Where messages go. */
+function destinationOf({ key }: Entry): string | undefined {
+  return key.split("\n")[0];
 }
 
 /**
@@ -120,7 +126,7 @@ export function hold(entry: Entry): () => void {
  */
 export function replace(old: Entry, next: Entry, handlers: () => WebSocketEventHandlers): void {
   if (old.holders || old.isOver) return;
-  if (destinationOf(old.config) === destinationOf(next.config)) {
+  if (destinationOf(old) === destinationOf(next)) {
     for (const { id, conversationId, content, metadata, visibility } of old.client.getQueuedMessages()) {
       old.moved.set(id, next.client.sendChatMessage(conversationId, content, metadata, { id, visibility }));
     }

@@ -1,63 +1,44 @@
 "use client";
 
-import {
-  DISCONNECTED,
-  NO_STATS,
-  type ClientSnapshot,
-  type ConnectionState,
-  type ServerMessageOf,
-  type WebSocketStats,
-} from "@cossistant/client";
+import { DISCONNECTED, type ClientSnapshot, type ConnectionState, type ServerMessageOf } from "@cossistant/client";
 import type { ServerMessages } from "@cossistant/protocol/types";
 import { useEffect, useInsertionEffect, useMemo, useRef, useSyncExternalStore } from "react";
 
 import { isShallowEqual } from "./equal.js";
 import { useProvided } from "./provider.js";
+import { createReader, type WebSocketReadable } from "./reader.js";
 
-/** All that is known of a connection. */
-export interface WebSocketSelectable extends ClientSnapshot {
-  /** Counters, as of at most a quarter of a second ago. */
-  readonly stats: WebSocketStats;
-}
+// It has every field of a snapshot.
+const ALL = [...Object.keys(DISCONNECTED), "stats"] as (keyof WebSocketReadable)[];
 
 /**
  * What `selector` makes of the connection of the nearest provider.
  *
  * Renders when that changes, as `isEqual` judges: by default when it is another value, or an object of which a field is
- * another value. Both may be written inline.
+ * another value. Both may be written inline. What a selector does not read is not looked at.
  */
 export function useWebSocketSelector<Selected>(
-  selector: (connection: WebSocketSelectable) => Selected,
+  selector: (connection: WebSocketReadable) => Selected,
   isEqual: (one: Selected, other: Selected) => boolean = isShallowEqual,
 ): Selected {
   const { client } = useProvided("useWebSocketSelector").entry;
-  const last = useRef<{ readonly selected: Selected }>(undefined);
-  const readsStats = useRef(false);
+  const reader = useMemo(() => createReader(client, {}, ALL), [client]);
+  const last = useRef<{ selector: unknown; connection: unknown; selected: Selected }>(undefined);
 
-  const select = (snapshot: ClientSnapshot, stats: () => WebSocketStats) => {
-    const selected = selector({
-      ...snapshot,
-      get stats() {
-        readsStats.current = true;
-        return stats();
-      },
-    });
-    if (!last.current || !isEqual(last.current.selected, selected)) last.current = { selected };
+  const select = (connection: WebSocketReadable) => {
+    const before = last.current;
+    // React asks more than once, and has to get the same answer until something has changed.
+    if (before?.selector === selector && before.connection === connection) return before.selected;
+    const selected = selector(connection);
+    const isSame = before && isEqual(before.selected, selected);
+    last.current = { selector, connection, selected: isSame ? before.selected : selected };
     return last.current.selected;
   };
-  const present = () => select(client.getSnapshot(), client.getStats);
-
-  const subscribe = useMemo(
-    () => (listener: () => void) => {
-      const ends = [client.subscribe(listener)];
-      if (readsStats.current) ends.push(client.subscribeStats(listener));
-      return () => {
-        for (const end of ends) end();
-      };
-    },
-    [client],
+  return useSyncExternalStore(
+    reader.subscribe,
+    () => select(reader.getSnapshot()),
+    () => select(reader.getServerSnapshot()),
   );
-  return useSyncExternalStore(subscribe, present, () => select(DISCONNECTED, () => NO_STATS));
 }
 
 /** Where the connection stands, for people. */

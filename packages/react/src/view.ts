@@ -1,17 +1,22 @@
 "use client";
 
-import {
-  DISCONNECTED,
-  NO_STATS,
-  type Client,
-  type ClientActions,
-  type ClientHandle,
-  type ClientSnapshot,
-  type WebSocketStats,
-} from "@cossistant/client";
+import type { Client, ClientActions, ClientHandle, WebSocketStats } from "@cossistant/client";
 import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 
 import type { Owner } from "./owner.js";
+import { createReader, type WebSocketReadable } from "./reader.js";
+
+const VALUES = [
+  "readyState",
+  "isConnected",
+  "isConnecting",
+  "subscriptions",
+  "subscriptionStates",
+  "queuedMessageCount",
+  "stats",
+] as const;
+
+type Subscribing = Omit<ClientHandle, "release">;
 
 /**
  * What the hooks return.
@@ -25,22 +30,16 @@ import type { Owner } from "./owner.js";
  */
 export interface UseAdvancedWebSocketReturn
   extends ClientActions,
-    Omit<ClientHandle, "release">,
-    Pick<
-      ClientSnapshot,
-      "readyState" | "isConnected" | "isConnecting" | "subscriptions" | "subscriptionStates" | "queuedMessageCount"
-    > {
+    Subscribing,
+    Pick<WebSocketReadable, Exclude<(typeof VALUES)[number], "stats">> {
   /** Counters. Whoever reads them renders at most four times a second because of them; who does not, never. */
   readonly stats: WebSocketStats;
 }
 
-type Functions = ClientActions & Omit<ClientHandle, "release">;
-type Values = Omit<UseAdvancedWebSocketReturn, keyof Functions>;
-
 /** Reads a client for a component. */
 export function useView({ entry: { client }, actions }: Owner): UseAdvancedWebSocketReturn {
   const [{ functions, attach }] = useState(() => createHolder(actions));
-  const reader = useMemo(() => createReader(client, functions), [client, functions]);
+  const reader = useMemo(() => createReader(client, functions, VALUES), [client, functions]);
   useEffect(() => attach(client), [attach, client]);
   return useSyncExternalStore(reader.subscribe, reader.getSnapshot, reader.getServerSnapshot);
 }
@@ -60,19 +59,26 @@ function createHolder(actions: ClientActions) {
     present?.[`unsubscribeFrom${kind}`](id);
   };
 
-  const functions: Functions = {
+  const functions: ClientActions & Subscribing = {
     ...actions,
     subscribeToConversation: subscribe("Conversation"),
     subscribeToWebsite: subscribe("Website"),
     unsubscribeFromConversation: unsubscribe("Conversation"),
     unsubscribeFromWebsite: unsubscribe("Website"),
-    // Whoever writes these messages by hand holds what they ask for no less.
+    // Whoever writes such a message by hand holds what it asks for no less.
     sendMessage(message) {
-      if (message.type === "subscribe_conversation") functions.subscribeToConversation(message.conversationId);
-      else if (message.type === "subscribe_website") functions.subscribeToWebsite(message.websiteId);
-      else if (message.type === "unsubscribe_conversation") functions.unsubscribeFromConversation(message.conversationId);
-      else if (message.type === "unsubscribe_website") functions.unsubscribeFromWebsite(message.websiteId);
-      else actions.sendMessage(message);
+      switch (message.type) {
+        case "subscribe_conversation":
+          return functions.subscribeToConversation(message.conversationId);
+        case "subscribe_website":
+          return functions.subscribeToWebsite(message.websiteId);
+        case "unsubscribe_conversation":
+          return functions.unsubscribeFromConversation(message.conversationId);
+        case "unsubscribe_website":
+          return functions.unsubscribeFromWebsite(message.websiteId);
+        default:
+          return actions.sendMessage(message);
+      }
     },
   };
 
@@ -83,80 +89,9 @@ function createHolder(actions: ClientActions) {
       for (const wish of wishes.values()) wish(handle);
       return () => {
         present = undefined;
-        handle.release();
+        // Whoever mounts at the same moment, perhaps this very component, gets hold of the same before it is let go.
+        queueMicrotask(handle.release);
       };
     },
-  };
-}
-
-/** Follows the values that a component reads. */
-function createReader(client: Client, functions: Functions) {
-  const read = <Name extends keyof Values>(name: Name): Values[Name] =>
-    // Both have the fields that `Values` names.
-    (name === "stats" ? client.getStats() : client.getSnapshot()[name as keyof ClientSnapshot]) as Values[Name];
-  /** The values that were read, as they were when the component last had to render. */
-  const seen: Partial<Record<keyof Values, unknown>> = {};
-  const names = () => Object.keys(seen) as (keyof Values)[];
-  /** Follows the counters, too; there while the component is mounted. */
-  let followStats: (() => void) | undefined;
-
-  const track = <Name extends keyof Values>(name: Name) => {
-    const value = read(name);
-    if (!(name in seen)) {
-      seen[name] = value;
-      if (name === "stats") followStats?.();
-    }
-    return value;
-  };
-  const make = (): UseAdvancedWebSocketReturn => ({
-    ...functions,
-    get readyState() {
-      return track("readyState");
-    },
-    get isConnected() {
-      return track("isConnected");
-    },
-    get isConnecting() {
-      return track("isConnecting");
-    },
-    get subscriptions() {
-      return track("subscriptions");
-    },
-    get subscriptionStates() {
-      return track("subscriptionStates");
-    },
-    get queuedMessageCount() {
-      return track("queuedMessageCount");
-    },
-    get stats() {
-      return track("stats");
-    },
-  });
-  let snapshot = make();
-  const { readyState, isConnected, isConnecting, subscriptions, subscriptionStates, queuedMessageCount } = DISCONNECTED;
-  const serverSnapshot = {
-    ...functions,
-    ...{ readyState, isConnected, isConnecting, subscriptions, subscriptionStates, queuedMessageCount },
-    stats: NO_STATS,
-  };
-
-  return {
-    subscribe(listener: () => void) {
-      const ends = [client.subscribe(listener)];
-      followStats = () => ends.push(client.subscribeStats(listener));
-      if ("stats" in seen) followStats();
-      return () => {
-        followStats = undefined;
-        for (const end of ends) end();
-      };
-    },
-    getSnapshot() {
-      if (names().some((name) => seen[name] !== read(name))) {
-        for (const name of names()) seen[name] = read(name);
-        snapshot = make();
-      }
-      return snapshot;
-    },
-    getServerSnapshot: () => serverSnapshot,
   };
 }

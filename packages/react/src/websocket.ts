@@ -11,12 +11,12 @@ export {
   type WebSocketProviderProps,
 } from "./provider.js";
 export type { UseAdvancedWebSocketReturn } from "./view.js";
+export type { WebSocketReadable } from "./reader.js";
 export {
   useConnection,
   useWebSocketEvent,
   useWebSocketSelector,
   type UseConnectionReturn,
-  type WebSocketSelectable,
 } from "./select.js";
 export { useConversation, useInbox, type UseConversationReturn, type UseInboxReturn } from "./conversation.js";
 export { WebSocketDevtools } from "./devtools/lazy.js";

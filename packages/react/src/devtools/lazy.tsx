@@ -1,10 +1,10 @@
 "use client";
 
-import { useEffect, useState, type ComponentType } from "react";
+import { useEffect, useState, type ComponentType, type ReactNode } from "react";
 
 import type { WebSocketDevtoolsProps } from "./index.js";
 
-// Bundlers see that a production build cannot get here, and leave the panel out of it.
+// Bundlers see that a production build never gets here, and leave the panel out of it.
 const load = process.env.NODE_ENV === "production" ? undefined : () => import("./index.js");
 
 /**
@@ -14,7 +14,10 @@ const load = process.env.NODE_ENV === "production" ? undefined : () => import(".
  * It is loaded after the page, and in production builds it is left out: there this renders nothing. Whoever wants it
  * there takes it from `@cossistant/react/devtools`. It sends nothing unless one of its buttons is pressed.
  */
-export function WebSocketDevtools(props: WebSocketDevtoolsProps) {
+export const WebSocketDevtools: (props: WebSocketDevtoolsProps) => ReactNode =
+  process.env.NODE_ENV === "production" ? () => null : LazyDevtools;
+
+function LazyDevtools(props: WebSocketDevtoolsProps) {
   const [Panel, show] = useState<ComponentType<WebSocketDevtoolsProps>>();
   useEffect(() => {
     let isMounted = true;

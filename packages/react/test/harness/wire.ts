@@ -1,5 +1,6 @@
 /** A server that says what a test wants it to say, in the words of the protocol. */
 
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import type { ClientMessages, ServerMessages } from "@cossistant/protocol/types";
@@ -33,11 +34,13 @@ export class Wire {
   /** All connections that there ever were. */
   readonly connections: WireConnection[] = [];
   readonly options: WireOptions;
+  readonly #http: Server;
   readonly #server: WebSocketServer;
   #seq = 0;
 
-  private constructor(options: WireOptions, server: WebSocketServer) {
+  private constructor(options: WireOptions, http: Server, server: WebSocketServer) {
     this.options = options;
+    this.#http = http;
     this.#server = server;
     server.on("connection", (socket, request) => {
       const connection = { socket, protocols: request.headers["sec-websocket-protocol"] ?? "", frames: [] };
@@ -50,18 +53,21 @@ export class Wire {
   /** Listens on a free port. */
   static async start(options: WireOptions = {}): Promise<Wire> {
     const handleProtocols = (offered: Set<string>) => (offered.has("cossistant.v1") ? "cossistant.v1" : false);
-    const server = new WebSocketServer({ host: "127.0.0.1", port: 0, handleProtocols });
-    await new Promise((listening) => server.once("listening", listening));
+    // There is no history.
+    const http = createServer((_, response) => void response.end(JSON.stringify({ messages: [], hasMore: false })));
+    const server = new WebSocketServer({ server: http, handleProtocols });
+    await new Promise<void>((listening) => http.listen(0, "127.0.0.1", listening));
     onTestFinished(() => {
       for (const socket of server.clients) socket.terminate();
-      server.close();
+      http.closeAllConnections();
+      http.close();
     });
-    return new Wire(options, server);
+    return new Wire(options, http, server);
   }
 
   get url(): string {
     // It listens on TCP, so it has a port.
-    return `ws://127.0.0.1:${(this.#server.address() as AddressInfo).port}/ws`;
+    return `ws://127.0.0.1:${(this.#http.address() as AddressInfo).port}/ws`;
   }
 
   /** How many connections are open now. */

@@ -127,12 +127,13 @@ impl<P: Clone, M> Engine<P, M> {
             Phase::Established(link) => {
                 next.offer(link.stable_at, Timer::Stable);
                 next.offer(link.drain_until, Timer::Drain);
-                next.offer(Some(link.liveness.ping_at()), Timer::Heartbeat);
+                // Before the heartbeat, which is due at the same time: into a dead link no ping is sent.
                 if let Some(until) = link.liveness.probe_until() {
                     next.offer(Some(until), Timer::Probe);
                 } else if !self.is_hidden {
                     next.offer(Some(link.liveness.silence_at()), Timer::Silence);
                 }
+                next.offer(Some(link.liveness.ping_at()), Timer::Heartbeat);
             }
             Phase::Idle | Phase::Suspended | Phase::Stopped(_) => {}
         }
@@ -406,8 +407,13 @@ impl<P: Clone, M> Engine<P, M> {
         if self.phase.link().is_some_and(is_probing) {
             return;
         }
-        self.ping();
-        let (now, has_deadline) = (self.now, !self.is_hidden);
+        let now = self.now;
+        // A heartbeat of this very moment serves as the question.
+        let has_asked = |link: &Link| link.ping.as_ref().is_some_and(|(_, at)| *at == now);
+        if !self.phase.link().is_some_and(has_asked) {
+            self.ping();
+        }
+        let has_deadline = !self.is_hidden;
         if let Some(link) = self.phase.link_mut() {
             link.liveness.probed(now, has_deadline);
         }

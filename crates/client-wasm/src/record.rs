@@ -129,9 +129,12 @@ impl<'a> Reader<'a> {
 }
 
 /// A length or a point of time, rounded down; infinity is as much as there is.
+///
+/// The limit is drawn before the conversion, because in plain JavaScript one beyond the range of the integer
+/// does not stop at its end.
 pub(crate) fn amount(number: f64) -> Result<u64, Malformed> {
     // A NaN fails this too.
-    if number >= 0.0 { Ok(number as u64) } else { Err(Malformed) }
+    if number >= 0.0 { Ok(number.min(MAX_INTEGER) as u64) } else { Err(Malformed) }
 }
 
 /// Puts a record together.

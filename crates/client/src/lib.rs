@@ -34,6 +34,8 @@ mod driver;
 mod event;
 mod handle;
 mod identify;
+#[cfg(test)]
+mod scenarios;
 mod socket;
 mod storage;
 mod translate;

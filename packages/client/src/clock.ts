@@ -3,6 +3,9 @@
 /** A difference between both clocks that counts as a sleep of the machine, in ms. */
 const SLEEP = 5_000;
 
+/** A difference that counts as a wall clock that was set, in ms. */
+const STEP = 1_000;
+
 /** Milliseconds that never step back, and that leap ahead when the machine slept. */
 export interface Clock {
   /** The present time, in whole ms since the clock was made. */
@@ -29,5 +32,14 @@ export function createClock(): Clock {
     wall += passed;
     return Math.floor(total);
   };
-  return { now, toWall: (at) => Math.round(Date.now() + at - now()) };
+  let offset = Date.now() - now();
+  return {
+    now,
+    toWall(at) {
+      // The same time is the same number, unless the wall clock was set.
+      const present = Date.now() - now();
+      if (Math.abs(present - offset) > STEP) offset = present;
+      return offset + at;
+    },
+  };
 }

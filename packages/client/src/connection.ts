@@ -6,6 +6,9 @@ import { byteLength, decode } from "./frames.js";
 import type { Dial, Link } from "./link.js";
 import type { Log } from "./log.js";
 
+/** A message that came, and whether its type is known. */
+export type Inbound = Extract<EngineInput, { type: "inbound" }> & { readonly isKnown: boolean };
+
 /** What a connection needs of the client. */
 export interface ConnectionHost {
   input(input: EngineInput): void;
@@ -65,12 +68,13 @@ export function createConnection(host: ConnectionHost, log: Log): Connection {
         }),
         received: whilePresent((data) => {
           if (typeof data === "string") bytes.received += byteLength(data);
-          const judged = decode(data);
-          if (judged.ok) {
-            log("received", judged.message.type);
-            host.input({ type: "inbound", generation, message: judged.message });
+          const frame = decode(data);
+          if ("message" in frame) {
+            log("received", frame.message.type);
+            const inbound: Inbound = { type: "inbound", generation, ...frame };
+            host.input(inbound);
           } else {
-            log("skipped an invalid message", judged.fault);
+            log("skipped an invalid message", frame);
             host.input({ type: "invalid", generation });
           }
         }),

@@ -16,7 +16,8 @@ import { createOutgoing, type Outgoing } from "./outgoing.js";
 import { closeEvent, perform } from "./perform.js";
 import { createPings, type Pings } from "./pings.js";
 import type { DeliveryChange } from "./replica/types.js";
-import { createExtras, type Extras } from "./extras.js";
+import type { Extras } from "./extras.js";
+import { dialSocket, type Dial } from "./link.js";
 import { createSession, type Session } from "./session.js";
 import { createStatus, type Status } from "./status.js";
 import { createWishes, type Wishes } from "./wishes.js";
@@ -42,7 +43,12 @@ export interface Core {
   readonly status: Status;
   readonly pings: Pings;
   readonly connection: Connection;
-  readonly extras: Extras;
+  /** What only some clients have. */
+  extras?: Extras;
+  /** Opens links. */
+  dial: Dial;
+  /** Whether messages may be handed to the engine: not before those of an earlier page. */
+  isReady: boolean;
   readonly session: Session;
   readonly lifetime: Lifetime;
   /** What the replica hears, before any handler of the application. */
@@ -72,12 +78,15 @@ export function createCore(config: WebSocketConfig, settled: () => void): Core {
     maxBytes: MAX_BYTES,
     isDestroyed: false,
     missed: new Set(),
+    dial: dialSocket,
+    isReady: !config.persistQueue,
     log,
     clock,
     events,
     heard,
     credentials: createCredentials(
-      () => choices.config,
+      config,
+      () => choices.config.getToken,
       log,
       () => {
         core.status.change({ identity: undefined });
@@ -89,7 +98,7 @@ export function createCore(config: WebSocketConfig, settled: () => void): Core {
       heard.subscriptions.emit(channel, state);
     }),
     outgoing: createOutgoing({
-      input: (next) => core.extras.isReady() && input(next),
+      input: (next) => core.isReady && input(next),
       tell: (change) => tellDelivery(core, change),
       maxQueueSize: () => (core.isDestroyed ? 0 : engineConfig(core).maxQueueSize),
       maxBytes: () => core.maxBytes,
@@ -107,11 +116,10 @@ export function createCore(config: WebSocketConfig, settled: () => void): Core {
       },
       log,
     ),
-    extras: createExtras(() => core),
     session: createSession(
       {
         config: () => engineConfig(core),
-        prepare: () => core.extras.prepare(),
+        prepare: () => prepare(core, config),
         replay: () => replay(core),
         perform: (output, cause) => perform(core, output, cause),
         settled,
@@ -140,7 +148,18 @@ export function createCore(config: WebSocketConfig, settled: () => void): Core {
 
 /** The engine's choices, as they are now. */
 export function engineConfig(core: Core) {
-  return toEngineConfig(core.choices.config, core.credentials.hasTokenSource());
+  return toEngineConfig(core.choices.config, core.credentials.hasTokenSource);
+}
+
+/** Loads what only some clients have, once; what cannot be loaded is done without. */
+async function prepare(core: Core, config: WebSocketConfig): Promise<void> {
+  if (core.extras || !(config.persistQueue || config.shareAcrossTabs)) return;
+  try {
+    await (await import("./extras.js")).addExtras(core, config);
+  } catch (error) {
+    core.log("something was not loaded", error);
+    core.isReady = true;
+  }
 }
 
 function replay(core: Core): EngineInput[] {
@@ -148,14 +167,14 @@ function replay(core: Core): EngineInput[] {
   return [
     ...(isHidden ? [{ type: "hidden" } as const] : []),
     ...core.wishes.replay(),
-    ...(core.extras.isReady() ? core.outgoing.replay() : []),
+    ...(core.isReady ? core.outgoing.replay() : []),
     ...(core.lifetime.isWanted() ? [{ type: "connect" } as const] : []),
   ];
 }
 
 function tellDelivery(core: Core, change: DeliveryChange): void {
   core.status.change();
-  core.extras.note(change);
+  core.extras?.note(change);
   core.heard.deliveries.emit(change);
   if (change.type !== "failed") return;
   const { id, conversationId } = change.message;

@@ -5,8 +5,9 @@ import type { ClientMessages } from "@cossistant/protocol/types";
 import type { Client } from "./client.js";
 import type { WebSocketConfig } from "./config.js";
 import { createCore, engineConfig, type Core } from "./core.js";
+import type { EngineInput } from "./engine/types.js";
 import { RequestError } from "./errors.js";
-import { clipDraft, encode } from "./frames.js";
+import { clipDraft, isId } from "./frames.js";
 import { createRequests } from "./http.js";
 import { newId } from "./outgoing.js";
 import type { Pass } from "./perform.js";
@@ -32,12 +33,10 @@ export function createClient(config: WebSocketConfig = {}): Client {
   const replica = createReplica(createSource(core, request));
   const handle = wishes.createHandle();
 
-  const typing = (type: "typingStart" | "typingStop") => (conversationId: string) =>
-    void session.input({ type, conversationId });
-  const startTyping = typing("typingStart");
-  const stopTyping = typing("typingStop");
+  const startTyping = (conversationId: string) => typing(core, { type: "typingStart", conversationId });
+  const stopTyping = (conversationId: string) => typing(core, { type: "typingStop", conversationId });
   const sendTypingProgress = (conversationId: string, content: string) =>
-    void session.input({ type: "typingProgress", conversationId, text: clipDraft(content) });
+    typing(core, { type: "typingProgress", conversationId, text: clipDraft(content) });
 
   return {
     connect: lifetime.connect,
@@ -74,12 +73,7 @@ export function createClient(config: WebSocketConfig = {}): Client {
           return stopTyping(message.conversationId);
         case "typing_progress":
           return sendTypingProgress(message.conversationId, message.content);
-        case "ping":
-        case "authenticate":
-        case "mark_seen":
-        case "viewing_start":
-        case "viewing_stop":
-        case "agent_activity":
+        default:
           passMessage(core, message);
       }
     },
@@ -87,8 +81,8 @@ export function createClient(config: WebSocketConfig = {}): Client {
     getWebSocket: connection.socket,
     async identify(identityToken) {
       const { credentials } = core;
-      if (!credentials.isVisitor()) throw new RequestError(403, "forbidden", undefined, "only a visitor can be identified");
-      const { publicKey } = core.choices.config;
+      if (!credentials.isVisitor) throw new RequestError(403, "forbidden", undefined, "only a visitor can be identified");
+      const { publicKey } = config;
       const body = { publicKey, visitorToken: credentials.token(), identityToken };
       const { token } = await request<Admission>("POST", "/v1/visitors", body);
       credentials.keep(token);
@@ -96,8 +90,7 @@ export function createClient(config: WebSocketConfig = {}): Client {
     },
     request,
     configure(next) {
-      const { choices } = core;
-      choices.config = { ...next, ...destination(choices.config, next) };
+      core.choices.config = next;
       session.input({ type: "configure", config: engineConfig(core) });
     },
     getQueuedMessages: () => outgoing.list().map(({ message, isSending }) => ({ ...message, isSending })),
@@ -107,42 +100,30 @@ export function createClient(config: WebSocketConfig = {}): Client {
   };
 }
 
-/** The choices that decide where and how to connect stay as they were. */
-function destination(present: WebSocketConfig, next: WebSocketConfig): WebSocketConfig {
-  const { url, protocols, headers, publicKey, visitorTokenStore, shareAcrossTabs, persistQueue, getToken } = present;
-  return {
-    url,
-    protocols,
-    headers,
-    publicKey,
-    visitorTokenStore,
-    shareAcrossTabs,
-    persistQueue,
-    getToken: getToken && (next.getToken ?? getToken),
-  };
+/** Tells of a draft. The server closes on those who often name what cannot be. */
+function typing(core: Core, input: EngineInput & { conversationId: string }): void {
+  if (isId(input.conversationId)) core.session.input(input);
 }
 
 function passMessage(core: Core, message: ClientMessages): boolean {
-  const judged = encode(message);
-  if (!judged.ok) {
-    core.log("not sent", message.type, judged.fault);
-    return false;
-  }
-  const pass: Pass = { type: "pass", text: judged.text, isSent: false };
+  if ("conversationId" in message && !isId(message.conversationId)) return false;
+  const pass: Pass = { type: "pass", text: JSON.stringify(message), isSent: false };
   // Behind what is being handled it has yet to come to its turn; then the present state is the best that is known.
   return core.session.input(pass) && (pass.isSent || (core.session.isHandling() && core.status.get().isConnected));
 }
 
 function readStats({ session, clock, connection }: Core): WebSocketStats {
   const counts = session.stats();
-  const { connectedAt, lastError, lastErrorAt, latency } = counts;
+  if (!counts) return NO_STATS;
+  const { connectedAt, lastErrorAt, messagesSent, messagesReceived, reconnectAttempts, lastError, latency } = counts;
+  const toWall = (at: number | undefined) => (at === undefined ? at : clock.toWall(at));
   return {
-    connectTime: connectedAt === undefined ? undefined : clock.toWall(connectedAt),
-    messagesSent: counts.messagesSent,
-    messagesReceived: counts.messagesReceived,
-    reconnectAttempts: counts.reconnectAttempts,
+    connectTime: toWall(connectedAt),
+    messagesSent,
+    messagesReceived,
+    reconnectAttempts,
     lastError,
-    lastErrorTime: lastErrorAt === undefined ? undefined : clock.toWall(lastErrorAt),
+    lastErrorTime: toWall(lastErrorAt),
     latencyMs: latency,
     bytesSent: connection.bytes.sent,
     bytesReceived: connection.bytes.received,
@@ -165,9 +146,8 @@ function createSource(core: Core, request: ReplicaSource["request"]): ReplicaSou
     pass({ type, conversationId, seq = 0 }) {
       return passMessage(core, type === "mark_seen" ? { type, conversationId, seq } : { type, conversationId });
     },
-    typing: (conversationId, text) =>
-      void session.input({ type: "typingProgress", conversationId, text: clipDraft(text) }),
-    stopTyping: (conversationId) => void session.input({ type: "typingStop", conversationId }),
+    typing: (conversationId, text) => typing(core, { type: "typingProgress", conversationId, text: clipDraft(text) }),
+    stopTyping: (conversationId) => typing(core, { type: "typingStop", conversationId }),
     request,
     createId: newId,
     now: Date.now,
@@ -178,7 +158,7 @@ function destroy(core: Core, endReplica: () => void): void {
   if (core.isDestroyed) return;
   core.lifetime.disconnect();
   core.isDestroyed = true;
-  core.extras.end();
+  core.extras?.end();
   core.session.end();
   core.connection.close(1000);
   for (const { message } of core.outgoing.list()) core.outgoing.failed(message.id, "not_connected");

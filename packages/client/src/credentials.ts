@@ -22,9 +22,9 @@ export interface Endpoint {
 /** The credentials of one client: those of `getToken`, of `headers`, or of the visitor of a public key. */
 export interface Credentials {
   /** Whether the client is an anonymous visitor, or one whom the server has made known. */
-  isVisitor(): boolean;
+  readonly isVisitor: boolean;
   /** Whether the engine must ask before it dials. */
-  hasTokenSource(): boolean;
+  readonly hasTokenSource: boolean;
   /** Gets the token to connect with. `isRefused`: the last one must not be used again. */
   ask(isRefused: boolean): Promise<TokenOutcome>;
   /** The token in use. */
@@ -41,16 +41,24 @@ export interface Credentials {
   keep(token: string | null): void;
 }
 
-/** The credentials of this configuration, which is read anew each time. `visitorChanged` is called when one was refused. */
-export function createCredentials(config: () => WebSocketConfig, log: Log, visitorChanged: () => void): Credentials {
-  const store = createTokenStore(config().visitorTokenStore, log);
-  const fixed = bearerOf(config().headers);
-  let token: string | undefined;
+/**
+ * The credentials of a client. Where and as whom it connects stays as it was at first; `present` gives the newest source.
+ * `visitorChanged` is called when a visitor was refused.
+ */
+export function createCredentials(
+  { url: target = "/ws", protocols = [], headers, publicKey = "", visitorTokenStore, getToken: first }: WebSocketConfig,
+  present: () => WebSocketConfig["getToken"],
+  log: Log,
+  visitorChanged: () => void,
+): Credentials {
+  const store = createTokenStore(visitorTokenStore, log);
+  const fixed = bearerOf(headers);
+  const isVisitor = !first && !fixed && !!publicKey;
+  let token = first ? undefined : fixed;
   let asked = 0;
 
-  const isVisitor = () => !config().getToken && !fixed && !!config().publicKey;
   const address = () => {
-    const url = new URL(config().url ?? "/ws", globalThis.location?.href);
+    const url = new URL(target, globalThis.location?.href);
     url.protocol = url.protocol.replace("http", "ws");
     url.hash = "";
     return url;
@@ -58,7 +66,7 @@ export function createCredentials(config: () => WebSocketConfig, log: Log, visit
   const entry = () => {
     const url = address();
     url.search = "";
-    return `cossistant:${url} ${config().publicKey}`;
+    return `cossistant:${url} ${publicKey}`;
   };
   const keep = (next: string | null) => {
     token = next ?? undefined;
@@ -75,10 +83,10 @@ export function createCredentials(config: () => WebSocketConfig, log: Log, visit
     visitorChanged();
   };
 
-  const askSource = async (source: NonNullable<WebSocketConfig["getToken"]>): Promise<TokenOutcome> => {
+  const askSource = async (): Promise<TokenOutcome> => {
     const request = ++asked;
     try {
-      const answer = await source();
+      const answer = await (present() ?? first)?.();
       // A source that was asked again meanwhile has a newer answer.
       if (request === asked) token = answer ?? undefined;
       return "ready";
@@ -88,33 +96,27 @@ export function createCredentials(config: () => WebSocketConfig, log: Log, visit
     }
   };
 
-  const present = () => (config().getToken || isVisitor() ? token : fixed);
-
   return {
     isVisitor,
-    hasTokenSource: () => !!config().getToken || isVisitor(),
+    hasTokenSource: !!first || isVisitor,
     async ask(isRefused) {
-      const { getToken } = config();
-      if (getToken) return askSource(getToken);
-      if (isVisitor()) await askVisitor(isRefused);
+      if (first) return askSource();
+      await askVisitor(isRefused);
       return "ready";
     },
-    token: present,
+    token: () => token,
     async bearer(refused) {
-      const { getToken } = config();
-      if (getToken && token === refused) await askSource(getToken);
-      return present();
+      if (first && token === refused) await askSource();
+      return token;
     },
     endpoint() {
-      const { publicKey = "", protocols = [] } = config();
-      const bearer = present();
       const url = address();
-      if (isVisitor() && !bearer) url.searchParams.set("publicKey", publicKey);
-      const offered = [SUBPROTOCOL, ...[protocols].flat(), ...(bearer ? [`bearer.${bearer}`] : [])];
+      if (isVisitor && !token) url.searchParams.set("publicKey", publicKey);
+      const offered = [SUBPROTOCOL, ...[protocols].flat(), ...(token ? [`bearer.${token}`] : [])];
       return {
         url: url.href,
         protocols: [...new Set(offered)],
-        principal: isVisitor() ? { publicKey } : { token: bearer },
+        principal: isVisitor ? { publicKey } : { token },
       };
     },
     httpBase() {
@@ -123,7 +125,7 @@ export function createCredentials(config: () => WebSocketConfig, log: Log, visit
     },
     established({ visitorToken }) {
       // One who came with a token was given none, so this one may be older than ours: another tab's.
-      if (visitorToken && isVisitor() && !token) keep(visitorToken);
+      if (visitorToken && isVisitor && !token) keep(visitorToken);
     },
     keep,
   };
@@ -141,36 +143,32 @@ function bearerOf(headers: Record<string, string> = {}): string | undefined {
 }
 
 /** A store that never fails: what it cannot keep lasts as long as the client. */
-function createTokenStore(choice: WebSocketConfig["visitorTokenStore"] = "localStorage", log: Log): VisitorTokenStore {
+function createTokenStore(choice: WebSocketConfig["visitorTokenStore"], log: Log): VisitorTokenStore {
   const memory = new Map<string, string | null>();
-  const own: VisitorTokenStore =
-    typeof choice === "object"
-      ? choice
-      : {
-          get: (name) => localStorage.getItem(name),
-          set: (name, token) => (token === null ? localStorage.removeItem(name) : localStorage.setItem(name, token)),
-        };
-  if (choice === "memory") {
-    return { get: (name) => memory.get(name), set: (name, token) => void memory.set(name, token) };
-  }
-  const failed = () => log("visitor tokens cannot be kept");
+  const own = (): VisitorTokenStore | undefined => {
+    if (typeof choice === "object") return choice;
+    if (choice === "memory") return undefined;
+    return {
+      get: (name) => localStorage.getItem(name),
+      set: (name, token) => (token === null ? localStorage.removeItem(name) : localStorage.setItem(name, token)),
+    };
+  };
+  const attempt = async <Answer>(what: (store?: VisitorTokenStore) => Answer): Promise<Awaited<Answer> | undefined> => {
+    try {
+      return await what(own());
+    } catch {
+      log("visitor tokens cannot be kept");
+      return undefined;
+    }
+  };
   return {
-    async get(name) {
-      try {
-        return (await own.get(name)) ?? memory.get(name);
-      } catch {
-        failed();
-        return memory.get(name);
-      }
-    },
-    async set(name, token) {
+    get: async (name) => (await attempt((store) => store?.get(name))) ?? memory.get(name),
+    set: (name, token) => {
       memory.set(name, token);
-      try {
-        await own.set(name, token);
-        memory.delete(name);
-      } catch {
-        failed();
-      }
+      void attempt(async (store) => {
+        await store?.set(name, token);
+        if (store) memory.delete(name);
+      });
     },
   };
 }

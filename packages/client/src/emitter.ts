@@ -17,8 +17,6 @@ export interface Emitter<Args extends unknown[]> {
   readonly add: (listener: (...args: Args) => void) => () => void;
   /** Calls those that are there now, in the order in which they came. */
   readonly emit: (...args: Args) => void;
-  /** Whether there is nobody. */
-  readonly isEmpty: () => boolean;
 }
 
 /** Makes an empty list. */
@@ -35,6 +33,5 @@ export function createEmitter<Args extends unknown[]>(): Emitter<Args> {
     emit(...args) {
       for (const { listener } of listeners) callSafely(listener, ...args);
     },
-    isEmpty: () => listeners.length === 0,
   };
 }

@@ -6,34 +6,30 @@ import { callSafely, createEmitter, type Emitter } from "./emitter.js";
 import type { WebSocketEventHandlers } from "./handlers.js";
 import type { ServerMessageOf } from "./state.js";
 
-/** The handler of each type of message; null where `onMessage` and the state of the connection say it all. */
-export const HANDLERS = {
-  connection_established: null,
-  pong: null,
-  authenticated: null,
-  token_expiring: null,
-  reconnect: null,
-  subscription_ended: null,
-  subscription_confirmed: "onSubscriptionConfirmed",
-  subscription_error: "onSubscriptionError",
-  message_ack: "onMessageAck",
-  new_message: "onNewMessage",
-  message_updated: "onMessageUpdated",
-  conversation_created: "onConversationCreated",
-  visitor_identified: "onVisitorIdentified",
-  team_online: "onTeamPresence",
-  team_offline: "onTeamPresence",
+/** Where a handler is not named after its message. */
+const IRREGULAR = {
   conversation_status_changed: "onConversationStatusChange",
-  conversation_assigned: "onConversationAssigned",
-  conversation_seen: "onConversationSeen",
-  typing_indicator: "onTypingIndicator",
   viewing_indicator: "onViewing",
-  typing_progress: "onTypingProgress",
-  agent_activity: "onAgentActivity",
   visitor_online: "onVisitorPresence",
   visitor_offline: "onVisitorPresence",
+  team_online: "onTeamPresence",
+  team_offline: "onTeamPresence",
   error: "onServerError",
-} as const satisfies Record<ServerMessages["type"], keyof WebSocketEventHandlers | null>;
+} as const;
+
+type Pascal<Text extends string> = Text extends `${infer First}_${infer Rest}`
+  ? `${Capitalize<First>}${Pascal<Rest>}`
+  : Capitalize<Text>;
+
+/** The handler of a type of message, if it has one: `onNewMessage` of `new_message`. */
+export type HandlerOf<Type extends string> = Type extends keyof typeof IRREGULAR
+  ? (typeof IRREGULAR)[Type]
+  : `on${Pascal<Type>}`;
+
+function handlerOf(type: ServerMessages["type"]): string {
+  const words = type.replace(/(?:^|_)(.)/g, (_, letter: string) => letter.toUpperCase());
+  return type in IRREGULAR ? IRREGULAR[type as keyof typeof IRREGULAR] : `on${words}`;
+}
 
 /** All who listen. */
 export interface Events {
@@ -41,8 +37,8 @@ export interface Events {
   add(current: () => WebSocketEventHandlers): () => void;
   /** Listens to messages of one type. */
   on<Type extends ServerMessages["type"]>(type: Type, listener: (message: ServerMessageOf<Type>) => void): () => void;
-  /** Hands on a message: to `onMessage`, then to the handler of its type, then to the listeners of its type. */
-  deliver(message: ServerMessages): void;
+  /** Hands on a message: to `onMessage`, and if its type is known, to the handler and then to the listeners of it. */
+  deliver(message: ServerMessages, isKnown: boolean): void;
   /** Calls one handler of each set. */
   tell<Name extends keyof WebSocketEventHandlers>(
     name: Name,
@@ -55,13 +51,10 @@ export function createEvents(): Events {
   let sets: readonly (() => WebSocketEventHandlers)[] = [];
   const listeners = new Map<string, Emitter<[never]>>();
 
-  const tell = (name: keyof WebSocketEventHandlers, ...args: unknown[]) => {
+  const tell = (name: string, ...args: unknown[]) => {
     for (const current of sets) {
-      callSafely(() => {
-        // The arguments are those of this handler; the types of `Events` see to that.
-        const handler = current()[name] as ((...args: unknown[]) => void) | undefined;
-        handler?.(...args);
-      });
+      // A type without a handler has none, and the arguments are those of the handler: the types of `Events` see to it.
+      callSafely(() => (current() as Record<string, ((...args: unknown[]) => void) | undefined>)[name]?.(...args));
     }
   };
 
@@ -78,10 +71,10 @@ export function createEvents(): Events {
       listeners.set(type, emitter);
       return emitter.add(listener);
     },
-    deliver(message) {
+    deliver(message, isKnown) {
       tell("onMessage", message);
-      const handler = Object.hasOwn(HANDLERS, message.type) && HANDLERS[message.type];
-      if (handler) tell(handler, message);
+      if (!isKnown) return;
+      tell(handlerOf(message.type), message);
       // Listeners of a type are added by `on`, which takes those of this very type.
       listeners.get(message.type)?.emit(message as never);
     },

@@ -1,7 +1,7 @@
 /** Between the engine's words and those of the wire. */
 
-import type { ClientMessages, ServerMessages } from "@cossistant/protocol/types";
-import { validateClientMessage, validateServerMessage, type Judged } from "@cossistant/protocol/validate";
+import type { ClientMessages } from "@cossistant/protocol/types";
+import { validateServerMessage, type Fault } from "@cossistant/protocol/validate";
 
 import type { EngineFrame, InboundMessage } from "./engine/types.js";
 
@@ -44,39 +44,29 @@ export function toMessage(
   }
 }
 
-/**
- * Encodes a message as it will be sent, and judges it as the server would. The message in the answer is a copy that
- * nobody else has.
- */
-export function encode<Message extends ClientMessages>(message: Message): Judged<Message> & { text: string } {
-  let text = "";
-  let copy: unknown;
-  try {
-    text = JSON.stringify(message);
-    copy = JSON.parse(text);
-  } catch {
-    // A circle, or a number that JSON does not have: the judge says that it is no message.
-  }
-  // It has the type that it was given with.
-  return { ...(validateClientMessage(copy) as Judged<Message>), text };
+/** Whether a text can name a conversation or a website. The server closes on those who often ask for what cannot be. */
+export function isId(text: string): boolean {
+  return /^[\w-]{1,128}$/.test(text);
 }
 
-/** What a frame is: a message, one of a type that is unknown, or why it is none. */
-export function decode(data: unknown): Judged<ServerMessages | InboundMessage> {
+/** What a frame is: a message, one of a type that is not known, or why it is none. */
+export function decode(data: unknown): { message: InboundMessage; isKnown: boolean } | Fault {
   let value: unknown;
   try {
     value = JSON.parse(data as string);
   } catch {
-    return { ok: false, code: "invalid_message", fault: { path: "", reason: "must be JSON" } };
+    // What is no JSON is no message either, as its judge finds.
   }
   const judged = validateServerMessage(value);
-  // It is an object, and its `type` is a text: that is what was judged first.
-  return judged.ok || judged.code !== "unknown_type" ? judged : { ok: true, message: value as { type: string } };
+  if (judged.ok) return { message: judged.message, isKnown: true };
+  // Of an unknown type it is an object with a `type` that is a text: that was judged first.
+  return judged.code === "unknown_type" ? { message: value as { type: string }, isKnown: false } : judged.fault;
 }
 
-/** What of a draft may be shown to others. */
+/** What of a draft may be shown to others: a text, and not too much of it. */
 export function clipDraft(text: string): string {
-  return text.length > MAX_DRAFT ? Array.from(text).slice(0, MAX_DRAFT).join("") : text;
+  const clipped = text.length > MAX_DRAFT ? Array.from(text).slice(0, MAX_DRAFT).join("") : text;
+  return clipped.replace(/[\0\p{Surrogate}]/gu, "\ufffd");
 }
 
 /** How many bytes a text takes. */

@@ -1,12 +1,16 @@
 /** Messages that are neither acknowledged nor failed: what they say, and who waits for them. */
 
-import type { MessageAck, MessageContent, SendMessage } from "@cossistant/protocol/types";
+import type { MessageAck, MessageContent } from "@cossistant/protocol/types";
+import { contentFault, type Fault } from "@cossistant/protocol/validate";
 
 import type { SendOptions } from "./client.js";
 import type { EngineInput } from "./engine/types.js";
 import { SendError, type SendErrorCode } from "./errors.js";
-import { byteLength, encode } from "./frames.js";
+import { byteLength, isId } from "./frames.js";
 import type { DeliveryChange, OutgoingMessage } from "./replica/types.js";
+
+/** What a message says, and where. */
+type Said = Omit<OutgoingMessage, "queuedAt">;
 
 interface Entry {
   readonly message: OutgoingMessage;
@@ -81,20 +85,13 @@ export function createOutgoing(host: OutgoingHost): Outgoing {
 
   return {
     send(conversationId, content, { id = newId(), metadata, visibility }) {
-      const frame: SendMessage = { type: "send_message", id, conversationId, content, metadata, visibility };
-      const judged = encode(frame);
-      const said = judged.ok ? judged.message : frame;
-      const { promise, ...entry } = createEntry(
-        { id, conversationId, content: said.content, metadata: said.metadata, visibility, queuedAt: Date.now() },
-        judged.text,
-      );
+      const { promise, fault, ...entry } = createEntry({ id, conversationId, content, metadata, visibility }, Date.now());
       if (entries.has(id)) {
         // Told to the caller alone: to all others the id means the message that is under way.
         entry.reject(new SendError("duplicate_id", id));
-      } else if (!judged.ok) {
-        const { fault } = judged;
+      } else if (fault) {
         fail(entry, new SendError("invalid_message", id, fault, `invalid message: ${fault.path} ${fault.reason}`));
-      } else if (byteLength(judged.text) > host.maxBytes()) {
+      } else if (byteLength(entry.text) > host.maxBytes()) {
         fail(entry, new SendError("too_large", id));
       } else {
         entries.set(id, entry);
@@ -110,9 +107,8 @@ export function createOutgoing(host: OutgoingHost): Outgoing {
     restore(messages) {
       const restored = new Map<string, Entry>();
       for (const message of messages) {
-        const { queuedAt: _, ...fields } = message;
-        const judged = encode({ type: "send_message", ...fields });
-        if (judged.ok && !entries.has(message.id)) restored.set(message.id, createEntry(message, judged.text));
+        const entry = createEntry(message, message.queuedAt);
+        if (!entry.fault && !entries.has(message.id)) restored.set(message.id, entry);
       }
       entries = new Map([...restored, ...entries]);
       for (const { message } of restored.values()) host.tell({ type: "queued", message });
@@ -150,7 +146,11 @@ export function createOutgoing(host: OutgoingHost): Outgoing {
   };
 }
 
-function createEntry(message: OutgoingMessage, text: string): Entry & { readonly promise: Promise<MessageAck> } {
+/** An entry for a frame, or what is wrong with it. What it says is a copy that nobody else has. */
+function createEntry(
+  { id, conversationId, content, metadata, visibility }: Said,
+  queuedAt: number,
+): Entry & { readonly promise: Promise<MessageAck>; readonly fault: Fault | undefined } {
   let resolve: Entry["resolve"] = () => {};
   let reject: Entry["reject"] = () => {};
   const promise = new Promise<MessageAck>((onAck, onFailure) => {
@@ -159,7 +159,28 @@ function createEntry(message: OutgoingMessage, text: string): Entry & { readonly
   });
   // Who ignores the promise is told by `onMessageFailed`.
   promise.catch(() => {});
-  return { message: Object.freeze(message), text, isSending: false, resolve, reject, promise };
+  let said: Said = { id, conversationId, content, metadata, visibility };
+  let text = "";
+  let fault: Fault | undefined;
+  try {
+    text = JSON.stringify({ type: "send_message", ...said });
+    said = JSON.parse(text);
+    fault = faultOf(said);
+  } catch {
+    fault = { path: "", reason: "must be JSON" };
+  }
+  const message = Object.freeze({ id, conversationId, content: said.content, metadata: said.metadata, visibility, queuedAt });
+  return { message, text, isSending: false, resolve, reject, promise, fault };
+}
+
+/** What the server would find wrong. */
+function faultOf({ id, conversationId, content, metadata }: Said): Fault | undefined {
+  if (!isId(conversationId)) return { path: "conversationId", reason: "has a wrong form" };
+  if (!/^.{1,64}$/.test(id)) return { path: "id", reason: "must have 1 to 64 characters" };
+  const fault = contentFault(content);
+  if (fault) return { path: fault.path ? `content.${fault.path}` : "content", reason: fault.reason };
+  // Both objects of free form have the same rules.
+  return metadata && contentFault({ text: "-", metadata });
 }
 
 /** An id that nobody else makes. Also where `randomUUID` is missing, which is on pages without TLS. */

@@ -2,11 +2,11 @@
 
 import type { ServerMessages } from "@cossistant/protocol/types";
 
+import type { Inbound } from "./connection.js";
 import type { Core } from "./core.js";
 import type { EngineFailure, EngineFrame, EngineInput, EngineOutput, SubscriptionState } from "./engine/types.js";
 import type { SendErrorCode } from "./errors.js";
-import { HANDLERS } from "./events.js";
-import { encode, toMessage } from "./frames.js";
+import { toMessage } from "./frames.js";
 import { toConnectionState } from "./status.js";
 
 /** A frame that is sent once if there is a connection, and whether it was. */
@@ -28,7 +28,7 @@ export function perform(core: Core, output: EngineOutput, cause: EngineInput): v
   const { connection, events, outgoing, pings, status } = core;
   switch (output.type) {
     case "dial":
-      return connection.dial(output.generation, core.extras.dial);
+      return connection.dial(output.generation, core.dial);
     case "closeSocket":
       return connection.close(output.code, output.generation);
     case "requestToken":
@@ -84,7 +84,7 @@ async function requestToken(core: Core, request: number, isRefused: boolean): Pr
     core.session.input({ type: "token", request, outcome });
   });
   const outcome = await core.credentials.ask(isRefused);
-  if (outcome === "ready") await core.extras.known();
+  if (outcome === "ready") await core.extras?.known();
   answer(outcome);
 }
 
@@ -99,9 +99,7 @@ function transmit(core: Core, generation: number, frame: EngineFrame, cause: Eng
     text = pass.text;
   } else {
     const message = toMessage(frame, core.credentials.token());
-    const judged = message && encode(message);
-    // The server closes on those who send much that is invalid.
-    if (judged?.ok) text = judged.text;
+    text = message && JSON.stringify(message);
   }
   core.log(text === undefined ? "not sent" : "sent", frame.type);
   if (text !== undefined) core.connection.send(generation, text);
@@ -131,8 +129,10 @@ function deliver(core: Core, cause: EngineInput): void {
       break;
     default:
   }
-  if (Object.hasOwn(HANDLERS, message.type)) core.heard.messages.emit(message);
-  core.events.deliver(message);
+  // Only `Connection` hands in such an input.
+  const { isKnown } = cause as Inbound;
+  if (isKnown) core.heard.messages.emit(message);
+  core.events.deliver(message, isKnown);
 }
 
 function changeSubscription(core: Core, channel: string, state: SubscriptionState): void {

@@ -40,8 +40,8 @@ export interface Session {
   whileAlive<Args extends unknown[]>(callback: (...args: Args) => void): (...args: Args) => void;
   /** Whether the engine's outputs are being handled. */
   isHandling(): boolean;
-  /** The engine's counters, summed over all engines so far. */
-  stats(): EngineStats;
+  /** The engine's counters, which begin anew with another engine. Throws when the engine failed. */
+  stats(): EngineStats | undefined;
   /** Ends the engine; there will be no other. */
   end(): void;
 }
@@ -57,16 +57,12 @@ export function createSession(host: SessionHost, clock: Clock, log: Log): Sessio
   let restart: ReturnType<typeof setTimeout> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let wakeAt: number | undefined;
-  let sum: EngineStats = NO_STATS;
-  let last: EngineStats = NO_STATS;
   const queue: EngineInput[] = [];
 
   const lose = (error: unknown) => {
     log("the engine failed", error);
     engine = undefined;
     queue.length = 0;
-    sum = add(sum, last);
-    last = NO_STATS;
     sleepUntil(undefined);
     if (isEnded) return;
     host.lost(error);
@@ -140,15 +136,7 @@ export function createSession(host: SessionHost, clock: Clock, log: Log): Sessio
       };
     },
     isHandling: () => isHandling,
-    stats() {
-      try {
-        if (engine) last = engine.stats;
-      } catch (error) {
-        // Its next input will find that, too.
-        log("no counters", error);
-      }
-      return add(sum, last);
-    },
+    stats: () => engine?.stats,
     end() {
       isEnded = true;
       clearTimeout(restart);
@@ -156,26 +144,5 @@ export function createSession(host: SessionHost, clock: Clock, log: Log): Sessio
       engine?.free();
       engine = undefined;
     },
-  };
-}
-
-const NO_STATS: EngineStats = {
-  messagesSent: 0,
-  messagesReceived: 0,
-  messagesInvalid: 0,
-  duplicates: 0,
-  reconnectAttempts: 0,
-};
-
-/** The counts of both; of all else the newer. */
-function add(one: EngineStats, other: EngineStats): EngineStats {
-  return {
-    ...one,
-    ...other,
-    messagesSent: one.messagesSent + other.messagesSent,
-    messagesReceived: one.messagesReceived + other.messagesReceived,
-    messagesInvalid: one.messagesInvalid + other.messagesInvalid,
-    duplicates: one.duplicates + other.duplicates,
-    reconnectAttempts: one.reconnectAttempts + other.reconnectAttempts,
   };
 }

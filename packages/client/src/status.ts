@@ -36,7 +36,10 @@ export function createStatus(events: Events, counts: () => Counts): Status {
     get: store.get,
     subscribe: store.subscribe,
     change,
-    enter(state) {
+    enter(next) {
+      const { state: present } = store.get();
+      // What was expected before there was an engine, the engine tells again.
+      const state = JSON.stringify(next) === JSON.stringify(present) ? present : next;
       const isConnected = state.type === "connected";
       change({
         state,

@@ -13,28 +13,10 @@ export interface Store<Value> {
   readonly subscribe: (listener: () => void) => () => void;
 }
 
-/** The old value if no field differs. Equal parts one level down keep their identity, too. */
+/** The old value if all fields are the same. Parts keep their identity by whoever makes them. */
 export function merge<Value extends object>(old: Value, next: Value): Value {
-  let isSame = Object.keys(old).length === Object.keys(next).length;
-  const merged: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(next)) {
-    const before: unknown = old[name as keyof Value];
-    merged[name] = isShallowEqual(before, field) ? before : field;
-    isSame &&= Object.is(merged[name], before);
-  }
-  // It has the fields of `next`, each equal to it.
-  return isSame ? old : Object.freeze(merged as Value);
-}
-
-function isShallowEqual(one: unknown, other: unknown): boolean {
-  if (Object.is(one, other)) return true;
-  if (typeof one !== "object" || typeof other !== "object" || !one || !other) return false;
-  const fields = Object.entries(one);
-  return (
-    Array.isArray(one) === Array.isArray(other) &&
-    fields.length === Object.keys(other).length &&
-    fields.every(([name, field]) => Object.hasOwn(other, name) && Object.is(field, Reflect.get(other, name)))
-  );
+  const isSame = Object.entries(next).every(([name, field]) => Object.is(field, old[name as keyof Value]));
+  return isSame ? old : Object.freeze(next);
 }
 
 /** A store of what changes seldom: listeners are called at most once a microtask. */

@@ -2,7 +2,7 @@
 
 import type { ClientHandle } from "./client.js";
 import type { EngineInput, SubscriptionState } from "./engine/types.js";
-import { channelMessage, encode } from "./frames.js";
+import { isId } from "./frames.js";
 
 /** A wish lives as long as somebody holds it. */
 interface Wish {
@@ -33,16 +33,18 @@ export function createWishes(
 ): Wishes {
   const wishes = new Map<string, Wish>();
   let holders = 0;
-  let cached: ReturnType<Wishes["snapshot"]> | undefined;
+  let confirmed: readonly string[] | undefined = [];
+  let states: Readonly<Record<string, SubscriptionState>> | undefined;
 
   const changed = (channel: string, state: SubscriptionState) => {
     const wish = wishes.get(channel);
-    if (!wish || isEqual(wish.state, state)) return false;
+    if (!wish || (wish.state.type === state.type && state.type !== "refused")) return false;
     // Somebody may hold it again by the time that the engine has let go of it.
     if (state.type === "released" && wish.holders.size) return false;
+    if (wish.state.type === "confirmed" || state.type === "confirmed") confirmed = undefined;
+    states = undefined;
     wish.state = state;
     if (state.type === "released") wishes.delete(channel);
-    cached = undefined;
     return true;
   };
 
@@ -50,8 +52,7 @@ export function createWishes(
     const wish = wishes.get(channel) ?? { state: { type: "released" }, holders: new Set() };
     wishes.set(channel, wish);
     wish.holders.add(holder);
-    // The server cannot name what it would refuse here, and closes on those who ask for such things often.
-    const isValid = encode(channelMessage("subscribe", channel)).ok;
+    const isValid = isId(channel.slice(channel.indexOf(":") + 1));
     if (wish.state.type === "released" || !isValid) {
       const state: SubscriptionState = isValid ? { type: "pending" } : { type: "refused", code: "invalid_message" };
       if (changed(channel, state)) tell(channel, state);
@@ -90,25 +91,16 @@ export function createWishes(
     changed,
     state: (channel) => wishes.get(channel)?.state,
     snapshot() {
-      if (!cached) {
-        const states = [...wishes].map(([channel, { state }]) => [channel, state] as const);
-        const confirmed = states.filter(([, { type }]) => type === "confirmed").map(([channel]) => channel);
-        cached = {
-          subscriptions: Object.freeze(confirmed),
-          subscriptionStates: Object.freeze(Object.fromEntries(states)),
-        };
-      }
-      return cached;
+      const all = [...wishes];
+      confirmed ??= Object.freeze(all.filter(([, { state }]) => state.type === "confirmed").map(([channel]) => channel));
+      states ??= Object.freeze(Object.fromEntries(all.map(([channel, { state }]) => [channel, state])));
+      return { subscriptions: confirmed, subscriptionStates: states };
     },
     replay: () =>
       [...wishes]
-        .filter(([, { state }]) => !isEqual(state, { type: "refused", code: "invalid_message" }))
+        .filter(([, { state }]) => state.type !== "refused")
         .flatMap(([channel, wish]) =>
           [...wish.holders].map((holder): EngineInput => ({ type: "subscribe", channel, holder })),
         ),
   };
-}
-
-function isEqual(one: SubscriptionState, other: SubscriptionState): boolean {
-  return one.type === other.type && (one.type !== "refused" || other.type !== "refused" || one.code === other.code);
 }

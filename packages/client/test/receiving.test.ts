@@ -81,10 +81,10 @@ describe("14. Every inbound frame is validated", () => {
     const unknown = { type: "hologram", conversationId: "c1", seq: 7, nested: { deep: true } };
     for (const type of ["hologram", "constructor", "__proto__"]) peer.say({ ...unknown, type });
     peer.say('{"type":"hologram","__proto__":{"isAdmin":true}}');
-    await until("all", () => heard.length >= 6);
+    await until("all", () => heard.length === 5);
     expect(heard.slice(1, 2)).toEqual([unknown]);
     expect(({} as { isAdmin?: boolean }).isAdmin).toBeUndefined();
-    expect(heard.filter((each) => each === "listened")).toHaveLength(1);
+    expect(heard).not.toContain("listened");
     expect(client.getSnapshot().isConnected).toBe(true);
   });
 

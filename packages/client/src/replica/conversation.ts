@@ -1,6 +1,6 @@
 /** The replica of one conversation: the reducers, fed by events and pages. */
 
-import type { MessageContent, MessageUpdated, NewMessage } from "@cossistant/protocol/types";
+import type { MessageContent, NewMessage } from "@cossistant/protocol/types";
 
 import type { SendError } from "../errors.js";
 import { createCell } from "./cell.js";
@@ -32,13 +32,20 @@ export const MAX_PAGE = 200;
  */
 export const MAX_MESSAGES = 500;
 
-type MessageEvent = NewMessage | MessageUpdated;
+/** What an event, or an ack, does to the messages. */
+type Change = (timeline: Timeline) => Timeline;
 
 /** Codes after which the same id would be refused again. */
 const SPENT_ID = ["conflict", "invalid_message", "duplicate_id"];
 
+/** A conversation's store as the replica feeds it. */
+export interface ConversationReplica extends ConversationStore, Member {
+  /** Changes the messages: those that are shown, and those that are being loaded. */
+  change(change: Change): void;
+}
+
 /** Makes the replica of a conversation. Prefer `replica.conversation(id)`, which gives the one that is there. */
-export function createConversationStore(replica: Replica, conversationId: string): ConversationStore & Member {
+export function createConversationStore(replica: Replica, conversationId: string): ConversationReplica {
   const { source, outbox } = replica;
   const channel = `conversation:${conversationId}`;
   const path = `/v1/conversations/${encodeURIComponent(conversationId)}`;
@@ -46,18 +53,18 @@ export function createConversationStore(replica: Replica, conversationId: string
   let timeline: Timeline = { messages: [], hasMore: false };
   let limit = MAX_MESSAGES;
   let messages: readonly ConversationMessage[] = [];
-  /** Whether there is a page to show, and whether all events since it have come or will come. */
   let hasPage = false;
+  /** Whether the page was asked for under the subscription that stands, so that it and the events lack nothing. */
   let isCurrent = false;
-  /** A place up to which a page that may not be current lacks nothing. */
-  let pageHead = 0;
+  /** Up to which place any page that was asked for sooner lacks nothing. */
+  let pageHead = -1;
   let isActive = false;
   let isViewing = false;
   /** How far one has read, told to the server or not. */
   let mark = 0;
 
   const cell = createCell<ConversationSnapshot>(make, begin);
-  const loader = createLoader<MessageEvent>(source, cell.changed);
+  const loader = createLoader<Change>(source, cell.changed);
   const show = (message: NewMessage) => shown(message, source.identity(), outbox.keyOf, replica.state(channel)?.visitorId);
   const newestSeq = (): number => timeline.messages.at(-1)?.seq ?? 0;
 
@@ -89,13 +96,12 @@ export function createConversationStore(replica: Replica, conversationId: string
   function begin(): () => void {
     isActive = true;
     const leave = replica.join(channel, store);
-    loadUnlessCurrent();
+    load();
     return () => {
       if (isViewing) store.setViewing(false);
       loader.abort();
       // What happens from now on is not seen; until somebody comes back the newest page is kept, to be shown at once.
-      isActive = isCurrent = false;
-      pageHead = 0;
+      isActive = false;
       timeline = trimmed(timeline, PAGE);
       limit = MAX_MESSAGES;
       leave();
@@ -103,51 +109,31 @@ export function createConversationStore(replica: Replica, conversationId: string
     };
   }
 
-  /** Loads if need be. Before it is known who one is, nothing could be shown rightly, and a visitor has no token. */
-  function loadUnlessCurrent(): void {
-    if (isActive && !isCurrent && !loader.running(FIRST) && source.identity()) load();
-  }
-
+  /** Loads the newest page. Before it is known who one is, nothing can be shown rightly, and a visitor has no token. */
   function load(): void {
-    if (!isActive) return;
-    isCurrent = false;
-    const wasConfirmed = replica.confirmedHead(channel) !== undefined;
+    if (!isActive || !source.identity()) return;
+    isCurrent = replica.confirmedHead(channel) !== undefined;
+    pageHead = -1;
     const size = Math.min(MAX_PAGE, Math.max(PAGE, timeline.messages.length));
     loader.abort();
     void loader.run<MessagePage>(
       FIRST,
-      (request) =>
-        request<MessagePage>(`${path}/messages?limit=${size}`).catch((failure) => {
-          // A visitor's conversation begins with the first message or subscription.
-          if (failure.status !== 404 || source.identity()?.userType !== "visitor") throw failure;
-          return { messages: [], hasMore: false };
-        }),
-      (page, events) => {
+      (request) => request(`${path}/messages?limit=${size}`),
+      (page, changes) => {
         timeline = withNewestPage(timeline, page, show);
         page.messages.forEach(outbox.settle);
         hasPage = true;
-        isCurrent = wasConfirmed;
         pageHead = newestSeq();
-        events.forEach(apply);
-        settlePage();
+        changes.forEach(apply);
       },
+      () => (isCurrent = false),
+      // A visitor's conversation begins with the first message or subscription.
+      source.identity()?.userType === "visitor" ? { messages: [], hasMore: false } : undefined,
     );
   }
 
-  /**
-   * A page from before the subscription may lack what happened between the two. It lacks nothing if it has the event at
-   * the head of the subscription; else it is loaded once more.
-   */
-  function settlePage(): void {
-    const head = replica.confirmedHead(channel);
-    if (head === undefined) return;
-    if (hasPage && pageHead >= head) isCurrent = true;
-    loadUnlessCurrent();
-  }
-
-  function apply(event: MessageEvent): void {
-    const next = event.type === "new_message" ? withMessage(timeline, show(event)) : withUpdate(timeline, event);
-    timeline = trimmed(next, limit);
+  function apply(change: Change): void {
+    timeline = trimmed(change(timeline), limit);
   }
 
   function failedBy(key: string): Unsent | undefined {
@@ -167,7 +153,7 @@ export function createConversationStore(replica: Replica, conversationId: string
     return answer;
   }
 
-  const store: ConversationStore & Member = {
+  const store: ConversationReplica = {
     ...cell,
     loadMore() {
       const [oldest] = timeline.messages;
@@ -176,10 +162,10 @@ export function createConversationStore(replica: Replica, conversationId: string
       return loader.run<MessagePage>(
         FURTHER,
         (request) => request(`${path}/messages?before=${oldest.seq}&limit=${PAGE}`),
-        (page, events) => {
+        (page, changes) => {
           timeline = withOlderPage(timeline, page, show);
           limit = Math.max(limit, timeline.messages.length + PAGE);
-          events.forEach(apply);
+          changes.forEach(apply);
         },
       );
     },
@@ -228,28 +214,31 @@ export function createConversationStore(replica: Replica, conversationId: string
       store.receive(await source.request<NewMessage>("PATCH", `${path}/messages/${messageId}`, { content }));
     },
     remove: (messageId) => source.request("DELETE", `${path}/messages/${messageId}`),
-    update: async (changes) => void (await source.request("PATCH", path, changes)),
+    update: (changes) => source.request("PATCH", path, changes),
 
-    receive(event) {
-      if (event.type === "new_message" || event.type === "message_updated") {
-        loader.remember(event);
-        apply(event);
-      }
-      if (event.type === "visitor_identified") timeline = withVisitor(timeline, event.visitorId);
+    change(change) {
+      loader.remember(change);
+      apply(change);
       cell.changed();
     },
-    subscriptionChanged: cell.changed,
+    receive(event) {
+      if (event.type === "new_message") store.change((messages) => withMessage(messages, show(event)));
+      if (event.type === "message_updated") store.change((messages) => withUpdate(messages, event));
+      if (event.type === "visitor_identified") store.change((messages) => withVisitor(messages, event.visitorId));
+      cell.changed();
+    },
     connected() {
       // Whatever a load is waiting for, now is a better moment.
-      loader.abort(FIRST);
-      loadUnlessCurrent();
+      if (!isCurrent || loader.running(FIRST)) load();
     },
     confirmed(told) {
       mark = Math.min(mark, told.head);
       if (isViewing) store.setViewing(true);
       if (mark > ownMark()) source.pass({ type: "mark_seen", conversationId, seq: mark });
       timeline = withVisitor(timeline, told.visitorId ?? "");
-      settlePage();
+      // A page from before may lack what happened until now, unless it has the event at the head.
+      isCurrent ||= pageHead >= told.head;
+      if (!isCurrent) load();
       cell.changed();
     },
     resync: load,

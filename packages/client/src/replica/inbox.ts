@@ -68,7 +68,7 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
   function begin(): () => void {
     isActive = true;
     const leave = replica.join(channel, store);
-    if (replica.confirmedHead(channel) !== undefined) load();
+    load();
     return () => {
       isActive = false;
       loader.abort();
@@ -84,7 +84,7 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
 
   /** Loads what is shown anew: as many rows, in place of those that are there. */
   function load(): void {
-    if (!isActive) return;
+    if (!isActive || !identity()) return;
     loader.abort();
     const wanted = isEqual(filter, rowsFilter) ? Math.min(RELOAD_MAX, rows.list().length) : 0;
     void loader.run<Page>(
@@ -136,14 +136,9 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
   }
 
   function change(row: InboxConversation, event: ServerMessages): void {
-    const parts = reduceRow(row, event, identity(), new Date(replica.serverNow()).toISOString());
-    if (parts) put(row, parts);
+    const next = reduceRow(row, event, identity(), new Date(replica.serverNow()).toISOString());
+    if (next) rows.set(next);
     else fetch(row.conversationId);
-  }
-
-  function put(row: InboxConversation, parts: Partial<InboxConversation>): void {
-    const next = changedRow(row, parts);
-    if (next !== row) rows.set(next);
   }
 
   /** Asks for one conversation: it may have become one of the list, or only the server knows what became of it. */
@@ -166,7 +161,7 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
     if (typists.length > 0) typing.set(id, typists);
     else typing.delete(id);
     const row = rows.get(id);
-    if (row && row.typing !== typists) put(row, { typing: typists });
+    if (row) rows.set(changedRow(row, { typing: typists }));
   }
 
   const store: InboxStore & Member = {
@@ -197,16 +192,9 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
       if (!isReplayed) for (const id of ids) setTyping(id, reduceTyping(typing.get(id) ?? NOBODY, event));
       cell.changed();
     },
-    subscriptionChanged() {
-      // Without a subscription there is still a list, or a reason why there is none.
-      const state = source.subscriptionState(channel)?.type;
-      const isWithout = state === "refused" || state === "unavailable";
-      if (isWithout && !rowsFilter && !loader.running(FIRST)) load();
-      cell.changed();
-    },
     connected() {
-      // Whatever a load is waiting for, now is a better moment.
-      if (loader.running(FIRST)) load();
+      // Whatever a load is waiting for, now is a better moment. What was loaded is loaded anew once it is subscribed to.
+      if (!rowsFilter || loader.running(FIRST)) load();
     },
     confirmed(told) {
       head = told.head;
@@ -218,7 +206,7 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
       const online = new Set(Array.isArray(told.online) ? told.online.map(({ visitorId }) => visitorId) : []);
       for (const row of rows.all()) {
         // Of visitors without an open conversation nothing is told here.
-        if (row.status !== "closed") put(row, { isOnline: online.has(row.visitorId) });
+        if (row.status !== "closed") rows.set(changedRow(row, { isOnline: online.has(row.visitorId) }));
       }
       // Who has read what, and who became whom, is not replayed.
       load();

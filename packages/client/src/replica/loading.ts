@@ -25,13 +25,15 @@ export interface Loader<Event> {
   /**
    * Begins to load, in place of a load of the same name. `ask` makes one try; `done` gets the answer and the events that
    * came since the beginning. Failures of the server and of the link are passing: the next try waits for `retryAfter`,
-   * else for a delay that grows. Any other is final, and told to `failed`. Resolves at the end, whatever it is.
+   * else for a delay that grows. Any other is final, and told to `failed`; `absent` is the
+   * answer where 404 is none. Resolves at the end, whatever it is.
    */
   run<Answer>(
     name: string,
     ask: (request: <Part>(path: string) => Promise<Part>) => Promise<Answer>,
     done: (answer: Answer, events: readonly Event[]) => void,
     failed?: (error: RequestError) => void,
+    absent?: Answer,
   ): Promise<void>;
   /** Tells the loads that run of an event. */
   remember(event: Event): void;
@@ -56,32 +58,32 @@ export function createLoader<Event>(source: ReplicaSource, changed: () => void):
     },
     running: (name) => loads.get(name)?.end,
     count: () => loads.size,
-    run(name, ask, done, failed) {
+    run(name, ask, done, failed, absent) {
       loader.abort(name);
       const load: Load<Event> = { events: [], controller: new AbortController(), end: Promise.resolve() };
       const { signal } = load.controller;
       const isPage = name === FIRST || name === FURTHER;
 
       async function attempt(delay: number): Promise<void> {
-        let finish: () => void;
+        let failure: RequestError | undefined;
+        let answer = absent;
         try {
-          const answer = await ask((path) => source.request("GET", path, undefined, signal));
-          finish = () => done(answer, load.events);
-          if (isPage && !signal.aborted) error = undefined;
+          answer = await ask((path) => source.request("GET", path, undefined, signal));
         } catch (reason) {
-          const failure = reason as RequestError;
-          if (isPage && !signal.aborted) error = failure;
-          finish = () => failed?.(failure);
-          if (!signal.aborted && (failure.status === 0 || failure.status === 429 || failure.status >= 500)) {
-            changed();
-            // Jittered, because a server that comes back has all of its clients before the door.
-            await pause(Math.max(failure.retryAfter ?? 0, delay * (0.5 + Math.random() / 2)), signal);
-            if (!signal.aborted) return attempt(Math.min(MAX_RETRY_DELAY, 2 * delay));
-          }
+          failure = reason as RequestError;
+          if (failure.status === 404 && absent) failure = undefined;
         }
         if (signal.aborted) return;
+        if (isPage) error = failure;
+        if (failure && (failure.status === 0 || failure.status === 429 || failure.status >= 500)) {
+          changed();
+          // Jittered, because a server that comes back has all of its clients before the door.
+          await pause(Math.max(failure.retryAfter ?? 0, delay * (0.5 + Math.random() / 2)), signal);
+          return signal.aborted ? undefined : attempt(Math.min(MAX_RETRY_DELAY, 2 * delay));
+        }
         loads.delete(name);
-        finish();
+        if (failure) failed?.(failure);
+        else done(answer as never, load.events);
         changed();
       }
 

@@ -18,8 +18,8 @@ export interface Unsent {
 
 /** See above. */
 export interface Outbox {
-  /** A message has come so far. Its place among the others is that of its first showing. */
-  set(message: OutgoingMessage, delivery: DeliveryState, error?: SendError): void;
+  /** A message has come so far; gives it as it is shown. Its place among the others is that of its first showing. */
+  set(message: OutgoingMessage, delivery: DeliveryState, error?: SendError): ConversationMessage;
   /** A message is stored, or taken away. */
   delete(id: string): void;
   /** A message that the server tells may be one of these: then it is stored, and no longer here. */
@@ -60,6 +60,7 @@ export function createOutbox(self: () => Identity | undefined): Outbox {
       entries.set(id, { message, shown });
       const failed = [...entries.keys()].filter((other) => entries.get(other)?.shown.error);
       failed.slice(0, -FAILED_MAX).forEach(outbox.delete);
+      return shown;
     },
     delete: (id) => void entries.delete(id),
     settle({ clientMessageId = "", conversationId, senderType, senderId }) {

@@ -2,7 +2,7 @@
 
 import type { SeenState, ServerMessages, UserType } from "@cossistant/protocol/types";
 
-import type { Typist } from "./types.js";
+import type { InboxConversation, Typist } from "./types.js";
 
 interface Person {
   readonly userId: string;
@@ -16,6 +16,14 @@ type Told = Extract<
 
 /** An empty list. */
 export const NOBODY: readonly never[] = Object.freeze([]);
+
+/** What events say of a conversation under the names that it has there. */
+const FACTS = ["visitorId", "status", "assignedTeamMemberId"] as const;
+
+/** What an event says of its conversation itself. */
+export function factsIn(event: ServerMessages): Partial<Pick<InboxConversation, (typeof FACTS)[number]>> {
+  return Object.fromEntries(FACTS.filter((name) => name in event).map((name) => [name, event[name as never]]));
+}
 
 /** What an event says of the person whom it is about. */
 export function personIn<Event extends Told>(event: Event) {

@@ -2,11 +2,11 @@
 
 import type { ServerMessages, SubscriptionConfirmed } from "@cossistant/protocol/types";
 
-import { createConversationStore } from "./conversation.js";
+import { createConversationStore, type ConversationReplica } from "./conversation.js";
 import { createInboxStore } from "./inbox.js";
 import { createOutbox, type Outbox } from "./outbox.js";
 import { confirmedState, reduceState, UNKNOWN_STATE, type ConversationState } from "./state.js";
-import { acknowledged } from "./timeline.js";
+import { withMessage } from "./timeline.js";
 import type { ConversationStore, DeliveryChange, InboxStore, ReplicaSource } from "./types.js";
 import { createTypingWatch } from "./typing-watch.js";
 
@@ -19,8 +19,6 @@ export interface Member {
   receive(event: ServerMessages): void;
   /** Something changed that it shows but does not keep. */
   changed(): void;
-  /** Its subscription stands elsewhere. */
-  subscriptionChanged(): void;
   /** The connection was established. */
   connected(): void;
   /** Its channel was confirmed. */
@@ -103,18 +101,16 @@ export function createReplica(source: ReplicaSource): Replica {
   }
 
   function deliver(change: DeliveryChange): void {
-    const { message } = change;
-    const member = members.get(channelOf(message.conversationId));
-    const identity = source.identity();
-    if (change.type === "sent") {
+    const { type, message } = change;
+    const member = members.get(channelOf(message.conversationId)) as ConversationReplica | undefined;
+    if (type === "sent") {
+      const { messageId, seq, createdAt } = change.ack;
+      const stored = { ...outbox.set(message, "sent"), messageId, seq, createdAt };
+      member?.change((messages) => withMessage(messages, stored));
       outbox.delete(message.id);
-      if (identity) member?.receive(acknowledged(message, change.ack, identity));
-    } else if (change.type !== "failed") {
-      outbox.set(message, change.type);
-    } else if (change.error.code !== "duplicate_id") {
-      // With that code the other message of the same id goes on.
-      outbox.set(message, "failed", change.error);
-    }
+    } else if (type !== "failed") outbox.set(message, type);
+    // With that code the other message of the same id goes on.
+    else if (change.error.code !== "duplicate_id") outbox.set(message, type, change.error);
     member?.changed();
   }
 
@@ -152,7 +148,7 @@ export function createReplica(source: ReplicaSource): Replica {
     source.onSubscription((channel, { type }) => {
       if (type !== "confirmed") heads.delete(channel);
       if (type === "released" || type === "refused") states.delete(channel);
-      members.get(channel)?.subscriptionChanged();
+      members.get(channel)?.changed();
     }),
     source.onResync((channel) => members.get(channel)?.resync()),
     source.onConnection(connect),

@@ -3,7 +3,7 @@
 import type { NewMessage, ServerMessages } from "@cossistant/protocol/types";
 
 import type { Identity } from "../state.js";
-import { isEqual } from "./people.js";
+import { factsIn, isEqual } from "./people.js";
 import { isSelf, shown } from "./timeline.js";
 import type { InboxConversation, InboxFilter, Typist } from "./types.js";
 
@@ -25,7 +25,7 @@ export function rowOf(item: ConversationItem, self: Identity | undefined, typing
 }
 
 /**
- * What an event of its conversation, or about its visitor, changes in a row. What the row has already changes nothing.
+ * The row after an event of its conversation, or about its visitor. An event that the row has already changes nothing.
  * Undefined when only the server can tell. `now` is the time of events that do not tell it.
  */
 export function reduceRow(
@@ -33,48 +33,40 @@ export function reduceRow(
   event: ServerMessages,
   self: Identity | undefined,
   now: string,
-): Partial<InboxConversation> | undefined {
+): InboxConversation | undefined {
   const { lastMessage, unreadCount } = row;
   const lastSeq = lastMessage?.seq ?? 0;
   const at = (time: string): string => (time > row.lastActivityAt ? time : row.lastActivityAt);
   switch (event.type) {
     case "new_message": {
-      if (event.seq <= lastSeq) return {};
+      if (event.seq <= lastSeq) return row;
       const isUnread = !event.deleted && !isSelf(self, event.senderType, event.senderId);
-      return {
+      return changedRow(row, {
         lastMessage: shown(event, self),
         lastActivityAt: at(event.createdAt),
         unreadCount: unreadCount + Number(isUnread),
-      };
+      });
     }
     case "message_updated": {
+      const { messageId, content, updatedAt, deleted: isDeleted } = event;
       // Whether a deleted message was among the unread ones is not told.
-      if (event.deleted && unreadCount > 0) return undefined;
-      const { messageId, content, updatedAt, deleted } = event;
+      if (isDeleted && unreadCount > 0) return undefined;
       const isLast = lastMessage?.messageId === messageId && updatedAt >= (lastMessage.updatedAt ?? "");
-      return {
-        lastActivityAt: at(updatedAt),
-        ...(isLast && { lastMessage: Object.freeze({ ...lastMessage, content, updatedAt, isDeleted: deleted }) }),
-      };
-    }
-    case "conversation_status_changed": {
-      const { status } = event;
-      return status === row.status ? {} : { status, lastActivityAt: at(now) };
-    }
-    case "conversation_assigned": {
-      const { assignedTeamMemberId } = event;
-      return assignedTeamMemberId === row.assignedTeamMemberId ? {} : { assignedTeamMemberId, lastActivityAt: at(now) };
+      const edited = isLast && { lastMessage: Object.freeze({ ...lastMessage, content, updatedAt, isDeleted }) };
+      return changedRow(row, { lastActivityAt: at(updatedAt), ...edited });
     }
     case "conversation_seen":
-      if (unreadCount === 0 || !isSelf(self, event.userType, event.userId)) return {};
-      return event.lastSeenSeq < lastSeq ? undefined : { unreadCount: 0 };
+      if (unreadCount === 0 || !isSelf(self, event.userType, event.userId)) return row;
+      return event.lastSeenSeq < lastSeq ? undefined : changedRow(row, { unreadCount: 0 });
     case "visitor_online":
     case "visitor_offline":
-      return { isOnline: event.type === "visitor_online" };
+      return changedRow(row, { isOnline: event.type === "visitor_online" });
     case "visitor_identified":
-      return { visitorId: event.visitorId, visitor: event.identity };
-    default:
-      return {};
+      return changedRow(row, { visitorId: event.visitorId, visitor: event.identity });
+    default: {
+      const next = changedRow(row, factsIn(event));
+      return next === row ? row : changedRow(next, { lastActivityAt: at(now) });
+    }
   }
 }
 
@@ -113,16 +105,13 @@ export function createRows(isListed: (row: InboxConversation) => boolean, hidden
     return low;
   }
 
-  /** Takes a row out, or puts it in: once each. */
-  function splice(row: InboxConversation, sign: 1 | -1): void {
-    sorted.splice(placeOf(row), sign > 0 ? 0 : 1, ...(sign > 0 ? [row] : []));
-    unreadCount += sign * row.unreadCount;
-    list = undefined;
-  }
-
   function remove(id: string): void {
     const row = byId.get(id);
-    if (row && !hidden.delete(id)) splice(row, -1);
+    if (row && !hidden.delete(id)) {
+      sorted.splice(placeOf(row), 1);
+      unreadCount -= row.unreadCount;
+      list = undefined;
+    }
     byId.delete(id);
   }
 
@@ -134,11 +123,17 @@ export function createRows(isListed: (row: InboxConversation) => boolean, hidden
     all: () => [...byId.values()],
     set(row) {
       const id = row.conversationId;
+      if (row === byId.get(id)) return;
       remove(id);
       byId.set(id, row);
-      if (isListed(row)) return splice(row, 1);
-      const [oldest = ""] = hidden.add(id);
-      if (hidden.size > hiddenMax) remove(oldest);
+      if (isListed(row)) {
+        sorted.splice(placeOf(row), 0, row);
+        unreadCount += row.unreadCount;
+        list = undefined;
+      } else {
+        const [oldest = ""] = hidden.add(id);
+        if (hidden.size > hiddenMax) remove(oldest);
+      }
     },
     delete: remove,
     list: () => (list ??= Object.freeze([...sorted])),

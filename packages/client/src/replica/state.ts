@@ -7,7 +7,7 @@
 
 import type { ServerMessages, SubscriptionConfirmed } from "@cossistant/protocol/types";
 
-import { kept, NOBODY, personIn, reduceTyping, renamed, withMark, withoutPerson, withPerson } from "./people.js";
+import { factsIn, kept, NOBODY, personIn, reduceTyping, renamed, withMark, withoutPerson, withPerson } from "./people.js";
 import type { ConversationSnapshot } from "./types.js";
 
 /** See the fields of the same names in `ConversationSnapshot`. Frozen. */
@@ -35,64 +35,44 @@ export const UNKNOWN_STATE: ConversationState = Object.freeze({
 
 /** The state that a confirmation tells. Parts that say the same as before keep their identity. */
 export function confirmedState(old: ConversationState, told: SubscriptionConfirmed): ConversationState {
-  const { visitorId, status, assignedTeamMemberId, seen, typing, viewing, activity, online, head } = told;
+  const { seen = NOBODY, typing = NOBODY, viewing = NOBODY, activity = NOBODY, online, head } = told;
   return {
-    visitorId,
-    status,
-    assignedTeamMemberId,
-    seen: kept(old.seen, seen ?? NOBODY),
-    typing: kept(old.typing, typing ?? NOBODY),
-    viewing: kept(old.viewing, viewing ?? NOBODY),
-    activity: kept(old.activity, activity ?? NOBODY),
+    ...UNKNOWN_STATE,
+    ...factsIn(told),
+    seen: kept(old.seen, seen),
+    typing: kept(old.typing, typing),
+    viewing: kept(old.viewing, viewing),
+    activity: kept(old.activity, activity),
     isVisitorOnline: typeof online === "boolean" ? online : undefined,
     head,
   };
 }
 
-/** The state after an event of this conversation, or about its visitor. */
+/** The state after an event of this conversation, or about its visitor. Parts that did not change keep their identity. */
 export function reduceState(state: ConversationState, event: ServerMessages): ConversationState {
-  const parts = partsOf(state, event);
-  return parts ? { ...state, ...parts } : state;
-}
-
-/** What an event changes. */
-function partsOf(state: ConversationState, event: ServerMessages): Partial<ConversationState> | undefined {
+  const { seq: head = state.head } = event as { seq?: number };
   // A replayed event belongs to the list of messages: the state that was told is newer.
-  if ("seq" in event && event.seq <= state.head) return undefined;
+  if ("seq" in event && head <= state.head) return state;
+  const next = { ...state, ...factsIn(event), head, typing: reduceTyping(state.typing, event) };
   switch (event.type) {
-    case "new_message":
-      return { head: event.seq, typing: reduceTyping(state.typing, event) };
-    case "message_updated":
-      return { head: event.seq };
-    case "conversation_created":
-      return { head: event.seq, visitorId: event.visitorId };
-    case "conversation_status_changed":
-      return { head: event.seq, status: event.status };
-    case "conversation_assigned":
-      return { head: event.seq, assignedTeamMemberId: event.assignedTeamMemberId };
-    case "typing_indicator":
-    case "typing_progress":
-      return { typing: reduceTyping(state.typing, event) };
     case "conversation_seen": {
       const { seenAt, ...mark } = personIn(event);
-      return { seen: withMark(state.seen, mark) };
+      return { ...next, seen: withMark(state.seen, mark) };
     }
     case "viewing_indicator": {
       const { isViewing, ...person } = personIn(event);
-      return { viewing: (isViewing ? withPerson : withoutPerson)(state.viewing, person) };
+      return { ...next, viewing: (isViewing ? withPerson : withoutPerson)(state.viewing, person) };
     }
     case "agent_activity": {
       const doing = personIn(event);
-      return { activity: (doing.phase === "done" ? withoutPerson : withPerson)(state.activity, doing) };
+      return { ...next, activity: (doing.phase === "done" ? withoutPerson : withPerson)(state.activity, doing) };
     }
     case "visitor_online":
     case "visitor_offline":
-      return { isVisitorOnline: event.type === "visitor_online" };
-    case "visitor_identified": {
-      const { visitorId } = event;
-      return { visitorId, seen: renamed(state.seen, visitorId), typing: renamed(state.typing, visitorId) };
-    }
+      return { ...next, isVisitorOnline: event.type === "visitor_online" };
+    case "visitor_identified":
+      return { ...next, seen: renamed(state.seen, event.visitorId) };
     default:
-      return undefined;
+      return next;
   }
 }

@@ -5,11 +5,11 @@
  * versions the one that was updated later stands.
  */
 
-import type { MessageAck, MessageUpdated, NewMessage } from "@cossistant/protocol/types";
+import type { MessageUpdated, NewMessage } from "@cossistant/protocol/types";
 
 import type { Identity } from "../state.js";
 import { isEqual } from "./people.js";
-import type { ConversationMessage, OutgoingMessage } from "./types.js";
+import type { ConversationMessage } from "./types.js";
 
 /** A page as it comes over HTTP. */
 export interface MessagePage {
@@ -58,27 +58,6 @@ export function shown(
     isDeleted: deleted === true,
     isOwn,
   });
-}
-
-/** What the server will tell of a message that it has acknowledged. */
-export function acknowledged(message: OutgoingMessage, ack: MessageAck, self: Identity): NewMessage {
-  const { content, metadata, visibility = "public", id } = message;
-  const { conversationId, messageId, createdAt, seq } = ack;
-  return {
-    type: "new_message",
-    conversationId,
-    messageId,
-    content,
-    senderType: self.userType,
-    senderId: self.userId,
-    createdAt,
-    websiteId: "",
-    organizationId: "",
-    visibility,
-    seq,
-    clientMessageId: id,
-    ...(metadata && { metadata }),
-  };
 }
 
 /**

@@ -6,7 +6,7 @@
  * draft is not told nothing is heard between beginning and end, so the net waits longer.
  */
 
-import type { ServerMessages, TypingIndicator } from "@cossistant/protocol/types";
+import type { ServerMessages } from "@cossistant/protocol/types";
 
 /** The server's time until it says otherwise, in ms. */
 const TYPING_EXPIRY = 6_000;
@@ -22,36 +22,31 @@ export interface TypingWatch {
 }
 
 /** Makes a watch; `end` takes the events that the server did not send. */
-export function createTypingWatch(end: (event: TypingIndicator) => void): TypingWatch {
+export function createTypingWatch(end: (event: ServerMessages) => void): TypingWatch {
+  /** What ends each one's typing. */
   const typists = new Map<string, { timer: ReturnType<typeof setTimeout>; stop(): void }>();
   let expiry = TYPING_EXPIRY;
 
-  function watch(event: Omit<TypingIndicator, "type" | "isTyping">, delay: number): void {
-    const { conversationId, websiteId, organizationId, userId, userType } = event;
-    const key = `${conversationId} ${userType} ${userId}`;
-    const known = typists.get(key);
-    clearTimeout(known?.timer);
-    typists.delete(key);
-    if (delay === 0) return;
-    const stop = (): void => {
-      typists.delete(key);
-      end({ type: "typing_indicator", conversationId, websiteId, organizationId, userId, userType, isTyping: false });
-    };
-    typists.set(key, { timer: setTimeout(stop, delay), stop });
-  }
-
-  return {
+  const watch: TypingWatch = {
     see(event) {
       if (event.type === "connection_established") expiry = event.limits.typingExpiry;
-      // A second more than the server takes, whose word comes first.
-      if (event.type === "typing_progress") watch(event, expiry + 1_000);
-      if (event.type === "typing_indicator") watch(event, event.isTyping ? expiry * UNTOLD_FACTOR : 0);
-      if (event.type !== "subscription_confirmed") return;
-      const id = event.channel.replace(/^\w+:/, "");
-      for (const typist of event.typing ?? []) {
-        const { conversationId = id } = typist;
-        watch({ ...typist, conversationId, websiteId: id, organizationId: "" }, expiry * UNTOLD_FACTOR);
+      if (event.type === "subscription_confirmed") {
+        const websiteId = event.channel.replace(/^\w+:/, "");
+        const fields = { type: "typing_indicator", isTyping: true, conversationId: websiteId, websiteId } as const;
+        for (const typist of event.typing ?? []) watch.see({ ...fields, organizationId: "", ...typist });
       }
+      const isTold = event.type === "typing_progress";
+      if (!isTold && event.type !== "typing_indicator") return;
+      const key = [event.conversationId, event.userType, event.userId].join();
+      clearTimeout(typists.get(key)?.timer);
+      typists.delete(key);
+      if (!isTold && !event.isTyping) return;
+      const stop = (): void => {
+        typists.delete(key);
+        end({ ...event, type: "typing_indicator", isTyping: false });
+      };
+      // A second more than the server takes, whose word comes first.
+      typists.set(key, { timer: setTimeout(stop, isTold ? expiry + 1_000 : expiry * UNTOLD_FACTOR), stop });
     },
     endAll() {
       for (const { timer, stop } of typists.values()) {
@@ -60,4 +55,5 @@ export function createTypingWatch(end: (event: TypingIndicator) => void): Typing
       }
     },
   };
+  return watch;
 }

@@ -39,3 +39,32 @@ describe("with the real server", () => {
     user.destroy();
   });
 });
+
+describe("12. In the outbox until the ack, with the real server", () => {
+  test("a server that is killed again and again loses nothing and stores nothing twice", async () => {
+    const own = await startReal();
+    const config = { url: own.wsUrl, reconnectDelay: 20, maxReconnectDelay: 100 };
+    const visitor = connect({ ...config, publicKey: "pk_dev" });
+    const user = connect({ ...config, getToken: () => own.token("user", "grace") });
+    const heard: string[] = [];
+    user.on("new_message", ({ content }) => heard.push(content?.text ?? ""));
+    await visitor.sendChatMessage("kill-1", { text: "0" });
+    user.subscribeToConversation("kill-1");
+    await until("confirmed", () => user.getSnapshot().subscriptions.length);
+    const sent: Promise<unknown>[] = [];
+    for (let n = 1; n <= 30; n += 1) {
+      sent.push(visitor.sendChatMessage("kill-1", { text: `${n}` }));
+      if (n % 10 === 5) {
+        await until("one was answered", () => visitor.getSnapshot().queuedMessageCount < 5);
+        await own.kill();
+        await own.restart();
+      }
+    }
+    await Promise.all(sent);
+    await until("all are heard", () => heard.length >= 30);
+    expect(heard).toEqual(Array.from({ length: 30 }, (_, n) => `${n + 1}`));
+    visitor.destroy();
+    user.destroy();
+    await own.stop();
+  });
+});

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { ConversationSnapshot, InboxFilter } from "../../src/index.js";
+import { createInboxStore } from "../../src/replica/inbox.js";
 import { createReplica } from "../../src/replica/index.js";
 import { random, settle } from "./fake.js";
 import { SELF, SITE, type Person } from "./model.js";
@@ -101,7 +102,7 @@ describe("a conversation", () => {
     const replica = createReplica(source);
     const store = replica.conversation("c");
     const leave = [store.subscribe(() => undefined)];
-    if (dice.chance(0.3)) leave.push(replica.inbox(SITE).subscribe(() => undefined));
+    if (dice.chance(0.3)) leave.push(createInboxStore(replica, SITE).subscribe(() => undefined));
     if (dice.chance(0.7)) world.connect();
 
     for (let step = 0; step < 150; step += 1) {
@@ -146,7 +147,7 @@ describe("an inbox", () => {
     for (let i = 0; i < 2 * count; i += 1) happen(world, dice);
     const filters: readonly InboxFilter[] = [{}, { status: "open" }, { assignee: "me" }, { assignee: "none", status: "pending" }];
     const replica = createReplica(source);
-    const store = replica.inbox(SITE);
+    const store = createInboxStore(replica, SITE);
     const leave = store.subscribe(() => undefined);
     store.setFilter(dice.of(filters));
     world.connect();

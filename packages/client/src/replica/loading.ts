@@ -75,7 +75,7 @@ export function createLoader<Event>(source: ReplicaSource, changed: () => void):
         }
         if (signal.aborted) return;
         if (isPage) error = failure;
-        if (failure && (failure.status === 0 || failure.status === 429 || failure.status >= 500)) {
+        if (failure && !(failure.status > 0 && failure.status < 500 && failure.status !== 429)) {
           changed();
           // Jittered, because a server that comes back has all of its clients before the door.
           await pause(Math.max(failure.retryAfter ?? 0, delay * (0.5 + Math.random() / 2)), signal);

@@ -3,7 +3,7 @@
 import type { ServerMessages, SubscriptionConfirmed } from "@cossistant/protocol/types";
 
 import { createConversationStore, type ConversationReplica } from "./conversation.js";
-import { createInboxStore } from "./inbox.js";
+import { createLazyInbox } from "./lazy-inbox.js";
 import { createOutbox, type Outbox } from "./outbox.js";
 import { confirmedState, reduceState, UNKNOWN_STATE, type ConversationState } from "./state.js";
 import { withMessage } from "./timeline.js";
@@ -37,7 +37,7 @@ export interface Replica {
   readonly outbox: Outbox;
   /** The replica of a conversation; the same object for the same id while anybody uses it. */
   conversation(this: void, conversationId: string): ConversationStore;
-  /** The replica of a website's conversations; the same object for the same id while anybody uses it. */
+  /** The replica of a website's conversations; the same object for the same id. */
   inbox(this: void, websiteId: string): InboxStore;
   /** What is known of a subscribed channel, whoever holds the subscription. */
   state(channel: string): ConversationState | undefined;
@@ -59,6 +59,7 @@ export function createReplica(source: ReplicaSource): Replica {
   /** By channel; those used last at the end. */
   const members = new Map<string, Member>();
   const used = new Set<Member>();
+  const inboxes = new Map<string, InboxStore>();
   const typing = createTypingWatch(route);
   let clockOffset = 0;
   let self = source.identity();
@@ -135,13 +136,6 @@ export function createReplica(source: ReplicaSource): Replica {
     if (used.size === 0) typing.endAll();
   }
 
-  function member<Store extends Member>(channel: string, make: () => Store): Store {
-    // The channel names the kind of store.
-    const store = (members.get(channel) as Store | undefined) ?? make();
-    members.set(channel, store);
-    return store;
-  }
-
   const endings = [
     source.onMessage(listen),
     source.onDelivery(deliver),
@@ -158,8 +152,19 @@ export function createReplica(source: ReplicaSource): Replica {
   const replica: Replica = {
     source,
     outbox,
-    conversation: (id) => member(channelOf(id), () => createConversationStore(replica, id)),
-    inbox: (id) => member(`website:${id}`, () => createInboxStore(replica, id)),
+    conversation(id) {
+      const channel = channelOf(id);
+      // A conversation's channel has a conversation's store.
+      const known = members.get(channel) as ConversationReplica | undefined;
+      const store = known ?? createConversationStore(replica, id);
+      members.set(channel, store);
+      return store;
+    },
+    inbox(id) {
+      const store = inboxes.get(id) ?? createLazyInbox(replica, id);
+      inboxes.set(id, store);
+      return store;
+    },
     state: (channel) => states.get(channel),
     confirmedHead: (channel) => heads.get(channel),
     serverNow: () => source.now() + clockOffset,

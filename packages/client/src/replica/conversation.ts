@@ -123,7 +123,8 @@ export function createConversationStore(replica: Replica, conversationId: string
         timeline = withNewestPage(timeline, page, show);
         page.messages.forEach(outbox.settle);
         hasPage = true;
-        pageHead = newestSeq();
+        // A conversation begins with its creation, which is no message.
+        pageHead = newestSeq() || 1;
         changes.forEach(apply);
       },
       () => (isCurrent = false),
@@ -186,13 +187,13 @@ export function createConversationStore(replica: Replica, conversationId: string
       const { id } = failed.message;
       const isSpent = SPENT_ID.includes(failed.shown.error?.code ?? "");
       const nextId = isSpent ? source.createId() : id;
-      outbox.delete(id);
+      outbox.take(id);
       if (isSpent) outbox.rename(id, nextId);
       void post({ ...failed.message, id: nextId, queuedAt: source.now() });
     },
     discard(key) {
       const failed = failedBy(key);
-      if (failed) outbox.delete(failed.message.id);
+      if (failed) outbox.take(failed.message.id);
       cell.changed();
     },
     setTyping(text) {

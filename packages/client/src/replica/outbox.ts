@@ -18,10 +18,10 @@ export interface Unsent {
 
 /** See above. */
 export interface Outbox {
-  /** A message has come so far; gives it as it is shown. Its place among the others is that of its first showing. */
-  set(message: OutgoingMessage, delivery: DeliveryState, error?: SendError): ConversationMessage;
-  /** A message is stored, or taken away. */
-  delete(id: string): void;
+  /** A message has come so far. Its place among the others is that of its first showing. */
+  set(message: OutgoingMessage, delivery: DeliveryState, error?: SendError): void;
+  /** A message is stored, or taken away; gives what was shown of it. */
+  take(id: string): ConversationMessage | undefined;
   /** A message that the server tells may be one of these: then it is stored, and no longer here. */
   settle(message: NewMessage): void;
   /** Those of a conversation, in the order of their first showing. */
@@ -59,10 +59,13 @@ export function createOutbox(self: () => Identity | undefined): Outbox {
       });
       entries.set(id, { message, shown });
       const failed = [...entries.keys()].filter((other) => entries.get(other)?.shown.error);
-      failed.slice(0, -FAILED_MAX).forEach(outbox.delete);
+      failed.slice(0, -FAILED_MAX).forEach(outbox.take);
+    },
+    take(id) {
+      const shown = entries.get(id)?.shown;
+      entries.delete(id);
       return shown;
     },
-    delete: (id) => void entries.delete(id),
     settle({ clientMessageId = "", conversationId, senderType, senderId }) {
       const isHere = entries.get(clientMessageId)?.message.conversationId === conversationId;
       if (isHere && isSelf(self(), senderType, senderId)) entries.delete(clientMessageId);

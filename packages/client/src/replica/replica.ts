@@ -106,9 +106,12 @@ export function createReplica(source: ReplicaSource): Replica {
     const member = members.get(channelOf(message.conversationId)) as ConversationReplica | undefined;
     if (type === "sent") {
       const { messageId, seq, createdAt } = change.ack;
-      const stored = { ...outbox.set(message, "sent"), messageId, seq, createdAt };
-      member?.change((messages) => withMessage(messages, stored));
-      outbox.delete(message.id);
+      // If the event came first, the message is there already, as the server has made it.
+      const unsent = outbox.take(message.id);
+      if (unsent) {
+        const stored = { ...unsent, delivery: type, messageId, seq, createdAt };
+        member?.change((messages) => withMessage(messages, stored));
+      }
     } else if (type !== "failed") outbox.set(message, type);
     // With that code the other message of the same id goes on.
     else if (change.error.code !== "duplicate_id") outbox.set(message, type, change.error);

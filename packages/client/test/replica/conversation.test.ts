@@ -98,11 +98,13 @@ it("takes the event before the ack", async () => {
   const { store } = await open();
   void store.send("hello");
   source.sending("id-1");
-  source.say(message(1, { messageId: "msg-id-1", content: { text: "hello" }, senderId: "ann", clientMessageId: "id-1" }));
+  source.say(message(1, { messageId: "msg-id-1", content: { text: "hello", html: "<b>clean</b>" }, senderId: "ann", clientMessageId: "id-1" }));
   expect(delivery(store)).toEqual(["id-1 sent"]);
+  const [told] = store.getSnapshot().messages;
   source.ack("id-1", 1);
   await settle();
   expect(delivery(store)).toEqual(["id-1 sent"]);
+  expect(store.getSnapshot().messages[0], "as the server has made it").toBe(told);
 });
 
 it("knows a message of one's own that another tab has sent, and nobody else's", async () => {
@@ -195,6 +197,8 @@ it("begins empty for a visitor whose conversation does not exist yet", async () 
   source.next("/messages").refuse(404, "not_found");
   await settle();
   expect(store.getSnapshot()).toMatchObject({ isLoading: false, messages: [], error: undefined, hasMore: false });
+  confirm(1);
+  expect(source.requests, "its creation is all that there is").toEqual([]);
 });
 
 it("tells a member of the team that there is no such conversation", async () => {

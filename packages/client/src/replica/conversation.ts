@@ -69,11 +69,13 @@ export function createConversationStore(replica: Replica, conversationId: string
   const newestSeq = (): number => timeline.messages.at(-1)?.seq ?? 0;
 
   function make(): ConversationSnapshot {
-    const { head: _, ...state } = replica.state(channel) ?? UNKNOWN_STATE;
+    const known = replica.state(channel);
+    const { head: _, ...state } = known ?? UNKNOWN_STATE;
     const next = [...timeline.messages, ...outbox.of(conversationId).map((unsent) => unsent.shown)];
     const isSame = next.length === messages.length && next.every((message, i) => message === messages[i]);
     if (!isSame) messages = Object.freeze(next);
-    const read = Math.max(mark, ownMark());
+    // Before it is known how far one has read, nothing is called unread.
+    const read = known ? Math.max(mark, ownMark()) : Infinity;
     const isUnread = ({ seq = 0, isOwn, isDeleted }: ConversationMessage): boolean => seq > read && !isOwn && !isDeleted;
     return {
       ...state,
@@ -158,7 +160,9 @@ export function createConversationStore(replica: Replica, conversationId: string
     ...cell,
     loadMore() {
       const [oldest] = timeline.messages;
-      const running = loader.running(FURTHER) ?? loader.running(FIRST);
+      // A load that waits after a failure is tried again now.
+      if (loader.error && (!hasPage || loader.running(FIRST))) load();
+      const running = loader.running(FIRST) ?? (loader.error ? undefined : loader.running(FURTHER));
       if (running || !isActive || !timeline.hasMore || !oldest) return running ?? Promise.resolve();
       return loader.run<MessagePage>(
         FURTHER,

@@ -167,7 +167,9 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
   const store: InboxStore & Member = {
     ...cell,
     loadMore() {
-      const running = loader.running(FURTHER) ?? loader.running(FIRST);
+      // A load that waits after a failure is tried again now.
+      if (loader.error && (!rowsFilter || loader.running(FIRST))) load();
+      const running = loader.running(FIRST) ?? (loader.error ? undefined : loader.running(FURTHER));
       if (running || !isActive || cursor === null) return running ?? Promise.resolve();
       const path = pathOf(INBOX_PAGE, cursor);
       return loader.run<Page>(

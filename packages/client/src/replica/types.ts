@@ -72,7 +72,7 @@ export interface ConversationSnapshot {
   readonly conversationId: string;
   /** Where the subscription stands; undefined while nobody holds it. */
   readonly subscription: SubscriptionState | undefined;
-  /** Whether the newest messages are being loaded. */
+  /** Whether the newest messages are being loaded, or will be: what is shown meanwhile is what was shown before. */
   readonly isLoading: boolean;
   /** Why the newest messages could not be loaded; gone after the next success. */
   readonly error: RequestError | undefined;
@@ -98,11 +98,17 @@ export interface ConversationSnapshot {
   readonly activity: readonly ActivityState[];
   /** Whether the visitor is online; told to the team, undefined until known. */
   readonly isVisitorOnline: boolean | undefined;
-  /** Messages of others past one's own mark. */
+  /** Messages of others past one's own mark, among those that are loaded; 0 until the mark is known. */
   readonly unreadCount: number;
 }
 
-/** The replica of one conversation. Functions need no `this`. */
+/**
+ * The replica of one conversation. Functions need no `this`.
+ *
+ * It keeps the newest 500 stored messages, and as many more as `loadMore` has loaded; what new messages push out can be
+ * loaded again. While nobody listens it keeps one page, to be shown at once when somebody comes back. Messages that were
+ * not sent are kept until they are stored, sent again or discarded: of failed ones the newest 200 of a client.
+ */
 export interface ConversationStore {
   /** Calls back after the snapshot changed. While anybody listens, the conversation is subscribed to and loaded. */
   subscribe(this: void, listener: () => void): () => void;
@@ -122,7 +128,10 @@ export interface ConversationStore {
   markSeen(this: void, seq?: number): void;
   /** Has the conversation open, or no longer; for users. Told again after a reconnect. */
   setViewing(this: void, isViewing: boolean): void;
-  /** Loads older messages. Resolves when that is done; a failure is in the snapshot. */
+  /**
+   * Loads older messages. Resolves when that is done; a failure is in the snapshot, and tried again by and by. Called
+   * after a failure it tries at once, the newest page too.
+   */
   loadMore(this: void): Promise<void>;
   /** Edits a message of one's own. Rejects with a `RequestError`. */
   edit(this: void, messageId: string, content: MessageContent): Promise<void>;
@@ -195,15 +204,20 @@ export interface InboxSnapshot {
   readonly unreadCount: number;
 }
 
-/** The replica of a website's conversations. Functions need no `this`. */
+/**
+ * The replica of a website's conversations. Functions need no `this`.
+ *
+ * After a reconnect what is shown is loaded anew, at most 1,000 conversations; further ones can be loaded again. A search
+ * is the server's: conversations that come to match it later are found by searching again.
+ */
 export interface InboxStore {
   /** Calls back after the snapshot changed. While anybody listens, the website is subscribed to and loaded. */
   subscribe(this: void, listener: () => void): () => void;
   /** The present snapshot: the same object until something in it changes. */
   getSnapshot(this: void): InboxSnapshot;
-  /** Shows other conversations; loads them anew. */
+  /** Shows other conversations. Those of before are shown until these are loaded; of several filters the newest wins. */
   setFilter(this: void, filter: InboxFilter): void;
-  /** Loads a further page. Resolves when that is done; a failure is in the snapshot. */
+  /** Loads a further page. Resolves when that is done; a failure is as with a conversation's `loadMore`. */
   loadMore(this: void): Promise<void>;
 }
 

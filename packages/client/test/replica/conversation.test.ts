@@ -229,6 +229,29 @@ it("tries again after a passing failure, no sooner than the server says", async 
   expect(vi.getTimerCount()).toBe(0);
 });
 
+it("tries at once when it is asked to", async () => {
+  source.connect(ANN);
+  const store = replica.conversation("c");
+  const leave = store.subscribe(() => undefined);
+  source.next().refuse(500);
+  await settle();
+  const again = store.loadMore();
+  source.next().answer({ messages: [message(8), message(9)], hasMore: true });
+  await again;
+  expect(store.getSnapshot()).toMatchObject({ isLoading: false, error: undefined, unreadCount: 0 });
+  confirm(9);
+  expect(store.getSnapshot().unreadCount, "now it is known").toBe(2);
+  void store.loadMore();
+  source.next("before=8").refuse(500);
+  await settle();
+  expect(store.getSnapshot()).toMatchObject({ isLoadingMore: true, error: { status: 500 } });
+  const more = store.loadMore();
+  source.next("before=8").answer({ messages: [message(7)], hasMore: false });
+  await more;
+  expect(store.getSnapshot()).toMatchObject({ isLoadingMore: false, error: undefined, hasMore: false });
+  leave();
+});
+
 it("loads once more when the page may be older than the subscription, and only then", async () => {
   source.connect(ANN);
   const store = replica.conversation("c");

@@ -115,10 +115,9 @@ function decodeRefusal<T extends string>(
   names: readonly (T | "refused")[],
 ): { type: Exclude<T, "refused"> } | { type: "refused"; code: string } {
   const type = reader.choice(names);
-  return type === "refused"
-    ? { type, code: reader.text() }
-    : // The compiler does not follow the exclusion into a type parameter.
-      { type: type as Exclude<T, "refused"> };
+  if (type === "refused") return { type: "refused", code: reader.text() };
+  // The compiler does not follow the exclusion into a type parameter.
+  return { type: type as Exclude<T, "refused"> };
 }
 
 export function decodeStats(reader: RecordReader): EngineStats {

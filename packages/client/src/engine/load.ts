@@ -71,7 +71,8 @@ async function instantiate(wasm: EngineSource["wasm"]): Promise<WebAssembly.Inst
   }
   if (wasm instanceof WebAssembly.Module) return WebAssembly.instantiate(wasm);
   if (!(typeof Response === "function" && wasm instanceof Response)) {
-    return (await WebAssembly.instantiate(wasm)).instance;
+    // What is left are bytes; the compiler cannot know, because the type of a module has no members.
+    return (await WebAssembly.instantiate(wasm as BufferSource)).instance;
   }
   if (!wasm.ok) throw new Error(`the engine's .wasm file cannot be fetched: status ${wasm.status}`);
   const again = wasm.clone();

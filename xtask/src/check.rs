@@ -2,11 +2,12 @@
 
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::generate;
 use crate::layer::{self, Layer, Rounds};
 use crate::step::{command, root, run as run_command, say, sh, succeeds};
+use crate::wasm;
 
 /// The version of cargo-deny that is installed when there is none.
 const CARGO_DENY: &str = "0.18.9";
@@ -32,6 +33,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "rustdoc", run: |_| document() },
     Layer { name: "dependencies", run: |_| dependencies() },
     Layer { name: "npm-packages", run: |_| install_packages() },
+    Layer { name: "wasm", run: |_| wasm::build(false) },
     Layer { name: "typescript", run: |_| sh("npm run check --workspaces --if-present") },
     Layer { name: "vitest", run: |_| test_packages() },
 ];
@@ -68,15 +70,27 @@ pub(crate) fn install_packages() -> Result<()> {
     sh("npm ci --no-audit --no-fund").context("Node.js 20.19 or newer and npm are needed")
 }
 
-/// Runs the tests of the npm packages, with messages that Rust has judged.
+/// Runs the tests of the npm packages, with messages that Rust has judged and scenarios that it has played.
 fn test_packages() -> Result<()> {
-    let file = std::env::temp_dir().join(format!("cossistant-differential-{}.jsonl", std::process::id()));
+    let file = |name: &str| std::env::temp_dir().join(format!("cossistant-{name}-{}.jsonl", std::process::id()));
+    let (messages, scenarios) = (file("differential"), file("scenarios"));
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
-    generate::differential(&file, seed, CHANGED_MESSAGES)?;
-    let tested = run_command(command("npm test --workspaces --if-present").env("COSSISTANT_DIFFERENTIAL", &file));
+    generate::differential(&messages, seed, CHANGED_MESSAGES)?;
+    let play = command("cargo test --quiet --locked --package cossistant-client --lib scenarios::random_scenarios_for")
+        .env("COSSISTANT_SCENARIOS", &scenarios)
+        .env("COSSISTANT_SCENARIO_SEED", seed.to_string())
+        .status();
+    ensure!(play?.success(), "the random scenarios of COSSISTANT_SCENARIO_SEED={seed} cannot be played");
+    let tested = run_command(
+        command("npm test --workspaces --if-present")
+            .env("COSSISTANT_DIFFERENTIAL", &messages)
+            .env("COSSISTANT_SCENARIOS", &scenarios),
+    );
     if tested.is_err() {
         say(&format!("the changed messages were `cargo xtask gen --differential FILE --seed {seed}`"));
+        say(&format!("the random scenarios were those of COSSISTANT_SCENARIO_SEED={seed}"));
     }
-    std::fs::remove_file(&file)?;
+    std::fs::remove_file(&messages)?;
+    std::fs::remove_file(&scenarios)?;
     tested
 }

@@ -5,10 +5,11 @@ use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::check::install_packages;
-use crate::step::{command, root, run as run_command, say, sh, succeeds};
+use crate::debian;
+use crate::step::{command, root, run as run_command};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Where packages/client finds what is made here.
@@ -51,7 +52,7 @@ pub(crate) fn build(is_forced: bool) -> Result<()> {
 /// Compiles the module with whatever toolchain there is; where it is.
 fn compile() -> Result<PathBuf> {
     let target = root().join("target/wasm");
-    let mut cargo = if succeeds(&format!("rustc --print target-libdir --target {TARGET}")) && has_target() {
+    let mut cargo = if has_target() {
         command("cargo rustc")
     } else {
         install_debian_toolchain()?;
@@ -91,22 +92,14 @@ fn debian_cargo() -> Command {
 }
 
 fn install_debian_toolchain() -> Result<()> {
-    let is_there = || {
-        let has_web = command("dpkg-query --show").args(DEBIAN_PACKAGES.split_whitespace()).output();
-        has_web.is_ok_and(|output| output.status.success())
-    };
-    if is_there() {
+    let known = command("dpkg-query --show").args(DEBIAN_PACKAGES.split_whitespace()).output();
+    if known.is_ok_and(|output| output.status.success()) {
         return Ok(());
     }
-    let is_root = command("id -u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
-    if !is_root || !succeeds("apt-get --version") {
-        bail!("the target for browsers is missing; add it with: rustup target add {TARGET}");
-    }
-    say(&format!("installing {DEBIAN_PACKAGES}"));
-    sh("apt-get update -qq")?;
-    let install = format!("apt-get install -qq -y --no-install-recommends {DEBIAN_PACKAGES}");
-    run_command(command(&install).env("DEBIAN_FRONTEND", "noninteractive"))
-        .with_context(|| format!("or add the target with: rustup target add {TARGET}"))
+    debian::install(
+        DEBIAN_PACKAGES,
+        &format!("the target for browsers is missing; add it with: rustup target add {TARGET}"),
+    )
 }
 
 /// A number that changes with any input.

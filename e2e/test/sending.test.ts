@@ -154,14 +154,24 @@ test("13: the last text of a draft arrives, and typing blocks no message", async
 });
 
 test("10: of a burst of 1,000 messages none is lost and the order is kept", async () => {
-  const conversation = unique("burst");
-  const visitor = await world.open({ person: "visitor:burst", conversations: [conversation], config: { maxQueueSize: 1_000 } });
-  await visitor.connected();
-  await visitor.send(conversation, "first", `${conversation}-first`);
-  await visitor.acked(`${conversation}-first`);
-  const team = await world.open({ person: "user:burst", conversations: [conversation] });
+  const { websiteId } = world.server.ready;
+  const team = await world.open({ person: "user:burst", websites: [websiteId] });
   await team.connected();
-  const sent = await sendMany(visitor, conversation, 1_000);
-  await until("the last one", () => team.texts(conversation).includes("999"), { patience: 60_000 });
-  expect(team.texts(conversation).filter((text) => text !== "first")).toEqual(sent);
+  const token = await world.server.token("user", "grace");
+  // Twenty conversations at once, fifty messages in each.
+  const conversations = Array.from({ length: 20 }, () => unique("burst"));
+  const expected = Array.from({ length: 50 }, (_, n) => `${n}`);
+  await Promise.all(
+    conversations.map(async (conversationId) => {
+      await world.server.api("POST", "/v1/conversations", { websiteId, visitorId: "burst", conversationId }, token);
+      for (const text of expected) {
+        const body = { id: `${conversationId}-${text}`, content: { text } };
+        await world.server.api("POST", `/v1/conversations/${conversationId}/messages`, body, token);
+      }
+    }),
+  );
+  for (const conversationId of conversations) {
+    await until("the last one", () => team.texts(conversationId).includes("49"), { describe: () => team.describe() });
+    expect(team.texts(conversationId)).toEqual(expected);
+  }
 });

@@ -34,7 +34,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "dependencies", run: |_| dependencies() },
     Layer { name: "npm-packages", run: |_| install_packages() },
     Layer { name: "wasm", run: |_| wasm::build(false) },
-    Layer { name: "typescript", run: |_| sh("npm run check --workspaces --if-present") },
+    Layer { name: "typescript", run: |_| check_types() },
     Layer { name: "vitest", run: |_| test_packages() },
 ];
 
@@ -68,6 +68,12 @@ pub(crate) fn install_packages() -> Result<()> {
         return Ok(());
     }
     sh("npm ci --no-audit --no-fund").context("Node.js 20.19 or newer and npm are needed")
+}
+
+/// Of the packages, and of the browser tests.
+fn check_types() -> Result<()> {
+    sh("npm run check --workspaces --if-present")?;
+    sh("npx --no-install tsc --noEmit --project e2e")
 }
 
 /// Runs the tests of the npm packages, with messages that Rust has judged and scenarios that it has played.

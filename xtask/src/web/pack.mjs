@@ -18,6 +18,9 @@ const out = join(root, "target/npm");
 /** Those that are published, each after what it depends on. */
 const PACKAGES = ["protocol", "client", "react"];
 
+/** Files that a package offers although they lie elsewhere in the repository, by the name of their entry. */
+const FILES = { react: { "./engine.wasm": "packages/client/src/engine/generated/engine.wasm" } };
+
 /** Fields of a manifest that mean something in the repository alone. */
 const PRIVATE_FIELDS = ["private", "scripts", "devDependencies"];
 
@@ -78,14 +81,26 @@ async function layOut(name) {
     report: false,
     failOnWarn: true,
     checks: { pluginTimings: false },
+    // The bundler's own warnings (a missing export, an import that nobody can resolve) are errors too.
+    inputOptions: (options) => ({
+      ...options,
+      onLog: (level, log) => {
+        if (level === "warn") throw new Error(log.message);
+      },
+    }),
     logLevel: "warn",
   });
   checkDirectives(name, folder, sources);
 
   const documents = all.filter((target) => !isSource(target)).map((target) => target.replace(/\/\*$/, ""));
   for (const document of new Set(documents)) cpSync(join(source, document), join(folder, document), { recursive: true });
-  for (const file of ["README.md"]) if (existsSync(join(source, file))) cpSync(join(source, file), join(folder, file));
+  if (existsSync(join(source, "README.md"))) cpSync(join(source, "README.md"), join(folder, "README.md"));
   for (const file of ["LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md"]) cpSync(join(root, file), join(folder, file));
+
+  for (const [entry, file] of Object.entries(FILES[name] ?? {})) {
+    cpSync(join(root, file), join(folder, "dist", entry));
+    manifest.exports[entry] = `./dist/${entry.slice(2)}`;
+  }
 
   for (const field of PRIVATE_FIELDS) delete manifest[field];
   manifest.exports = { ...published(manifest.exports), "./package.json": "./package.json" };

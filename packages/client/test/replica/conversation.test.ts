@@ -343,6 +343,21 @@ it("ends typing by a message, by the word of the server, by reconnecting, and at
   expect(typing(), "nothing will be heard").toEqual([]);
 });
 
+it("lets no replayed event touch the state, which is newer", async () => {
+  const { store, texts } = await open([message(1)]);
+  source.disconnect();
+  source.connect(ANN);
+  const ben = { userId: "ben", userType: "user" } as const;
+  confirm(4, { replayed: 3, status: "open", typing: [ben] });
+  source.say({ type: "conversation_status_changed", ...PLACE, status: "closed", seq: 2 });
+  source.say(message(3));
+  expect(store.getSnapshot()).toMatchObject({ status: "open", typing: [ben] });
+  source.say({ type: "conversation_status_changed", ...PLACE, status: "open", seq: 4 });
+  expect(texts(), "the messages are what it was replayed for").toEqual(["text 1", "text 3"]);
+  source.say({ type: "conversation_status_changed", ...PLACE, status: "resolved", seq: 5 });
+  expect(store.getSnapshot()).toMatchObject({ status: "resolved", typing: [ben] });
+});
+
 it("moves its mark forward only, counts what is past it, and says it again until it is heard", async () => {
   const { store } = await open([message(1), message(2, { senderId: "ann" }), message(3)]);
   expect(store.getSnapshot().unreadCount).toBe(2);

@@ -6,6 +6,7 @@ import type { SendError } from "../errors.js";
 import { createCell } from "./cell.js";
 import { createLoader, FIRST, FURTHER } from "./loading.js";
 import type { Unsent } from "./outbox.js";
+import { NOBODY } from "./people.js";
 import type { Member, Replica } from "./replica.js";
 import { UNKNOWN_STATE } from "./state.js";
 import {
@@ -50,9 +51,9 @@ export function createConversationStore(replica: Replica, conversationId: string
   const channel = `conversation:${conversationId}`;
   const path = `/v1/conversations/${encodeURIComponent(conversationId)}`;
 
-  let timeline: Timeline = { messages: [], hasMore: false };
+  let timeline: Timeline = { messages: NOBODY, hasMore: false };
   let limit = MAX_MESSAGES;
-  let messages: readonly ConversationMessage[] = [];
+  let messages: readonly ConversationMessage[] = NOBODY;
   let hasPage = false;
   /** Whether the page was asked for under the subscription that stands, so that it and the events lack nothing. */
   let isCurrent = false;

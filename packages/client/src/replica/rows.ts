@@ -58,6 +58,9 @@ export function reduceRow(
     case "conversation_seen":
       if (unreadCount === 0 || !isSelf(self, event.userType, event.userId)) return row;
       return event.lastSeenSeq < lastSeq ? undefined : changedRow(row, { unreadCount: 0 });
+    case "conversation_created":
+      // The row is newer: its visitor may have become somebody known since.
+      return row;
     case "visitor_online":
     case "visitor_offline":
       return changedRow(row, { isOnline: event.type === "visitor_online" });

@@ -194,6 +194,8 @@ it("shows drafts, and who is online", async () => {
   const identity = { name: "Nina" };
   source.say({ type: "visitor_identified", ...SITE, visitorId: "nina", previousVisitorId: "v1", identity, conversationIds: ["c1"] });
   expect(row("c1")).toMatchObject({ visitorId: "nina", visitor: { name: "Nina" } });
+  source.say({ type: "conversation_created", ...place, visitorId: "v1", createdAt: timeOf(0), seq: 1, offset: 1 });
+  expect(row("c1")?.visitorId, "a replay of the beginning is older").toBe("nina");
 });
 
 it("says why there is no list where there can be none", async () => {

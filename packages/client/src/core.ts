@@ -100,7 +100,11 @@ export function createCore(config: WebSocketConfig, settled: () => void): Core {
     outgoing: createOutgoing({
       input: (next) => core.isReady && input(next),
       tell: (change) => tellDelivery(core, change),
-      maxQueueSize: () => (core.isDestroyed ? 0 : engineConfig(core).maxQueueSize),
+      refusal(count) {
+        const { enableMessageQueue, maxQueueSize } = engineConfig(core);
+        if (core.isDestroyed || !enableMessageQueue) return "not_connected";
+        return count > maxQueueSize ? "queue_full" : undefined;
+      },
       maxBytes: () => core.maxBytes,
     }),
     status: createStatus(events, () => ({

@@ -24,24 +24,20 @@ export function channelMessage(
 export function toMessage(
   frame: Exclude<EngineFrame, { type: "sendMessage" | "pass" }>,
   token: string | undefined,
-): ClientMessages | undefined {
-  switch (frame.type) {
-    case "subscribe":
-    case "unsubscribe": {
-      const { type, channel, ...more } = frame;
-      return channelMessage(type, channel, more);
-    }
-    case "typingStart":
-      return { type: "typing_start", conversationId: frame.conversationId };
-    case "typingStop":
-      return { type: "typing_stop", conversationId: frame.conversationId };
-    case "typingProgress":
-      return { type: "typing_progress", conversationId: frame.conversationId, content: frame.text };
-    case "ping":
-      return { type: "ping", id: frame.id };
-    case "authenticate":
-      return token === undefined ? undefined : { type: "authenticate", id: frame.id, token };
+): ClientMessages {
+  if (frame.type === "subscribe" || frame.type === "unsubscribe") {
+    const { type, channel, ...more } = frame;
+    return channelMessage(type, channel, more);
   }
+  const said = { ...frame, type: toWire(frame.type) };
+  // The rest has the names of the wire but for these two.
+  if (frame.type === "typingProgress") return { ...said, content: frame.text, text: undefined } as ClientMessages;
+  return (frame.type === "authenticate" ? { ...said, token } : said) as ClientMessages;
+}
+
+/** The engine's name for something, as it is on the wire and for applications: `tooOld` is `too_old`. */
+export function toWire(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** Whether a text can name a conversation or a website. The server closes on those who often ask for what cannot be. */

@@ -16,17 +16,6 @@ interface Problem {
 
 /** Makes requests with these credentials. See `Client.request`. */
 export function createRequests(credentials: Credentials) {
-  const send = (method: string, path: string, token: string | undefined, body: unknown, signal: AbortSignal) =>
-    fetch(credentials.httpBase() + path, {
-      method,
-      signal,
-      headers: {
-        ...(token && { Authorization: `Bearer ${token}` }),
-        ...(body !== undefined && { "Content-Type": "application/json" }),
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-
   return async function request<Answer>(
     method: string,
     path: string,
@@ -38,21 +27,32 @@ export function createRequests(credentials: Credentials) {
     const timer = setTimeout(abort, TIMEOUT);
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) abort();
+    const content = body === undefined ? body : JSON.stringify(body);
+    const ask = (token: string | undefined) =>
+      fetch(credentials.httpBase() + path, {
+        method,
+        signal: controller.signal,
+        headers: {
+          ...(token && { Authorization: `Bearer ${token}` }),
+          ...(content && { "Content-Type": "application/json" }),
+        },
+        body: content,
+      });
     try {
       const token = await credentials.bearer();
-      let response = await send(method, path, token, body, controller.signal);
+      let response = await ask(token);
       if (response.status === 401) {
         // It may have expired since it was got. A source gives another one.
         const other = await credentials.bearer(token);
-        if (other !== token) response = await send(method, path, other, body, controller.signal);
+        if (other !== token) response = await ask(other);
       }
       const text = await response.text();
       if (!response.ok) throw refusal(response.status, text);
       // What the answer is like is the caller's knowledge.
-      return (text === "" ? undefined : JSON.parse(text)) as Answer;
+      return (text ? JSON.parse(text) : undefined) as Answer;
     } catch (error) {
       if (error instanceof RequestError) throw error;
-      throw new RequestError(0, "unavailable", undefined, "the request had no answer");
+      throw new RequestError(0, "unavailable");
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
@@ -63,8 +63,7 @@ export function createRequests(credentials: Credentials) {
 function refusal(status: number, text: string): RequestError {
   let problem: Problem = {};
   try {
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed === "object" && parsed) problem = parsed;
+    problem = JSON.parse(text) ?? problem;
   } catch {
     // Something between us and the server answered; its status says what there is to say.
   }

@@ -27,8 +27,8 @@ export interface OutgoingHost {
   input(input: EngineInput): boolean;
   /** Told of each step of each message. */
   tell(change: DeliveryChange): void;
-  /** How many messages may wait while there is no engine to judge. */
-  maxQueueSize(): number;
+  /** Why a message cannot wait, as one of so many, while there is no engine to judge. */
+  refusal(count: number): SendErrorCode | undefined;
   /** The longest frame, in bytes, as far as is known. */
   maxBytes(): number;
 }
@@ -96,10 +96,8 @@ export function createOutgoing(host: OutgoingHost): Outgoing {
       } else {
         entries.set(id, entry);
         host.tell({ type: "queued", message: entry.message });
-        if (!host.input(toInput(entry.message)) && entries.size > host.maxQueueSize()) {
-          entries.delete(id);
-          fail(entry, new SendError("queue_full", id));
-        }
+        const refusal = host.input(toInput(entry.message)) ? undefined : host.refusal(entries.size);
+        if (refusal) fail(take(id) ?? entry, new SendError(refusal, id));
       }
       return promise;
     },

@@ -5,8 +5,7 @@ import type { ServerMessages } from "@cossistant/protocol/types";
 import type { Inbound } from "./connection.js";
 import type { Core } from "./core.js";
 import type { EngineFailure, EngineFrame, EngineInput, EngineOutput, SubscriptionState } from "./engine/types.js";
-import type { SendErrorCode } from "./errors.js";
-import { toMessage } from "./frames.js";
+import { toMessage, toWire } from "./frames.js";
 import { toConnectionState } from "./status.js";
 
 /** A frame that is sent once if there is a connection, and whether it was. */
@@ -15,13 +14,6 @@ export interface Pass {
   readonly text: string;
   isSent: boolean;
 }
-
-const FAILURES: Record<Exclude<EngineFailure["type"], "refused">, SendErrorCode> = {
-  queueFull: "queue_full",
-  duplicateId: "duplicate_id",
-  tooOld: "too_old",
-  notConnected: "not_connected",
-};
 
 /** Does one thing. `cause` is the input that it follows from. */
 export function perform(core: Core, output: EngineOutput, cause: EngineInput): void {
@@ -98,8 +90,7 @@ function transmit(core: Core, generation: number, frame: EngineFrame, cause: Eng
     pass.isSent = true;
     text = pass.text;
   } else {
-    const message = toMessage(frame, core.credentials.token());
-    text = message && JSON.stringify(message);
+    text = JSON.stringify(toMessage(frame, core.credentials.token()));
   }
   core.log(text === undefined ? "not sent" : "sent", frame.type);
   if (text !== undefined) core.connection.send(generation, text);
@@ -149,8 +140,7 @@ function resync(core: Core, channel: string): void {
 }
 
 function fail(core: Core, id: string, failure: EngineFailure, cause: EngineInput): void {
-  if (failure.type !== "refused") return core.outgoing.failed(id, FAILURES[failure.type]);
   const said = messageOf(cause);
-  if (said?.type === "error") core.outgoing.failed(id, failure.code, said.details, said.error);
-  else core.outgoing.failed(id, failure.code);
+  const { details, error } = said?.type === "error" ? said : {};
+  core.outgoing.failed(id, failure.type === "refused" ? failure.code : toWire(failure.type), details, error);
 }

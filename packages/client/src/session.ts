@@ -60,7 +60,7 @@ export function createSession(host: SessionHost, clock: Clock, log: Log): Sessio
   const queue: EngineInput[] = [];
 
   const lose = (error: unknown) => {
-    log("the engine failed", error);
+    console.error("[cossistant] the engine failed", error);
     engine = undefined;
     queue.length = 0;
     sleepUntil(undefined);

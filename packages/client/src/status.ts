@@ -3,6 +3,7 @@
 import { createEmitter, type Emitter } from "./emitter.js";
 import type { EngineState } from "./engine/types.js";
 import type { Events } from "./events.js";
+import { toWire } from "./frames.js";
 import { DISCONNECTED, type ClientSnapshot, type ConnectionState } from "./state.js";
 import { createStore, type Store } from "./store.js";
 
@@ -54,17 +55,10 @@ export function createStatus(events: Events, counts: () => Counts): Status {
 
 /** The engine's state in the words of applications. */
 export function toConnectionState(state: EngineState, toWall: (at: number) => number): ConnectionState {
-  switch (state.type) {
-    case "waiting":
-      return { type: "waiting", attempt: state.attempt, retryAt: toWall(state.until) };
-    case "stopped": {
-      const { reason } = state;
-      if (reason.type === "close") return { type: "stopped", reason: "close", code: reason.code };
-      return { type: "stopped", reason: reason.type === "exhausted" ? "exhausted" : "token_denied" };
-    }
-    case "connected":
-    case "connecting":
-    case "disconnected":
-      return { type: state.type };
-  }
+  if (state.type === "waiting") return { type: state.type, attempt: state.attempt, retryAt: toWall(state.until) };
+  if (state.type !== "stopped") return { type: state.type };
+  const { type, ...more } = state.reason;
+  return { type: state.type, reason: toWire(type) as StopReason, ...more };
 }
+
+type StopReason = Extract<ConnectionState, { type: "stopped" }>["reason"];

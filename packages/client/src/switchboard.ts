@@ -1,6 +1,6 @@
 /** One connection and many links: whose answer is whose, who hears what, and what the server must be told. */
 
-import type { ClientMessages, ServerMessages } from "@cossistant/protocol/types";
+import type { ClientMessages, ConnectionEstablished, ServerMessages } from "@cossistant/protocol/types";
 
 import { channelMessage } from "./frames.js";
 import { newId } from "./outgoing.js";
@@ -42,6 +42,13 @@ interface Routed {
   readonly websiteId?: string;
   readonly conversationId?: string;
   readonly conversationIds?: readonly string[];
+  readonly expiresAt?: string;
+}
+
+/** What the server said of the connection, and when. */
+interface Known {
+  readonly message: ConnectionEstablished;
+  readonly at: number;
 }
 
 /**
@@ -59,7 +66,7 @@ export function createSwitchboard(
   const requests = new Map<string, { readonly link: string; readonly id: string }>();
   const prefix = newId().slice(0, 8);
   let numbers = 0;
-  let established: string | undefined;
+  let established: Known | undefined;
 
   const isHeld = (channel: string) => [...links.values()].some(({ channels }) => channels.has(channel));
 
@@ -90,7 +97,9 @@ export function createSwitchboard(
   return {
     join(link) {
       links.set(link, { channels: new Set(), heardAt: now() });
-      if (established !== undefined) deliver([link], established);
+      if (!established) return;
+      const { message, at } = established;
+      deliver([link], JSON.stringify({ ...message, serverTime: message.serverTime + Math.round(now() - at) }));
     },
     leave,
     up(link, text) {
@@ -136,7 +145,7 @@ export function createSwitchboard(
       const everybody = [...links.keys()];
       const message = parse(text);
       const { type, id, channel } = message;
-      if (type === "connection_established") established = text;
+      established = follow(established, message, now());
       if (typeof id === "string" && ANSWERS.has(String(type))) {
         const request = requests.get(id);
         requests.delete(id);
@@ -154,6 +163,19 @@ export function createSwitchboard(
       );
     },
   };
+}
+
+/** The connection as it is by now, from what was known of it and what is told. */
+function follow(known: Known | undefined, { type, ...fields }: Routed, now: number): Known | undefined {
+  // Whoever joins judges the message as if it came from the server.
+  if (type === "connection_established") return { message: { type, ...fields } as ConnectionEstablished, at: now };
+  if (!known) return undefined;
+  const { message, at } = known;
+  if (type === "authenticated") return { message: { ...message, expiresAt: fields.expiresAt }, at };
+  if (message.team && (type === "team_online" || type === "team_offline")) {
+    return { message: { ...message, team: { ...message.team, online: type === "team_online" } }, at };
+  }
+  return known;
 }
 
 function channelOf(message: { conversationId: string } | { websiteId: string }): string {

@@ -6,7 +6,6 @@
  * engine dials anew, the first one takes the lock, and each resumes by its own places.
  */
 
-import type { Endpoint } from "./credentials.js";
 import type { Dial, Link, LinkListener } from "./link.js";
 import type { Log } from "./log.js";
 import { newId } from "./outgoing.js";
@@ -50,90 +49,148 @@ export function createSharedDial(dialOwn: Dial, log: Log): Dial {
     }
     const isTaking = isHeir;
     isHeir = false;
-    return dialShared({ name: `cossistant ${name}`, endpoint, listener, dialOwn, log, isTaking }, () => {
-      isHeir = true;
-    });
+    const tie = createTie(`cossistant ${name}`, listener, log);
+    const own = () => {
+      tie.role = createOwner(tie, (heard) => dialOwn(endpoint, heard));
+    };
+    const follow = () => {
+      const inherit = () => {
+        isHeir = true;
+      };
+      tie.role = createFollower(tie, own, inherit);
+    };
+    if (isTaking) tie.hold({ steal: true }, own);
+    else tie.hold({ ifAvailable: true }, own, follow);
+    return {
+      send: (text) => tie.role?.send(text),
+      close(code) {
+        tie.role?.leave(code);
+        tie.end();
+      },
+      get socket() {
+        return tie.role?.socket() ?? null;
+      },
+    };
   };
 }
 
-interface SharedLink {
-  readonly name: string;
-  readonly endpoint: Endpoint;
-  readonly listener: LinkListener;
-  readonly dialOwn: Dial;
-  readonly log: Log;
-  /** Whether to take the lock even if somebody holds it. */
-  readonly isTaking: boolean;
+/** What a tab is to the connection. */
+interface Role {
+  /** A note of another tab. */
+  hear(note: Note): void;
+  /** A frame of this tab for the server. */
+  send(text: string): void;
+  /** This tab leaves the connection. */
+  leave(code: number): void;
+  /** The socket, if it is this tab's. */
+  socket(): WebSocket | null;
 }
 
-function dialShared({ name, endpoint, listener, dialOwn, log, isTaking }: SharedLink, inherit: () => void): Link {
-  const self = newId();
+/** One link of a tab, whatever the tab is to the connection. */
+interface Tie {
+  readonly self: string;
+  readonly name: string;
+  readonly listener: LinkListener;
+  readonly log: Log;
+  /** What is to be done at its end. */
+  readonly ends: (() => void)[];
+  role?: Role;
+  isEnded(): boolean;
+  post(note: Note): void;
+  /** Frames may go; said once. */
+  open(): void;
+  /** Ends it without a word to its listener. */
+  end(): boolean;
+  /** Ends it, and says so. */
+  lose(code: number, reason: string): void;
+  /** Asks for the lock, which is held until the end or until another tab takes it. */
+  hold(options: LockOptions, granted: () => void, isTaken?: () => void): void;
+}
+
+function createTie(name: string, listener: LinkListener, log: Log): Tie {
   const channel = new BroadcastChannel(name);
-  const ends: (() => void)[] = [() => channel.close()];
   let isOpen = false;
   let isEnded = false;
-  let owned: { readonly link: Link; readonly board: Switchboard; hear(note: Note): void } | undefined;
-  let hear: (note: Note) => void = () => {};
+  const tie: Tie = {
+    self: newId(),
+    name,
+    listener,
+    log,
+    ends: [() => channel.close()],
+    isEnded: () => isEnded,
+    post(note) {
+      if (!isEnded) channel.postMessage(note);
+    },
+    open() {
+      if (isOpen) return;
+      isOpen = true;
+      listener.opened();
+    },
+    end() {
+      const wasEnded = isEnded;
+      isEnded = true;
+      for (const each of tie.ends.splice(0)) each();
+      return !wasEnded;
+    },
+    lose(code, reason) {
+      if (!tie.end()) return;
+      if (isOpen) listener.closed(code, reason);
+      else listener.failed();
+    },
+    hold(options, granted, isTaken) {
+      const held = navigator.locks.request(name, options, (lock) => {
+        if (isEnded) return undefined;
+        if (!lock) return isTaken?.();
+        granted();
+        return new Promise<void>((letGo) => tie.ends.push(letGo));
+      });
+      // To the one who took it, this tab was as if frozen.
+      held.catch(() => giveUp(tie, "the connection is another tab's"));
+    },
+  };
+  channel.onmessage = ({ data }: MessageEvent<Note>) => {
+    if (!isEnded) tie.role?.hear(data);
+  };
+  return tie;
+}
 
-  const post = (note: Note) => {
-    if (!isEnded) channel.postMessage(note);
-  };
-  const end = () => {
-    const wasEnded = isEnded;
-    isEnded = true;
-    for (const each of ends.splice(0)) each();
-    return !wasEnded;
-  };
-  const lose = (code: number, reason: string) => {
-    if (!end()) return;
-    if (isOpen) listener.closed(code, reason);
-    else listener.failed();
-  };
-  const open = () => {
-    if (isOpen) return;
-    isOpen = true;
-    listener.opened();
-  };
+function giveUp(tie: Tie, reason: string): void {
+  tie.role?.leave(1000);
+  tie.lose(1001, reason);
+}
 
-  /** Owns the connection until the link ends, or another tab takes the lock. */
-  const hold = (options: LockOptions, isFree: () => void = () => {}) => {
-    const held = navigator.locks.request(name, options, (lock) => {
-      if (isEnded) return undefined;
-      if (!lock) return isFree();
-      own();
-      return new Promise<void>((letGo) => ends.push(letGo));
-    });
-    // To the one who took it, this tab was as if frozen.
-    held.catch(() => giveUp("the connection is another tab's"));
+/** The tab that has the socket, for as long as that lasts. */
+function createOwner(tie: Tie, dialOwn: (listener: LinkListener) => Link): Role {
+  const { self, listener, post } = tie;
+  tie.log("this tab has the connection");
+  // Whoever still waits for the one before, or asked before this one could answer, is to ask again.
+  post({ type: "over", code: 1001, reason: "another tab has the connection" });
+  const deliver = (to: readonly string[], text: string) => {
+    const others = to.filter((link) => link !== self);
+    if (others.length) post({ type: "down", to: others, text });
+    if (to.length > others.length && !tie.isEnded()) listener.received(text);
   };
-  const giveUp = (reason: string) => {
-    post({ type: "over", code: 1001, reason });
-    owned?.link.close(1000);
-    lose(1001, reason);
+  const board = createSwitchboard(deliver, (text) => link.send(text));
+  board.join(self);
+  const over = (code: number, reason: string) => {
+    post({ type: "over", code, reason });
+    tie.lose(code, reason);
   };
-
-  const own = () => {
-    log("this tab has the connection");
-    // Whoever still waits for the one before, or asked before this one could answer, is to ask again.
-    post({ type: "over", code: 1001, reason: "another tab has the connection" });
-    const deliver = (to: readonly string[], text: string) => {
-      const others = to.filter((link) => link !== self);
-      if (others.length) post({ type: "down", to: others, text });
-      if (to.length > others.length && !isEnded) listener.received(text);
-    };
-    const over = (code: number, reason: string) => {
-      post({ type: "over", code, reason });
-      lose(code, reason);
-    };
-    const board = createSwitchboard(deliver, (text) => owned?.link.send(text));
-    board.join(self);
-    const hiddenFor = watchOwner(
-      () => post({ type: "hidden" }),
-      () => giveUp("the page is frozen"),
-      ends,
-    );
-    let givenAt = -Infinity;
-    const answer = (note: Note) => {
+  const hiddenFor = watchOwner(
+    () => post({ type: "hidden" }),
+    () => giveUp(tie, "the page is frozen"),
+    tie.ends,
+  );
+  let givenAt = -Infinity;
+  const link = dialOwn({
+    opened: tie.open,
+    received: (data) => (typeof data === "string" ? board.down(data) : listener.received(data)),
+    troubled: listener.troubled,
+    failed: () => over(1006, ""),
+    closed: over,
+  });
+  return {
+    hear(note) {
       switch (note.type) {
         case "join":
           post({ type: "here", to: [note.from] });
@@ -150,78 +207,62 @@ function dialShared({ name, endpoint, listener, dialOwn, log, isTaking }: Shared
           return post({ type: "yours", to: [note.from] });
         default:
       }
-    };
-    const link = dialOwn(endpoint, {
-      opened: open,
-      received: (data) => (typeof data === "string" ? board.down(data) : listener.received(data)),
-      troubled: listener.troubled,
-      failed: () => over(1006, ""),
-      closed: over,
-    });
-    owned = { link, board, hear: answer };
+    },
+    send: (text) => void board.up(self, text),
+    leave(code) {
+      post({ type: "over", code: 1001, reason: "the tab with the connection is gone" });
+      link.close(code);
+    },
+    socket: () => link.socket,
   };
+}
 
-  const follow = () => {
-    const waiting = new AbortController();
-    const timer = setTimeout(() => {
-      log("the tab with the connection does not answer");
-      waiting.abort();
-      hold({ steal: true });
-    }, ANSWER_WITHIN);
-    const tellSeen = () => {
-      if (!isHidden()) post({ type: "seen", from: self });
-    };
-    ends.push(
-      () => clearTimeout(timer),
-      () => waiting.abort(),
-      listenTo("visibilitychange", tellSeen),
-    );
-    // Granted when the owner is gone, even if it could not say so.
-    navigator.locks
-      .request(name, { signal: waiting.signal }, () => lose(1006, "the tab with the connection is gone"))
-      .catch(() => {});
-    hear = (note) => {
+/** A tab that reaches the server through the one that has the socket. */
+function createFollower(tie: Tie, own: () => void, inherit: () => void): Role {
+  const { self, post } = tie;
+  const waiting = new AbortController();
+  const timer = setTimeout(() => {
+    tie.log("the tab with the connection does not answer");
+    waiting.abort();
+    tie.hold({ steal: true }, own);
+  }, ANSWER_WITHIN);
+  const tellSeen = () => {
+    if (!isHidden()) post({ type: "seen", from: self });
+  };
+  tie.ends.push(
+    () => clearTimeout(timer),
+    () => waiting.abort(),
+    listenTo("visibilitychange", tellSeen),
+  );
+  // Granted when the owner is gone, even if it could not say so.
+  navigator.locks
+    .request(tie.name, { signal: waiting.signal }, () => tie.lose(1006, "the tab with the connection is gone"))
+    .catch(() => {});
+  post({ type: "join", from: self });
+  return {
+    hear(note) {
       if ("to" in note && note.to && !note.to.includes(self)) return;
       switch (note.type) {
         case "here":
           clearTimeout(timer);
           return tellSeen();
         case "down":
-          open();
-          return listener.received(note.text);
+          tie.open();
+          return tie.listener.received(note.text);
         case "hidden":
           return tellSeen();
         case "yours":
           inherit();
           post({ type: "leave", from: self });
-          return lose(1001, "the connection moves to this tab");
+          return tie.lose(1001, "the connection moves to this tab");
         case "over":
-          return lose(note.code, note.reason);
+          return tie.lose(note.code, note.reason);
         default:
       }
-    };
-    post({ type: "join", from: self });
-  };
-
-  channel.onmessage = ({ data }: MessageEvent<Note>) => {
-    if (!isEnded) (owned ? owned.hear : hear)(data);
-  };
-  if (isTaking) hold({ steal: true });
-  else hold({ ifAvailable: true }, follow);
-
-  return {
-    send(text) {
-      if (owned) owned.board.up(self, text);
-      else post({ type: "up", from: self, text });
     },
-    close(code) {
-      post(owned ? { type: "over", code: 1001, reason: "the tab is gone" } : { type: "leave", from: self });
-      owned?.link.close(code);
-      end();
-    },
-    get socket() {
-      return owned?.link.socket ?? null;
-    },
+    send: (text) => post({ type: "up", from: self, text }),
+    leave: () => post({ type: "leave", from: self }),
+    socket: () => null,
   };
 }
 

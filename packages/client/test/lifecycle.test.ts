@@ -1,6 +1,6 @@
 /** Before the engine is there, and after it failed. */
 
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import type { Engine, EngineFactory } from "../src/engine/index.js";
 import { connectClient, makeClient, scripted } from "./support/clients.js";
@@ -55,7 +55,11 @@ vi.mock("../src/engine/index.js", async (original) => {
   };
 });
 
+beforeEach(() => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+});
 afterEach(() => {
+  vi.restoreAllMocks();
   control.loads = 0;
   control.failures = 0;
   control.hold = undefined;
@@ -111,6 +115,7 @@ describe("19. Calls made before the engine is there are kept, in order", () => {
     await server.established(1);
     await until("open", () => client.getSnapshot().isConnected);
     expect(control.loads).toBe(3);
+    expect(console.error).toHaveBeenCalledTimes(2);
   });
 });
 

@@ -1,8 +1,9 @@
 /** The client against the real server. */
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { createClient, type Client, type WebSocketConfig } from "../src/index.js";
+import { makeLocks } from "./support/locks.js";
 import { startReal, type RealServer } from "./support/real.js";
 import { until } from "./support/wait.js";
 
@@ -11,6 +12,10 @@ beforeAll(async () => {
   server = await startReal();
 });
 afterAll(() => server.stop());
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
 
 const connect = (config: WebSocketConfig): Client => {
   const client = createClient({ url: server.wsUrl, visitorTokenStore: "memory", ...config });
@@ -66,5 +71,54 @@ describe("12. In the outbox until the ack, with the real server", () => {
     visitor.destroy();
     user.destroy();
     await own.stop();
+  });
+});
+
+describe("shareAcrossTabs, with the real server", () => {
+  test("tabs that come and go get everything once, in order, over one socket", async () => {
+    vi.stubGlobal("navigator", { locks: makeLocks().manager, onLine: true });
+    const token = await server.token("user", "grace");
+    const config = { getToken: () => token, shareAcrossTabs: true, reconnectDelay: 20, maxReconnectDelay: 100 };
+    const open = () => {
+      const client = connect(config);
+      const heard: number[] = [];
+      client.on("new_message", ({ conversationId, seq }) => {
+        if (conversationId === "tabs-1") heard.push(seq);
+      });
+      client.subscribeToConversation("tabs-1");
+      return { client, heard };
+    };
+    const visitor = connect({ publicKey: "pk_dev" });
+    const say = (n: number) => visitor.sendChatMessage("tabs-1", { text: `${n}` });
+    await say(0);
+    const isLive = ({ client }: ReturnType<typeof open>) => client.getSnapshot().subscriptions.length === 1;
+    const tabs: ReturnType<typeof open>[] = [];
+    let last = 0;
+    for (let round = 1; round <= 6; round += 1) {
+      tabs.push(open());
+      await until("all are live", () => tabs.every(isLive));
+      const owners = tabs.filter(({ client }) => client.getWebSocket() !== null);
+      expect(owners).toHaveLength(1);
+      const said: Promise<{ seq: number }>[] = [];
+      for (let n = 0; n < 5; n += 1) said.push(say(n));
+      if (round % 2 === 0) {
+        // The owner goes in the middle of it.
+        for (const owner of owners) {
+          owner.client.destroy();
+          tabs.splice(tabs.indexOf(owner), 1);
+        }
+      }
+      last = Math.max(...(await Promise.all(said)).map(({ seq }) => seq));
+      await until("all have heard all", () => tabs.every(({ heard }) => heard.at(-1) === last));
+    }
+    for (const { heard } of tabs) {
+      expect(heard).toEqual(Array.from(heard, (_, n) => last - heard.length + 1 + n));
+    }
+    // The subscriptions of a user hear what tabs of the same user say, once each.
+    const [first, second] = tabs;
+    const ack = await first?.client.sendChatMessage("tabs-1", { text: "from a tab" });
+    await until("heard by the other one", () => second?.heard.at(-1) === ack?.seq);
+    for (const { client } of tabs) client.destroy();
+    visitor.destroy();
   });
 });

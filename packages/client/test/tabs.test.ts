@@ -280,14 +280,20 @@ describe("the switchboard", () => {
     expect(board.up("a", JSON.stringify({ type: "ping", id: "p" }))).toBe(false);
   });
 
-  test("who joins late is told of the connection", () => {
-    const { board, down } = make();
+  test("who joins late is told of the connection, as it is by then", () => {
+    let now = 1_000;
+    const { board, down } = make(() => now);
+    const established = { type: "connection_established", userId: "v1", serverTime: 5_000, team: { online: false, members: [] } };
     board.join("a");
-    board.down(JSON.stringify({ type: "connection_established", userId: "v1" }));
+    board.down(JSON.stringify(established));
+    board.down(JSON.stringify({ type: "team_online", websiteId: "w1" }));
+    board.down(JSON.stringify({ type: "authenticated", expiresAt: "later" }));
+    now = 3_500;
     board.join("b");
-    expect(down.map(([to, { type }]) => [to, type])).toEqual([
-      [["a"], "connection_established"],
-      [["b"], "connection_established"],
+    expect(down[0]).toEqual([["a"], established]);
+    expect(down.at(-1)).toEqual([
+      ["b"],
+      { ...established, serverTime: 7_500, team: { online: true, members: [] }, expiresAt: "later" },
     ]);
   });
 });

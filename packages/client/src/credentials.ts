@@ -55,7 +55,8 @@ export function createCredentials(
   const fixed = bearerOf(headers);
   const isVisitor = !first && !fixed && !!publicKey;
   let token = first ? undefined : fixed;
-  let asked = 0;
+  /** The newest asking of the source, until it is answered. */
+  let asked: Promise<TokenOutcome> | undefined;
 
   const address = () => {
     const url = new URL(target, globalThis.location?.href);
@@ -83,17 +84,24 @@ export function createCredentials(
     visitorChanged();
   };
 
-  const askSource = async (): Promise<TokenOutcome> => {
-    const request = ++asked;
-    try {
-      const answer = await (present() ?? first)?.();
-      // A source that was asked again meanwhile has a newer answer.
-      if (request === asked) token = answer ?? undefined;
-      return "ready";
-    } catch (error) {
-      log("no token", error instanceof Error ? error.name : typeof error);
-      return error instanceof Error && error.name === "TokenDeniedError" ? "denied" : "failed";
-    }
+  const askSource = (): Promise<TokenOutcome> => {
+    const ask = async (): Promise<TokenOutcome> => {
+      try {
+        const answer = await (present() ?? first)?.();
+        // Of one that was asked again meanwhile the newer answer counts.
+        if (asked !== own) return asked ?? "ready";
+        token = answer ?? undefined;
+        return "ready";
+      } catch (error) {
+        log("no token", error instanceof Error ? error.name : typeof error);
+        return error instanceof Error && error.name === "TokenDeniedError" ? "denied" : "failed";
+      }
+    };
+    const own = ask().finally(() => {
+      if (asked === own) asked = undefined;
+    });
+    asked = own;
+    return own;
   };
 
   return {
@@ -106,7 +114,7 @@ export function createCredentials(
     },
     token: () => token,
     async bearer(refused) {
-      if (first && token === refused) await askSource();
+      if (first && token === refused) await (asked ?? askSource());
       return token;
     },
     endpoint() {

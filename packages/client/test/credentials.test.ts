@@ -193,6 +193,32 @@ describe("Requests", () => {
     tokens = 10;
     await expect(client.request("GET", "/v1/conversations")).resolves.toBeUndefined();
   });
+
+  test("a request beside a connection on its way takes nothing from it", async () => {
+    const { url, asked } = await answering(() => [204, ""]);
+    const server = await scripted();
+    const answers: ((token: string) => void)[] = [];
+    const client = connectClient({ url: server.url, getToken: () => new Promise((resolve) => answers.push(resolve)) });
+    await until("asked", () => answers.length === 1);
+    const requested = client.request("GET", "/v1/conversations").catch((error: unknown) => error);
+    await settle();
+    expect(answers).toHaveLength(1);
+    answers[0]?.("shared");
+    expect((await server.peer(1)).offered).toContain("bearer.shared");
+    await requested;
+    // Asked by a request first, and then for the connection.
+    const other = makeClient({ url, getToken: () => new Promise((resolve) => answers.push(resolve)), maxReconnectAttempts: 0 });
+    const both = [other.request("GET", "/v1/a"), other.request("GET", "/v1/b")];
+    await settle();
+    other.connect();
+    await until("asked for both", () => answers.length === 3);
+    answers[1]?.("older");
+    await settle();
+    expect(asked).toEqual([]);
+    answers[2]?.("newer");
+    await Promise.all(both);
+    expect(asked.filter((line) => line.startsWith("GET /live/v1")).map((line) => line.split(" ").at(-1))).toEqual(["newer", "newer"]);
+  });
 });
 
 describe("21. Visitors, with the real server", () => {

@@ -1,3 +1,5 @@
+"use client";
+
 /**
  * Which clients there are, and who holds them.
  *

@@ -108,6 +108,7 @@ function placesIn(message: ServerMessages): [channel: string, place: number][] {
 
 /** Whether an entry has all of these words in it. */
 export function matches(entry: LogEntry, filter: string): boolean {
+  if (!filter) return true;
   const text = `${entry.name} ${JSON.stringify(entry.detail) ?? ""}`.toLowerCase();
   return filter
     .toLowerCase()

@@ -1,9 +1,9 @@
 "use client";
 
 import type { Client } from "@cossistant/client";
-import { useState, useSyncExternalStore, type ReactNode } from "react";
+import { memo, useState, useSyncExternalStore, type ReactNode } from "react";
 
-import { matches, type Log, type LogSnapshot } from "./log.js";
+import { matches, type Log, type LogEntry, type LogSnapshot } from "./log.js";
 import { styles } from "./styles.js";
 
 /** The open panel. */
@@ -138,20 +138,28 @@ function Events({ log, written }: { log: Log; written: LogSnapshot }) {
         <Button onClick={log.clear}>Clear</Button>
       </div>
       <ol style={styles.list} aria-label="Events, newest first">
-        {shown.map(({ key, at, name, detail }) => (
-          <li key={key}>
-            <details>
-              <summary>
-                {time(at)} {name}
-              </summary>
-              <pre style={styles.detail}>{JSON.stringify(detail, null, 2)}</pre>
-            </details>
-          </li>
+        {shown.map((entry) => (
+          <Event key={entry.key} entry={entry} />
         ))}
       </ol>
     </Section>
   );
 }
+
+/** One thing that happened. What there is to say of it is written out once somebody wants to see it. */
+const Event = memo(function Event({ entry: { at, name, detail } }: { entry: LogEntry }) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <li>
+      <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+        <summary>
+          {time(at)} {name}
+        </summary>
+        {isOpen && <pre style={styles.detail}>{JSON.stringify(detail, null, 2)}</pre>}
+      </details>
+    </li>
+  );
+});
 
 function Section({ title, children }: { title: string; children: ReactNode }) {
   return (

@@ -144,15 +144,12 @@ export class Wire {
         return { type: "subscription_ended", channel: `website:${frame.websiteId}`, id: frame.id };
       case "send_message": {
         if (this.options.acknowledges === false) return undefined;
-        this.#seq += 1;
-        return {
-          type: "message_ack",
-          id: frame.id ?? "none",
-          conversationId: frame.conversationId,
-          messageId: `msg_${this.#seq}`,
-          seq: this.#seq,
-          createdAt: "2026-01-01T00:00:00.000Z",
-        };
+        const { conversationId, id = "none", content } = frame;
+        const stored = { ...this.message(conversationId, ""), content, clientMessageId: id, senderId: SELF };
+        // Everybody has it before its sender knows.
+        this.say({ ...stored, senderType: "user" });
+        const { messageId, seq, createdAt } = stored;
+        return { type: "message_ack", id, conversationId, messageId, seq, createdAt };
       }
       default:
         return undefined;

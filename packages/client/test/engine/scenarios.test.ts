@@ -80,5 +80,5 @@ describe.each(["wasm", "js"] as const)("the build %s", (variant) => {
       const expected = [...scenario.steps.map(sorted), sorted(scenario.stats)].join("\n");
       if (played !== expected) throw new Error(`another trace than the native engine's: ${scenario.about}`);
     }
-  });
+  }, 60_000);
 });

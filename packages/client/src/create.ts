@@ -81,7 +81,9 @@ export function createClient(config: WebSocketConfig = {}): Client {
     getWebSocket: connection.socket,
     async identify(identityToken) {
       const { credentials } = core;
-      if (!credentials.isVisitor) throw new RequestError(403, "forbidden", undefined, "only a visitor can be identified");
+      if (!credentials.isVisitor) {
+        throw new RequestError(403, "forbidden", undefined, "only a visitor can be identified");
+      }
       const { publicKey } = config;
       const body = { publicKey, visitorToken: credentials.token(), identityToken };
       const { token } = await request<Admission>("POST", "/v1/visitors", body);

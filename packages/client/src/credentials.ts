@@ -42,8 +42,8 @@ export interface Credentials {
 }
 
 /**
- * The credentials of a client. Where and as whom it connects stays as it was at first; `present` gives the newest source.
- * `visitorChanged` is called when a visitor was refused.
+ * The credentials of a client. Where and as whom it connects stays as it was at first; `present` gives the newest
+ * source. `visitorChanged` is called when a visitor was refused.
  */
 export function createCredentials(
   { url: target = "/ws", protocols = [], headers, publicKey = "", visitorTokenStore, getToken: first }: WebSocketConfig,

@@ -85,7 +85,8 @@ export function createOutgoing(host: OutgoingHost): Outgoing {
 
   return {
     send(conversationId, content, { id = newId(), metadata, visibility }) {
-      const { promise, fault, ...entry } = createEntry({ id, conversationId, content, metadata, visibility }, Date.now());
+      const said = { id, conversationId, content, metadata, visibility };
+      const { promise, fault, ...entry } = createEntry(said, Date.now());
       if (entries.has(id)) {
         // Told to the caller alone: to all others the id means the message that is under way.
         entry.reject(new SendError("duplicate_id", id));
@@ -167,7 +168,8 @@ function createEntry(
   } catch {
     fault = { path: "", reason: "must be JSON" };
   }
-  const message = Object.freeze({ id, conversationId, content: said.content, metadata: said.metadata, visibility, queuedAt });
+  const copy = { content: said.content, metadata: said.metadata };
+  const message = Object.freeze({ id, conversationId, ...copy, visibility, queuedAt });
   return { message, text, isSending: false, resolve, reject, promise, fault };
 }
 

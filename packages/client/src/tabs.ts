@@ -1,8 +1,8 @@
 /**
  * One connection for all tabs of an origin.
  *
- * Every tab runs its own engine; only the link differs. The tab that holds the lock owns the one socket, the links of all
- * others lead to it over a `BroadcastChannel`. When the owner goes, all links end as by the loss of a socket: each
+ * Every tab runs its own engine; only the link differs. The tab that holds the lock owns the one socket, the links of
+ * all others lead to it over a `BroadcastChannel`. When the owner goes, all links end as by the loss of a socket: each
  * engine dials anew, the first one takes the lock, and each resumes by its own places.
  */
 

@@ -92,7 +92,8 @@ export function createWishes(
     state: (channel) => wishes.get(channel)?.state,
     snapshot() {
       const all = [...wishes];
-      confirmed ??= Object.freeze(all.filter(([, { state }]) => state.type === "confirmed").map(([channel]) => channel));
+      const live = all.filter(([, { state }]) => state.type === "confirmed");
+      confirmed ??= Object.freeze(live.map(([channel]) => channel));
       states ??= Object.freeze(Object.fromEntries(all.map(([channel, { state }]) => [channel, state])));
       return { subscriptions: confirmed, subscriptionStates: states };
     },

@@ -2,6 +2,7 @@
 
 import { cpSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -12,7 +13,7 @@ import { Project } from "./project.js";
 
 const REACT_18 = "18.3.1";
 const REACT_19 = "19.3.1";
-/** Each bundler once, or every pair of bundler and React. */
+/** Each bundler once, or every pair of bundler and React, and both bundlers of Next.js. */
 const ALL = process.env["COSSISTANT_ALL_CONSUMERS"] === "1";
 
 let world: World;
@@ -25,18 +26,22 @@ afterAll(() => world.stop());
 async function chats(url: string): Promise<void> {
   const conversation = unique("consumer");
   const token = await world.server.token("visitor", "consumer");
+  const team = await world.server.token("user", "consumer");
+  const { websiteId } = world.server.ready;
+  // The conversation is there, so that the page need not be told by a 404, which the console shows, that it is new.
+  const about = { websiteId, visitorId: "consumer", conversationId: conversation };
+  await world.server.api("POST", "/v1/conversations", about, team);
   const page = await world.browser.newPage();
   const problems: string[] = [];
   page.on("pageerror", (error) => problems.push(error.message));
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) problems.push(message.text());
   });
-  await page.goto(`${url}/?${new URLSearchParams({ url: world.proxy.wsUrl, token, conversation })}`);
+  await page.goto(`${url}?${new URLSearchParams({ url: world.proxy.wsUrl, token, conversation })}`);
   await page.locator("#state", { hasText: /^connected$/ }).waitFor();
   await page.locator("input").fill("hello");
   await page.keyboard.press("Enter");
   await page.locator("li[data-delivery=sent]", { hasText: "hello" }).waitFor();
-  const team = await world.server.token("user", "consumer");
   const body = { id: unique("m"), content: { text: "welcome" } };
   await world.server.api("POST", `/v1/conversations/${conversation}/messages`, body, team);
   await page.locator("li", { hasText: "welcome" }).waitFor();
@@ -45,9 +50,9 @@ async function chats(url: string): Promise<void> {
 }
 
 /** Serves a folder of files, as any web server would. */
-async function servesStatically(folder: string, use: (url: string) => Promise<void>): Promise<void> {
+async function servesStatically(folder: string, use: (url: string, site: Site) => Promise<void>): Promise<void> {
   const site = await Site.start(() => Promise.reject(new Error("no tokens here")), folder);
-  await use(site.url);
+  await use(site.url, site);
   site.stop();
 }
 
@@ -69,11 +74,19 @@ describe.each(ALL ? [REACT_19, REACT_18] : [REACT_19])("React %s", (react) => {
       await servesStatically(join(project.folder, "dist"), chats);
     }));
 
-  test("esbuild builds, and the page chats", () =>
+  test("esbuild builds, and the page chats, with the engine inside and with its file beside", () =>
     inProject("esbuild", react, async (project) => {
       await project.run("npm", "run", "build");
-      cpSync(join(project.folder, "index.html"), join(project.folder, "dist/index.html"));
-      await servesStatically(join(project.folder, "dist"), chats);
+      for (const page of ["index.html", "slim.html"]) cpSync(join(project.folder, page), join(project.folder, "dist", page));
+      const found = await project.run("node", "--input-type=module", "--eval", 'console.log(import.meta.resolve("@cossistant/react/engine.wasm"))');
+      cpSync(fileURLToPath(found.trim()), join(project.folder, "dist/engine.wasm"));
+      await servesStatically(join(project.folder, "dist"), async (url, site) => {
+        await chats(url);
+        expect(site.requested).not.toContain("/engine.wasm");
+        await chats(`${url}/slim.html`);
+        expect(site.requested).toContain("/engine.wasm");
+        expect(site.requested.filter((path) => path.includes("inline"))).toHaveLength(1);
+      });
     }));
 });
 
@@ -86,9 +99,10 @@ test.each([REACT_19, REACT_18])("Vite with React %s: the page chats in developme
     await servesStatically(join(project.folder, "dist"), chats);
   }));
 
-test("Next.js builds with both of its bundlers, renders on the server, and the page chats", () =>
+const nextBuilds = ALL ? ["build", "build:webpack"] : ["build"];
+test(`Next.js builds (${nextBuilds.join(", ")}), renders on the server, and the page chats`, () =>
   inProject("next", REACT_19, async (project) => {
-    for (const build of ["build", "build:webpack"]) {
+    for (const build of nextBuilds) {
       expect(await project.run("npm", "run", build)).not.toMatch(/warn/i);
       const { url, output } = await project.serve("start");
       const html = await (await fetch(`${url}/?${new URLSearchParams({ conversation: "c" })}`)).text();

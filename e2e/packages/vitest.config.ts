@@ -5,7 +5,7 @@ export default defineConfig({
     root: import.meta.dirname,
     include: ["*.test.ts"],
     // A project is installed and built within this; a bundler takes its time on a small machine.
-    testTimeout: 300_000,
+    testTimeout: 900_000,
     hookTimeout: 90_000,
   },
 });

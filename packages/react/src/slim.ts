@@ -6,4 +6,22 @@
  */
 
 export { configureEngine, type EngineSource } from "@cossistant/client/engine";
-export * from "./websocket.js";
+// By name, since a module of client code may not export whatever another one does.
+export {
+  PingError,
+  RequestError,
+  SendError,
+  TokenDeniedError,
+  useAdvancedWebSocket,
+  useConnection,
+  useConversation,
+  useInbox,
+  useWebSocket,
+  useWebSocketDirect,
+  useWebSocketEvent,
+  useWebSocketSelector,
+  WebSocketDevtools,
+  WebSocketProvider,
+  WebSocketState,
+} from "./websocket.js";
+export type * from "./websocket.js";

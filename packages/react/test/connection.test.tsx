@@ -144,7 +144,29 @@ describe("behaviour 2: one socket, and none afterwards", () => {
     expect(wire.open).toBe(1);
   });
 
-  test("but not one whose token source may speak for somebody else", async () => {
+  test.skipIf(!Activity)("effects that run again, as in a hot reload, keep socket, subscriptions and messages", async () => {
+    const wire = await Wire.start({ acknowledges: false });
+    let ws: UseAdvancedWebSocketReturn | undefined;
+    const tree = (mode: "visible" | "hidden") => Activity && (
+      <Activity mode={mode}>
+        <WebSocketProvider config={{ url: wire.url, getToken: () => "T" }}>
+          <Probe give={(given) => void (ws = given)} />
+        </WebSocketProvider>
+      </Activity>
+    );
+    const { container, rerender } = render(tree("visible"));
+    await connected(container, 1);
+    // Not in an effect, so nobody makes it again.
+    ws?.subscribeToConversation("c");
+    void ws?.sendChatMessage("c", { text: "waits" });
+    await until("the message is on its way", () => wire.frames("send_message").length === 1);
+    for (const mode of ["hidden", "visible", "hidden", "visible"] as const) rerender(tree(mode));
+    expect(await ws?.ping()).toBeGreaterThanOrEqual(0);
+    expect(ws).toMatchObject({ isConnected: true, subscriptions: ["conversation:c"], queuedMessageCount: 1 });
+    expect(wire.connections).toHaveLength(1);
+  });
+
+  test("a provider does not pass on a socket whose token source may speak for somebody else", async () => {
     const wire = await Wire.start();
     const getToken = vi.fn(() => "T");
     const tree = (person: string) => (

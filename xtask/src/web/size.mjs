@@ -31,7 +31,7 @@ const ENGINE = /engine.*inline/;
 
 const ours = [
   { name: BUDGETED },
-  { name: "@cossistant/react/websocket/slim" },
+  { name: "@cossistant/react/websocket/slim", file: "packages/client/src/engine/generated/engine.wasm" },
   { name: "@cossistant/react/websocket/schemas" },
   { name: "@cossistant/client" },
   { name: "@cossistant/protocol/validate" },
@@ -49,7 +49,8 @@ const gzip = (bytes) => gzipSync(bytes, { level: 9 }).length;
 const brotli = (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }).length;
 const measured = (name, bytes) => ({ name, raw: bytes.length, gzip: gzip(bytes), brotli: brotli(bytes) });
 
-async function measure({ name, modules = [name] }, folder) {
+/** `file` is fetched in place of the engine's chunk. */
+async function measure({ name, modules = [name], file }, folder) {
   const { outputFiles, metafile } = await build({
     // Namespaces under names of their own, since modules of one package may export the same names.
     stdin: { contents: modules.map((module, n) => `export * as m${n} from "${module}";`).join("\n"), resolveDir: folder },
@@ -86,10 +87,11 @@ async function measure({ name, modules = [name] }, folder) {
   const engine = dynamic.filter((path) => ENGINE.test(outputs[path].entryPoint));
   const entry = Object.keys(outputs).find((path) => outputs[path].entryPoint === "<stdin>");
   const code = closure(entry);
-  const initial = new Set([...code, ...engine.flatMap((path) => [...closure(path)])]);
+  const initial = new Set([...code, ...(file ? [] : engine.flatMap((path) => [...closure(path)]))]);
   const without = (paths, taken) => [...paths].filter((path) => !taken.has(path));
+  const fetched = file ? readFileSync(join(root, file)) : new Uint8Array();
   return {
-    ...measured(name, joined(initial)),
+    ...measured(name, Buffer.concat([joined(initial), fetched])),
     code: measured("code", joined(code)),
     engine: measured("engine", joined(without(initial, code))),
     lazy: dynamic

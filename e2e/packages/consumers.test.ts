@@ -27,10 +27,7 @@ async function chats(url: string): Promise<void> {
   const conversation = unique("consumer");
   const token = await world.server.token("visitor", "consumer");
   const team = await world.server.token("user", "consumer");
-  const { websiteId } = world.server.ready;
-  // The conversation is there, so that the page need not be told by a 404, which the console shows, that it is new.
-  const about = { websiteId, visitorId: "consumer", conversationId: conversation };
-  await world.server.api("POST", "/v1/conversations", about, team);
+  await world.begin(conversation, "consumer");
   const page = await world.browser.newPage();
   const problems: string[] = [];
   page.on("pageerror", (error) => problems.push(error.message));

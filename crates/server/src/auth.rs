@@ -41,25 +41,27 @@ use crate::store::SiteKey;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct AuthError {
-    /// `unauthorized`, `forbidden` or `token_expired`.
+    /// `unauthorized`, `forbidden` or `token_expired`; or why nothing can be said of them now.
     pub code: ErrorCode,
-    /// 4401 or 4403.
+    /// 4401 or 4403; 4029 or 4500 when it may be tried again.
     pub close: CloseCode,
     /// For people.
     pub message: &'static str,
+    /// After how many ms it may be tried again, when that is why.
+    pub retry_after: Option<u64>,
 }
 
 impl AuthError {
     /// The credentials are not accepted: 4401.
     #[must_use]
     pub const fn unauthorized(message: &'static str) -> Self {
-        Self { code: ErrorCode::Unauthorized, close: CloseCode::Unauthorized, message }
+        Self { code: ErrorCode::Unauthorized, close: CloseCode::Unauthorized, message, retry_after: None }
     }
 
     /// The credentials are good, but not for this: 4403.
     #[must_use]
     pub const fn forbidden(message: &'static str) -> Self {
-        Self { code: ErrorCode::Forbidden, close: CloseCode::Forbidden, message }
+        Self { code: ErrorCode::Forbidden, close: CloseCode::Forbidden, message, retry_after: None }
     }
 
     /// What was shown was revoked: 4401.
@@ -68,10 +70,22 @@ impl AuthError {
         Self::unauthorized("the credential was revoked")
     }
 
+    /// Too many come from there: 4029, and `retry_after` ms later the next may come.
+    #[must_use]
+    pub const fn rate_limited(message: &'static str, retry_after: u64) -> Self {
+        Self { code: ErrorCode::RateLimited, close: CloseCode::RateLimited, message, retry_after: Some(retry_after) }
+    }
+
+    /// Whether the credentials are good cannot be said now: 4500, and `retry_after` ms later perhaps.
+    #[must_use]
+    pub const fn unavailable(message: &'static str, retry_after: u64) -> Self {
+        Self { code: ErrorCode::Unavailable, close: CloseCode::Internal, message, retry_after: Some(retry_after) }
+    }
+
     /// The token's time is over: 4401.
     #[must_use]
     pub const fn token_expired() -> Self {
-        Self { code: ErrorCode::TokenExpired, close: CloseCode::Unauthorized, message: "the token has expired" }
+        Self { code: ErrorCode::TokenExpired, ..Self::unauthorized("the token has expired") }
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use cossistant_protocol::{ConversationId, OrganizationId, PersonId};
 
+use crate::auth::Principal;
 use crate::directory::Directory;
 use crate::event::{Event, Frame};
 use crate::store::{PersonKey, SiteKey, Websites};
@@ -34,6 +35,14 @@ pub struct PersonInfo {
     pub name: Option<Arc<str>>,
     /// A picture.
     pub avatar_url: Option<Arc<str>>,
+}
+
+impl PersonInfo {
+    /// The person of a principal, as its token tells of it.
+    #[must_use]
+    pub fn of(principal: &Principal) -> Self {
+        Self { key: principal.key(), name: principal.name.clone(), avatar_url: principal.avatar_url.clone() }
+    }
 }
 
 /// Whose connections.

@@ -23,7 +23,7 @@ pub use people::Arrival;
 pub use setup::MadeKey;
 pub use subscribe::{CatchUp, Page, Snapshot, SubscribeRequest};
 
-use crate::auth::Principal;
+use crate::auth::{AuthError, Principal};
 use crate::bus::{Bus, Notice};
 use crate::directory::SharedDirectory;
 use crate::event::Event;
@@ -90,6 +90,13 @@ impl ChatError {
     #[must_use]
     pub fn rate_limited(retry_after: u64) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::RateLimited, "too many messages") }
+    }
+}
+
+impl From<AuthError> for ChatError {
+    fn from(error: AuthError) -> Self {
+        let AuthError { code, message, retry_after, close: _ } = error;
+        Self { retry_after, ..Self::new(code, message) }
     }
 }
 

@@ -207,11 +207,7 @@ impl Hub {
 
     /// Fills a slot: the principal is known, and its person is here.
     pub(crate) fn connect(&mut self, at: ConnRef, principal: Principal, deflate: bool) {
-        let info = Arc::new(PersonInfo {
-            key: principal.key(),
-            name: principal.name.clone(),
-            avatar_url: principal.avatar_url.clone(),
-        });
+        let info = Arc::new(PersonInfo::of(&principal));
         self.conns[at.index as usize] = Some(Conn {
             serial: at.serial,
             principal,

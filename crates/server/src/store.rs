@@ -232,6 +232,9 @@ pub trait Store: Send + Sync + 'static {
     /// Whom a visitor id stands for: itself, or the person whom it was merged into.
     fn resolve_visitor(&self, website: SiteKey, visitor: PersonId) -> StoreFuture<PersonId>;
 
+    /// The visitor of a website who is the person of this external id, if there is one.
+    fn known_visitor(&self, website: SiteKey, external_id: String) -> StoreFuture<Option<PersonId>>;
+
     /// One visitor.
     fn visitor(&self, website: SiteKey, visitor: PersonId) -> StoreFuture<VisitorRow>;
 

@@ -44,6 +44,27 @@ async fn a_new_token_prolongs_the_connection() {
 }
 
 #[tokio::test]
+async fn a_new_token_brings_the_new_name() {
+    let stage = stage();
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    let claims = stage.claims("user", &unique("u"));
+    let mut user = stage.join(&claims.clone().claim("name", "Grace").sign(), "renamed").await;
+    user.send(json!({"type": "authenticate", "id": "new", "token": claims.claim("name", "Admiral Grace").sign()}))
+        .await;
+    assert_eq!(user.expect_answer("new").await["type"], "authenticated", "section 2");
+    user.send(json!({"type": "typing_start", "conversationId": conversation})).await;
+    let typing = event(&mut visitor, "typing_indicator", &conversation).await;
+    assert_eq!(typing["userName"], "Admiral Grace", "section 2, the token is replaced: {typing}");
+    let ack = say(&mut user, &conversation, "hello").await;
+    let message = crate::support::new_message(&mut visitor, &ack).await;
+    assert_eq!(message["senderName"], "Admiral Grace", "section 2, the token is replaced: {message}");
+    let path = format!("/v1/websites/{}/members", stage.website);
+    let members = stage.http.get(&path).bearer(&stage.user_token("u")).send().await.expect(200, "section 8, members");
+    let listed = members["members"].as_array().into_iter().flatten().find(|member| member["userId"] == user.user_id());
+    assert_eq!(listed.map(|member| &member["name"]), Some(&json!("Admiral Grace")), "section 8: {members}");
+}
+
+#[tokio::test]
 async fn an_earlier_expiry_takes_effect_at_once() {
     let stage = stage();
     let claims = stage.claims("user", &unique("u"));
@@ -75,6 +96,8 @@ async fn another_principal_cannot_take_over_a_connection() {
         stage.options(Credential::Header(stage.secret_key.clone())).query("agentId", &unique("bot")).establish().await;
     agent.send(json!({"type": "authenticate", "id": "sk", "token": stage.user_token(&sub)})).await;
     agent.expect_error("sk", "forbidden", "section 2, a connection by secret key takes no token").await;
+    agent.send(json!({"type": "authenticate", "id": "bad", "token": "nonsense"})).await;
+    agent.expect_error("bad", "forbidden", "section 2, a connection by secret key takes none, good or bad").await;
     agent.fence().await;
 }
 

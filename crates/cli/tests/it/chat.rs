@@ -195,6 +195,34 @@ async fn a_visitor_creates_a_conversation_by_subscribing() {
 }
 
 #[tokio::test]
+async fn what_follows_a_visitors_first_word_finds_the_conversation() {
+    let stage = stage();
+    let first_words = [
+        json!({"type": "subscribe_conversation", "id": "first"}),
+        json!({"type": "send_message", "id": "first", "content": {"text": "hello"}}),
+    ];
+    for first in first_words {
+        let mut visitor = stage.visitor(&unique("v")).await;
+        let conversation = unique("conv");
+        let rest = [
+            json!({"type": "typing_start", "id": "typing"}),
+            json!({"type": "mark_seen", "id": "seen", "seq": 1}),
+            json!({"type": "send_message", "id": "second", "content": {"text": "anyone?"}}),
+        ];
+        for mut message in std::iter::once(first.clone()).chain(rest) {
+            message["conversationId"] = json!(conversation);
+            visitor.send(message).await;
+        }
+        visitor.expect_answer("first").await;
+        let ack = visitor.expect_answer("second").await;
+        assert_eq!(ack["type"], "message_ack", "section 3, behind {first}: {ack}");
+        visitor
+            .assert_none("section 3, subscribing needs no order with typing", |message| message["type"] == "error")
+            .await;
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_conversation_is_not_found_for_the_team() {
     let stage = stage();
     let unknown = unique("conv");

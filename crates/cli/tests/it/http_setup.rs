@@ -319,6 +319,39 @@ async fn a_known_person_takes_over_an_anonymous_visitors_conversations() {
 }
 
 #[tokio::test]
+async fn an_identity_that_is_refused_changes_nothing() {
+    let demo = stage();
+    let stage = demo.own_website().await;
+    let external = unique("customer");
+    let identity = |seconds: i64| {
+        stage.claims("visitor", &external).claim("iat", cossistant_testkit::tokens::unix_seconds(seconds)).sign()
+    };
+    let public_key = stage.key("public", json!({"websiteId": stage.website})).await;
+    let admit = |body: Value| {
+        let mut body = body;
+        body["publicKey"] = public_key["key"].clone();
+        stage.http.post("/v1/visitors", body).origin(PAGE).send()
+    };
+    let known = admit(json!({"identityToken": identity(-5)})).await.expect(201, "section 8, a person");
+    let body = json!({"visitorId": known["visitorId"], "revoke": true});
+    let revoked = stage.http.post("/v1/disconnect", body).bearer(&demo.secret_key).send().await;
+    assert!(revoked.status < 300, "section 8, POST /v1/disconnect: {revoked:?}");
+    let anonymous = admit(json!({})).await.expect(201, "section 8, an anonymous visitor");
+    let mut visitor = stage.join(text(&anonymous, "token"), "anonymous").await;
+    let conversation = unique("conv");
+    say(&mut visitor, &conversation, "still mine").await;
+    let body = json!({"visitorToken": anonymous["token"], "identityToken": identity(-5)});
+    admit(body).await.expect_problem(401, "unauthorized", "section 8, tokens issued before stay refused");
+    visitor.fence().await;
+    let path = format!("/v1/conversations/{conversation}");
+    let item = stage.http.get(&path).bearer(&stage.user_token("u")).send().await.expect(200, "section 8");
+    assert_eq!(item["visitorId"], anonymous["visitorId"], "section 8, nobody became somebody: {item}");
+    let body = json!({"visitorToken": anonymous["token"], "identityToken": identity(2)});
+    let merged = admit(body).await.expect(201, "section 8, an identity that is told anew");
+    assert_eq!(merged["visitorId"], known["visitorId"], "section 8, they move to that person: {merged}");
+}
+
+#[tokio::test]
 async fn disconnect_and_identities_are_guarded() {
     let stage = stage();
     let body = json!({"userId": "somebody"});

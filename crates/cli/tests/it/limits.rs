@@ -237,6 +237,47 @@ async fn new_visitors_and_new_conversations_are_limited() {
 }
 
 #[tokio::test]
+async fn new_visitors_over_a_websocket_are_limited_and_told_when_to_come() {
+    let server = options("limit_new_visitors = 1\n").start();
+    let stage = Stage::of(&server);
+    let mut limited = None;
+    for _ in 0..30 {
+        let key = Credential::PublicKey(stage.public_key.clone());
+        let mut client = stage.options(key).origin(PAGE).connect().await.expect("the upgrade comes first");
+        let said = client.next().await.expect("a word of the server");
+        if said["type"] == "error" {
+            limited = Some((client, said));
+            break;
+        }
+    }
+    let (mut client, error) = limited.expect("section 9, limit_new_visitors");
+    assert_limited(&error, "new visitors of an address");
+    client.expect_close(4029, "section 4, rate limited").await;
+}
+
+#[tokio::test]
+async fn a_subscription_and_a_message_that_begin_a_conversation_are_one_new_conversation() {
+    let server = options("limit_new_conversations = 1\nlimit_new_conversations_burst = 1\n").start();
+    let stage = Stage::of(&server);
+    for kinds in [["subscribe_conversation", "send_message"], ["send_message", "subscribe_conversation"]] {
+        let mut visitor = stage.visitor(&unique("v")).await;
+        let conversation = unique("conv");
+        for kind in kinds {
+            visitor
+                .send(json!({"type": kind, "id": kind, "conversationId": conversation, "content": {"text": "x"}}))
+                .await;
+        }
+        for kind in kinds {
+            let answer = visitor.expect_answer(kind).await;
+            assert!(
+                ["message_ack", "subscription_confirmed"].iter().any(|expected| answer["type"] == *expected),
+                "section 9, it is created once, in {kinds:?}: {answer}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn ephemeral_messages_above_the_limit_are_merged() {
     let server = options("limit_ephemeral = 2\nlimit_ephemeral_burst = 3\n").start();
     let stage = Stage::of(&server);

@@ -108,7 +108,13 @@ async fn a_foreign_epoch_and_a_place_ahead_are_not_recovered() {
     let (mut visitor, conversation, acks) = filled(&stage, 3).await;
     let mut user = stage.user(&unique("u")).await;
     let head = number(&acks[2], "seq");
-    for more in [json!({"after": 1, "epoch": "another-life"}), json!({"after": head + 1})] {
+    let epoch = "another-life";
+    for more in [
+        json!({"after": 1, "epoch": epoch}),
+        json!({"last": 2, "epoch": epoch}),
+        json!({"epoch": epoch}),
+        json!({"after": head + 1}),
+    ] {
         let confirmed = subscribe_with(&mut user, &conversation, more.clone()).await;
         assert_eq!(
             (&confirmed["recovered"], &confirmed["replayed"]),

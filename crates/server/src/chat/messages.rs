@@ -76,11 +76,7 @@ impl Chat {
             self.bus.publish(Notice::TypingStopped {
                 site: event.website.clone(),
                 conversation: event.conversation.clone(),
-                person: Arc::new(PersonInfo {
-                    key: actor.key(),
-                    name: actor.name.clone(),
-                    avatar_url: actor.avatar_url.clone(),
-                }),
+                person: Arc::new(PersonInfo::of(actor)),
                 source: None,
             });
         }

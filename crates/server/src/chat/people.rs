@@ -5,12 +5,11 @@ use std::time::Duration;
 use cossistant_protocol::fields::Text;
 use cossistant_protocol::http::{Disconnect, IssueToken, MAX_TOKEN_SECONDS, Role, WebsiteGrant};
 use cossistant_protocol::{
-    CloseCode, ErrorCode, Identity, Invalid, OrganizationId, PersonId, ServerMessage, Timestamp, UserType,
-    VisitorIdentified, WebsiteId,
+    Identity, Invalid, OrganizationId, PersonId, ServerMessage, Timestamp, UserType, VisitorIdentified, WebsiteId,
 };
 
 use super::reach::Reach;
-use super::{Chat, ChatError};
+use super::{Chat, ChatError, UNAVAILABLE_RETRY_MS};
 use crate::auth::{AuthError, HttpPrincipal, IdentityClaims, Principal, PrincipalFields, TokenRequest};
 use crate::bus::{Notice, Who};
 use crate::event::Frame;
@@ -54,11 +53,7 @@ impl Chat {
             }
             Err(error) => {
                 tracing::warn!(%error, "could not resolve a visitor");
-                Err(AuthError {
-                    code: ErrorCode::Unavailable,
-                    close: CloseCode::Internal,
-                    message: "the store is unavailable",
-                })
+                Err(AuthError::unavailable("the store is unavailable", UNAVAILABLE_RETRY_MS))
             }
         }
     }
@@ -81,15 +76,15 @@ impl Chat {
             None => None,
         };
         let admitted = match identity {
-            Some(IdentityClaims { identity, issued_at, .. }) => {
-                let person = self.identify(&site, visitor, identity, now).await?;
-                let key = PersonKey { kind: UserType::Visitor, id: person.clone() };
-                // Only now it is known whom the customer's server means.
-                if self.directory.current().is_revoked(&site.organization, &key, issued_at) {
-                    let AuthError { code, message, .. } = AuthError::revoked();
-                    return Err(ChatError::new(code, message));
+            Some(IdentityClaims { external_id, identity, issued_at }) => {
+                // Whom the customer's server means may have been revoked; then nothing is changed either.
+                if let Some(person) = self.store.known_visitor(site.clone(), external_id.to_string()).await? {
+                    let key = PersonKey { kind: UserType::Visitor, id: person };
+                    if self.directory.current().is_revoked(&site.organization, &key, issued_at) {
+                        return Err(AuthError::revoked().into());
+                    }
                 }
-                person
+                self.identify(&site, visitor, identity, now).await?
             }
             None => visitor.unwrap_or_else(|| self.ids.visitor(now)),
         };

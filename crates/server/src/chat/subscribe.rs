@@ -76,8 +76,13 @@ impl Chat {
             Channel::Conversation(id) => {
                 let snapshot = match self.conversation_snapshot(actor, id).await {
                     Err(error) if error.code == ErrorCode::NotFound && !actor.kind.is_team() => {
-                        self.create_own(actor, id, now).await?;
-                        self.conversation_snapshot(actor, id).await?
+                        let created = self.create_own(actor, id, now).await;
+                        match (self.conversation_snapshot(actor, id).await, created) {
+                            // Past its rate a visitor may still have begun this one on another connection.
+                            (Ok(snapshot), _) => snapshot,
+                            (Err(_), Err(refused)) => return Err(refused),
+                            (Err(error), Ok(())) => return Err(error),
+                        }
                     }
                     answer => answer?,
                 };
@@ -103,9 +108,11 @@ impl Chat {
 
     /// Whether nothing will be missing, and after which place the replay begins (`head` for none).
     fn plan(&self, request: &SubscribeRequest, head: u64) -> (bool, u64) {
-        let is_other_epoch = request.epoch.as_deref().is_some_and(|epoch| epoch != self.epoch());
+        if request.epoch.as_deref().is_some_and(|epoch| epoch != self.epoch()) {
+            return (false, head);
+        }
         let after = match (request.after, request.last) {
-            (Some(after), _) if is_other_epoch || after > head => return (false, head),
+            (Some(after), _) if after > head => return (false, head),
             (Some(after), _) => after,
             (None, Some(last)) => head.saturating_sub(last),
             (None, None) => head,

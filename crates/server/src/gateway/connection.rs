@@ -102,6 +102,8 @@ pub(crate) struct Connection {
     pub(crate) in_flight: u16,
     /// Ephemeral messages whose conversation is being looked up; what follows them waits, so that order is kept.
     pub(crate) locating: u16,
+    /// The conversation that a visitor's message under way may create; what follows that message waits.
+    pub(crate) beginning: Option<ConversationId>,
     pub(crate) typing: Vec<TypingUntil>,
     pub(crate) deferred: VecDeque<EphemeralMessage>,
     pub(crate) deferred_until_ms: u64,
@@ -134,6 +136,7 @@ impl Connection {
             partial_until_ms: u64::MAX,
             in_flight: 0,
             locating: 0,
+            beginning: None,
             typing: Vec::new(),
             deferred: VecDeque::new(),
             deferred_until_ms: u64::MAX,

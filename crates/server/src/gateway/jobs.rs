@@ -3,9 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cossistant_protocol::{
-    CloseCode, ConversationId, ErrorCode, PersonId, ServerMessage, Timestamp, UserType, VisitorPresence, WebsiteId,
-};
+use cossistant_protocol::{ConversationId, PersonId, ServerMessage, Timestamp, UserType, VisitorPresence, WebsiteId};
 
 use super::shard::{Credential, Done, Job, LogIn, LoggedIn};
 use crate::auth::{AuthError, Authenticator, Principal};
@@ -59,6 +57,9 @@ impl Jobs {
                     Ok(principal) => self.chat.resolve(principal).await,
                     Err(error) => Err(error),
                 };
+                if let Ok(principal) = &result {
+                    self.note(self.visit(principal, None, now)).await;
+                }
                 Done::Renewed { id, result }
             }
             Job::Ask { principal, work, ask } => Done::Answered(work, self.ask(&principal, ask, now).await),
@@ -103,13 +104,9 @@ impl Jobs {
             }
             Credential::PublicKey(key) => {
                 let website = self.auth.admit_page(&key, log_in.origin.as_deref(), &directory)?;
-                if self.new_visitors.take(log_in.address, now.as_millis()).is_err() {
-                    return Err(AuthError {
-                        code: ErrorCode::RateLimited,
-                        close: CloseCode::RateLimited,
-                        message: "too many new visitors from this address",
-                    });
-                }
+                self.new_visitors.take(log_in.address, now.as_millis()).map_err(|retry_after| {
+                    AuthError::rate_limited("too many new visitors from this address", retry_after)
+                })?;
                 let (principal, issued) = self.auth.admit_visitor(&website, self.chat.ids.visitor(now), now);
                 Ok(LoggedIn { principal, visitor_token: Some(issued.token) })
             }

@@ -8,9 +8,7 @@ mod lifecycle;
 
 use std::net::IpAddr;
 
-use cossistant_protocol::{
-    CloseCode, ConnectionId, ErrorCode, ErrorMessage, MessageAck, PersonId, RequestId, ServerMessage, Timestamp,
-};
+use cossistant_protocol::{ConnectionId, ErrorMessage, MessageAck, PersonId, RequestId, ServerMessage, Timestamp};
 
 pub(crate) use lifecycle::Arrival;
 
@@ -249,9 +247,18 @@ impl Shard {
             Phase::Ready => {
                 connection.in_flight < MAX_IN_FLIGHT
                     && connection.locating == 0
+                    && !self.is_beginning(index)
                     && self.hub.waiting_commands(index) < MAX_WAITING_COMMANDS
             }
         })
+    }
+
+    /// Whether a visitor's subscription or message, which may create its conversation, is under way: what it says next
+    /// of that conversation must find it.
+    fn is_beginning(&self, index: u32) -> bool {
+        let Some(connection) = self.connection(index) else { return false };
+        connection.beginning.is_some()
+            || self.hub.is_taking_up_unknown(index, |conversation| connection.known(conversation).is_some())
     }
 
     /// Whether nothing more is queued for a connection but its close frame.
@@ -308,20 +315,16 @@ impl Shard {
     }
 }
 
-fn error_frame(id: Option<RequestId>, code: ErrorCode, text: &str) -> bytes::Bytes {
-    let message =
-        ServerMessage::Error(ErrorMessage { id, error: text.to_owned(), code, details: None, retry_after: None });
-    frame::text_frame(&message.encode())
-}
-
 /// The connection's id on the wire.
 fn connection_id(ids: &crate::chat::Ids, now: Timestamp) -> ConnectionId {
     ids.connection(now)
 }
 
 /// The frames of a refusal: the error, then the close.
-fn refusal(id: Option<RequestId>, error: ErrorCode, text: &str, close: CloseCode) -> Vec<bytes::Bytes> {
-    vec![error_frame(id, error, text), frame::close_frame(close.as_u16(), text)]
+fn refusal(id: Option<RequestId>, error: AuthError) -> Vec<bytes::Bytes> {
+    let AuthError { code, close, message, retry_after } = error;
+    let told = ErrorMessage { id, error: message.to_owned(), code, details: None, retry_after };
+    vec![frame::text_frame(&ServerMessage::Error(told).encode()), frame::close_frame(close.as_u16(), message)]
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ impl From<ChatError> for Failure {
 
 impl From<AuthError> for Failure {
     fn from(error: AuthError) -> Self {
-        Self::new(error.code, error.message)
+        ChatError::from(error).into()
     }
 }
 

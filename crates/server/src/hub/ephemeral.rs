@@ -15,6 +15,7 @@ use super::deliver::Recipients;
 use super::outbox::MergeKey;
 use super::presence::Local;
 use super::{ConnRef, Effect, Hub};
+use crate::auth::Principal;
 use crate::bus::{Notice, PersonInfo, Source, Who};
 use crate::event::Frame;
 use crate::store::{PersonKey, SiteKey};
@@ -407,8 +408,12 @@ impl Hub {
         Websites::Only(ids.into())
     }
 
-    /// A connection's token covers other websites than before.
-    pub(crate) fn renew(&mut self, index: u32) {
+    /// A connection has shown a newer token of its person: with another name perhaps, and for other websites.
+    pub(crate) fn renew(&mut self, index: u32, principal: Principal) {
+        if let Some(conn) = self.conn_mut(index) {
+            conn.info = Arc::new(PersonInfo::of(&principal));
+            conn.principal = principal;
+        }
         if let Some(key) = self.local_key(index)
             && key.0.is_none()
         {

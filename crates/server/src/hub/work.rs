@@ -181,6 +181,22 @@ impl Hub {
         self.conn(index).map_or(0, |conn| conn.commands.len())
     }
 
+    /// Whether a visitor has asked for a conversation whose state is not read yet and that is not known otherwise: it
+    /// may be created by that.
+    pub(crate) fn is_taking_up_unknown(&self, index: u32, is_known: impl Fn(&ConversationId) -> bool) -> bool {
+        let Some(conn) = self.conn(index).filter(|conn| conn.audience() == Audience::Visitor) else { return false };
+        let is_unknown = |channel: &Channel| match channel {
+            Channel::Conversation(id) => !is_known(id),
+            Channel::Website(_) => false,
+        };
+        let is_reading = |work: &Work| matches!(work.stage, Stage::Locating | Stage::Reading);
+        conn.work.as_ref().is_some_and(|work| is_reading(work) && is_unknown(&work.request.channel))
+            || conn.commands.iter().any(|command| match command {
+                Command::Subscribe { request, .. } => is_unknown(&request.channel),
+                Command::Unsubscribe { .. } => false,
+            })
+    }
+
     fn next_command(&mut self, index: u32) {
         loop {
             let Some(conn) = &mut self.conns[index as usize] else { return };

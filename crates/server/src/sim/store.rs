@@ -207,6 +207,7 @@ impl Store for PacedStore {
         open_conversations(website: SiteKey, visitor: PersonId) -> Vec<ConversationId>;
         open_conversations_of(website: SiteKey, visitors: Vec<PersonId>) -> Vec<(PersonId, Vec<ConversationId>)>;
         resolve_visitor(website: SiteKey, visitor: PersonId) -> PersonId;
+        known_visitor(website: SiteKey, external_id: String) -> Option<PersonId>;
         visitor(website: SiteKey, visitor: PersonId) -> VisitorRow;
         visitor_websites(organization: OrganizationId, visitor: PersonId) -> Vec<WebsiteId>;
         members(website: SiteKey) -> Vec<Member>;

@@ -214,6 +214,10 @@ impl Store for MemoryStore {
         self.read(|state| Ok(state.resolve(&website, &visitor)))
     }
 
+    fn known_visitor(&self, website: SiteKey, external_id: String) -> StoreFuture<Option<PersonId>> {
+        self.read(|state| state.known_visitor(&website, &external_id))
+    }
+
     fn visitor(&self, website: SiteKey, visitor: PersonId) -> StoreFuture<VisitorRow> {
         self.read(|state| state.visitor(website, &visitor))
     }

@@ -260,6 +260,10 @@ impl Store for SqliteStore {
         self.readers.call(move |conn| people::resolve(conn, &website, visitor))
     }
 
+    fn known_visitor(&self, website: SiteKey, external_id: String) -> StoreFuture<Option<PersonId>> {
+        self.readers.call(move |conn| people::known_visitor(conn, &website, &external_id))
+    }
+
     fn visitor(&self, website: SiteKey, visitor: PersonId) -> StoreFuture<VisitorRow> {
         self.readers.call(move |conn| people::visitor(conn, &website, &visitor))
     }

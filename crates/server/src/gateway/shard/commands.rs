@@ -9,7 +9,7 @@ use cossistant_protocol::{
 };
 
 use super::{Done, Job, Output, Shard};
-use crate::auth::{Principal, Secret};
+use crate::auth::{AuthError, CredentialKind, Principal, Secret};
 use crate::bus::Notice;
 use crate::chat::{ChatError, SubscribeRequest};
 use crate::event::Frame;
@@ -47,11 +47,7 @@ impl Shard {
         if connection.count_frame(&config, now_ms) {
             return true;
         }
-        if matches!(connection.phase, Phase::Ready) {
-            self.close(index, CloseCode::RateLimited, "too many frames");
-        } else if matches!(connection.phase, Phase::Waiting { .. } | Phase::Authenticating { .. }) {
-            self.refuse(index, None, ErrorCode::RateLimited, CloseCode::RateLimited, "too many frames");
-        }
+        self.close(index, CloseCode::RateLimited, "too many frames");
         false
     }
 
@@ -62,8 +58,7 @@ impl Shard {
                 self.log_in(index, id, Secret::new(token.into_string()));
             }
             Ok(ClientFrame { id, .. }) | Err(Rejected { id, .. }) => {
-                let text = "the first message must be authenticate";
-                self.refuse(index, id, ErrorCode::Unauthorized, CloseCode::Unauthorized, text);
+                self.refuse(index, id, AuthError::unauthorized("the first message must be authenticate"));
             }
         }
     }
@@ -108,6 +103,10 @@ impl Shard {
         let id = frame.id;
         match frame.message {
             ClientMessage::Ping(_) => self.hub.send(index, &ServerMessage::Pong(Pong { id })),
+            // A secret key has no end and no websites that a token could replace.
+            ClientMessage::Authenticate(_) if matches!(principal.credential, CredentialKind::SecretKey(_)) => {
+                self.error(index, id, ChatError::forbidden("a connection by secret key takes no token"));
+            }
             ClientMessage::Authenticate(Authenticate { token }) => {
                 self.start(index, Job::Renew { id, token: Secret::new(token.into_string()) });
             }
@@ -160,6 +159,12 @@ impl Shard {
     }
 
     fn send_message(&mut self, index: u32, principal: Principal, id: Option<RequestId>, send: SendMessage) {
+        if principal.kind == UserType::Visitor
+            && let Some(connection) = self.connection_mut(index)
+            && connection.known(&send.conversation_id).is_none()
+        {
+            connection.beginning = Some(send.conversation_id.clone());
+        }
         self.start(index, Job::Send { principal, id, send: Box::new(send) });
     }
 
@@ -392,10 +397,14 @@ impl Shard {
             Done::Renewed { id, result } => self.finish_renewal(index, id, result),
             Done::Sent { id, conversation, result } => match result {
                 Ok(ack) => {
+                    self.end_beginning(index, &conversation, true);
                     self.end_typing_by_message(index, &conversation);
                     self.hub.send(index, &ServerMessage::MessageAck(ack));
                 }
-                Err(error) => self.error(index, id, error),
+                Err(error) => {
+                    self.end_beginning(index, &conversation, false);
+                    self.error(index, id, error);
+                }
             },
             Done::Located { message, result } => match result {
                 Ok(site) => {
@@ -415,6 +424,19 @@ impl Shard {
         if let Some(connection) = self.connection_mut(index) {
             connection.in_flight = connection.in_flight.saturating_sub(1);
             self.outputs.push(Output::Wake(at));
+        }
+    }
+
+    /// A visitor's message was stored, or refused: whether there is such a conversation is known by now.
+    fn end_beginning(&mut self, index: u32, conversation: &ConversationId, is_stored: bool) {
+        let site = self.principal(index).and_then(|principal| principal.visitor_site());
+        let Some(connection) = self.connection_mut(index) else { return };
+        if connection.beginning.as_ref() != Some(conversation) {
+            return;
+        }
+        connection.beginning = None;
+        if let Some(site) = site.filter(|_| is_stored) {
+            connection.remember(conversation.clone(), site);
         }
     }
 

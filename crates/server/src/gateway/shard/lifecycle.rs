@@ -91,7 +91,7 @@ impl Shard {
         });
         let LoggedIn { principal, visitor_token } = match result {
             Ok(logged_in) => *logged_in,
-            Err(error) => return self.refuse(index, request, error.code, error.close, error.message),
+            Err(error) => return self.refuse(index, request, error),
         };
         let Some(deflate) = self.connection(index).map(|connection| connection.deflate) else { return };
         let established = self.established(&principal, visitor_token, now);
@@ -136,34 +136,30 @@ impl Shard {
         let renewed = match result {
             Ok(renewed) => renewed,
             // A token that is refused changes nothing: the present one still stands.
-            Err(error) => return self.error(index, id, ChatError::new(error.code, error.message)),
+            Err(error) => return self.error(index, id, error.into()),
         };
-        if matches!(current.credential, crate::auth::CredentialKind::SecretKey(_)) || !current.is_same_person(&renewed)
-        {
+        if !current.is_same_person(&renewed) {
             return self.error(index, id, ChatError::forbidden("the token is of another principal"));
         }
         let Some(expires_at) = renewed.expires_at else { return };
-        if let Some(conn) = self.hub.conn_mut(index) {
-            conn.principal = renewed.clone();
-        }
         if let Some(connection) = self.connection_mut(index) {
             connection.was_warned = false;
         }
-        self.hub.renew(index);
+        self.hub.renew(index, renewed.clone());
         self.hub.send(index, &ServerMessage::Authenticated(Authenticated { id, expires_at }));
         self.hub.revoke_uncovered(index, |site| renewed.websites.contains(&site.website));
         self.arm(index);
     }
 
     /// Refuses a connection that was never established: the error, then the close.
-    pub(super) fn refuse(&mut self, index: u32, id: Option<RequestId>, error: ErrorCode, close: CloseCode, text: &str) {
+    pub(super) fn refuse(&mut self, index: u32, id: Option<RequestId>, error: AuthError) {
         let until_ms = self.now_ms() + CLOSE_MS;
-        metrics::counter!(crate::metrics::REFUSED_TOTAL, "code" => error.as_str()).increment(1);
+        metrics::counter!(crate::metrics::REFUSED_TOTAL, "code" => error.code.as_str()).increment(1);
         let Some(at) = self.at(index) else { return };
         if let Some(connection) = self.connection_mut(index) {
             connection.phase = Phase::Closing { until_ms };
         }
-        self.outputs.push(Output::Refuse(at, refusal(id, error, text, close)));
+        self.outputs.push(Output::Refuse(at, refusal(id, error)));
         self.arm(index);
     }
 

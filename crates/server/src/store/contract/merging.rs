@@ -26,11 +26,15 @@ pub(in crate::store) async fn everything_moves_to_the_known_visitor(store: Arc<d
     world.append(AppendMessage { at: at(40), ..says("anon", "d", "k", "more") }).await;
     world.seen(own("anon"), visitor("anon"), "c", 3).await;
 
+    assert_eq!(world.store.known_visitor(site("o", "a"), "ext".to_owned()).await, Ok(Some(id("known"))));
+    assert_eq!(world.store.known_visitor(site("o", "b"), "ext".to_owned()).await, Ok(None));
+    assert_eq!(world.store.known_visitor(site("o", "a"), "other".to_owned()).await, Ok(None));
     let merged = world.identify(Some("anon"), "ext").await;
     let expected =
         Identified { visitor: id("known"), previous: Some(id("anon")), conversations: vec![conv("d"), conv("c")] };
     assert_eq!(merged, expected);
     assert_eq!(world.store.resolve_visitor(site("o", "a"), id("anon")).await, Ok(id("known")));
+    assert_eq!(world.store.known_visitor(site("o", "a"), "ext".to_owned()).await, Ok(Some(id("known"))));
 
     let events = world.replay("c", Audience::Team, 0).await;
     assert!(matches!(&events[0].body, EventBody::Created { visitor, .. } if *visitor == id("known")));

@@ -36,6 +36,11 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn known_visitor(&self, website: &SiteKey, external_id: &str) -> Result<Option<PersonId>, StoreError> {
+        self.site(website)?;
+        Ok(self.with_external_id(website, external_id))
+    }
+
     pub(super) fn visitor(&self, website: SiteKey, visitor: &PersonId) -> Result<VisitorRow, StoreError> {
         let profile = self.profile(&website, visitor).ok_or(StoreError::NotFound)?;
         Ok(VisitorRow {

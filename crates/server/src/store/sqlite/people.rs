@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cossistant_protocol::{ConversationId, Identity, OrganizationId, PersonId, Timestamp, UserType, WebsiteId};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::Failure;
 use super::lookup::{self, NO_WEBSITE, Person, Site};
@@ -153,6 +153,15 @@ pub(super) fn resolve(conn: &Connection, website: &SiteKey, visitor: PersonId) -
     }
 }
 
+pub(super) fn known_visitor(
+    conn: &Connection,
+    website: &SiteKey,
+    external_id: &str,
+) -> Result<Option<PersonId>, Failure> {
+    let known = with_external_id(conn, lookup::site_of(conn, website)?, external_id)?;
+    Ok(known.map(|person| person.public_id))
+}
+
 pub(super) fn visitor(conn: &Connection, website: &SiteKey, visitor: &PersonId) -> Result<VisitorRow, Failure> {
     let found = find(conn, website, visitor)?;
     Ok(Profile::read(conn, found.id)?.into_row())
@@ -194,10 +203,7 @@ pub(super) fn identify(write: &mut Write<'_>, identify: IdentifyVisitor) -> Resu
     let site = lookup::site_of(conn, &identify.website)?;
     let external_id =
         identify.identity.external_id.as_deref().ok_or(StoreError::Forbidden("an external id is needed"))?;
-    let mut statement = conn.prepare_cached(statements::PERSON_BY_EXTERNAL_ID)?;
-    let known = statement
-        .query_row((site.id, external_id), |row| Ok(Person { id: row.get(0)?, public_id: rows::parsed(row, 1)? }))
-        .optional()?;
+    let known = with_external_id(conn, site, external_id)?;
     let anonymous = anonymous(conn, site, &identify, external_id)?;
     let (person, merged) = match (known, anonymous) {
         (Some(known), Some(old)) if old.id != known.id => {
@@ -226,6 +232,12 @@ pub(super) fn identify(write: &mut Write<'_>, identify: IdentifyVisitor) -> Resu
             Ok(Identified { visitor: person.public_id, previous: None, conversations })
         }
     }
+}
+
+fn with_external_id(conn: &Connection, site: Site, external_id: &str) -> Result<Option<Person>, Failure> {
+    let mut statement = conn.prepare_cached(statements::PERSON_BY_EXTERNAL_ID)?;
+    let person = |row: &Row<'_>| Ok(Person { id: row.get(0)?, public_id: rows::parsed(row, 1)? });
+    Ok(statement.query_row((site.id, external_id), person).optional()?)
 }
 
 /// The visitor who says who it is, unless it is somebody else already: two known people are never one.

@@ -3,9 +3,8 @@
 //! The [`Authenticator`] holds the keys of the operator and of the server itself; those of organizations come from
 //! the [`Directory`]. Whether a credential is good depends on these and on the time that the caller gives, so one
 //! that is not good is refused in the same way on every path: WebSocket, first message, HTTP. The functions whose
-//! names begin with `verify_` do no I/O. Those that begin with `authenticate_` do the same, except that a token
-//! signed by an unknown key makes them read the operator's JWKS once more (at most once a minute) before they
-//! refuse it.
+//! names begin with `authenticate_` are the ways in; all they ever wait for is the operator's JWKS, which a token
+//! signed by an unknown key makes them read once more (at most once a minute) before they refuse it.
 //!
 //! Which key verifies a token is decided by its `kid` alone: an own token's is fixed, an organization's is the id of
 //! its key, the operator's is in its JWKS; without `kid` it is the operator's secret, public key, or the one JWKS key
@@ -229,26 +228,10 @@ impl Authenticator {
         }
     }
 
-    // ---- credentials of a WebSocket ----
-
     /// Verifies what a WebSocket client shows: a token, or a secret key beside the id of an agent.
     ///
     /// # Errors
     /// [`AuthError`]; also for admin and public keys, which are no credentials here.
-    pub fn verify_socket(
-        &self,
-        text: &str,
-        agent_id: Option<&str>,
-        directory: &Directory,
-        now: Timestamp,
-    ) -> Result<Principal, AuthError> {
-        Ok(self.socket(text, agent_id, directory, now)?)
-    }
-
-    /// As [`Authenticator::verify_socket`], with another look at the JWKS for an unknown key.
-    ///
-    /// # Errors
-    /// [`AuthError`], as there.
     pub async fn authenticate_socket(
         &self,
         text: &str,
@@ -256,11 +239,44 @@ impl Authenticator {
         directory: &Directory,
         now: Timestamp,
     ) -> Result<Principal, AuthError> {
-        match self.socket(text, agent_id, directory, now) {
-            Err(Refusal::UnknownKey) if self.refresh_keys(now).await => {
-                self.verify_socket(text, agent_id, directory, now)
-            }
-            result => Ok(result?),
+        self.judge(now, || self.socket(text, agent_id, directory, now)).await
+    }
+
+    /// Verifies the bearer credential of an HTTP request: a token, a secret key, or the admin key. `agent_id` names
+    /// the agent for which a secret key speaks; for others it means nothing.
+    ///
+    /// # Errors
+    /// [`AuthError`]; also for public keys. An `agent_id` that is no id is `unauthorized`.
+    pub async fn authenticate_bearer(
+        &self,
+        text: &str,
+        agent_id: Option<&str>,
+        directory: &Directory,
+        now: Timestamp,
+    ) -> Result<HttpPrincipal, AuthError> {
+        self.judge(now, || self.bearer(text, agent_id, directory, now)).await
+    }
+
+    /// Verifies the customer's word about who a visitor of this website is: a visitor's token, signed by the
+    /// organization or the operator. One that this server issued proves nothing about a person.
+    ///
+    /// # Errors
+    /// [`AuthError`]; `forbidden` when it is for another website.
+    pub async fn authenticate_identity(
+        &self,
+        text: &str,
+        site: &SiteKey,
+        directory: &Directory,
+        now: Timestamp,
+    ) -> Result<IdentityClaims, AuthError> {
+        self.judge(now, || self.identity(text, site, directory, now)).await
+    }
+
+    /// Judges a credential; once more with the operator's JWKS read anew, if only its key was not known.
+    async fn judge<T>(&self, now: Timestamp, judged: impl Fn() -> Result<T, Refusal>) -> Result<T, AuthError> {
+        match (judged(), &self.jwks) {
+            (Err(Refusal::UnknownKey), Some(jwks)) if jwks.refresh(now).await => Ok(judged()?),
+            (result, _) => Ok(result?),
         }
     }
 
@@ -280,42 +296,6 @@ impl Authenticator {
                 Ok(agent(text, agent_id, directory)?)
             }
             Credential::Jwt => self.jwt(text, directory, now),
-        }
-    }
-
-    // ---- credentials of an HTTP request ----
-
-    /// Verifies the bearer credential of an HTTP request: a token, a secret key, or the admin key. `agent_id` names
-    /// the agent for which a secret key speaks; for others it means nothing.
-    ///
-    /// # Errors
-    /// [`AuthError`]; also for public keys. An `agent_id` that is no id is `unauthorized`.
-    pub fn verify_bearer(
-        &self,
-        text: &str,
-        agent_id: Option<&str>,
-        directory: &Directory,
-        now: Timestamp,
-    ) -> Result<HttpPrincipal, AuthError> {
-        Ok(self.bearer(text, agent_id, directory, now)?)
-    }
-
-    /// As [`Authenticator::verify_bearer`], with another look at the JWKS for an unknown key.
-    ///
-    /// # Errors
-    /// [`AuthError`], as there.
-    pub async fn authenticate_bearer(
-        &self,
-        text: &str,
-        agent_id: Option<&str>,
-        directory: &Directory,
-        now: Timestamp,
-    ) -> Result<HttpPrincipal, AuthError> {
-        match self.bearer(text, agent_id, directory, now) {
-            Err(Refusal::UnknownKey) if self.refresh_keys(now).await => {
-                self.verify_bearer(text, agent_id, directory, now)
-            }
-            result => Ok(result?),
         }
     }
 
@@ -339,53 +319,10 @@ impl Authenticator {
         }
     }
 
-    // ---- tokens ----
-
-    /// Verifies a token: its signature, claims, times, organization and websites, and that it is not revoked.
-    ///
-    /// # Errors
-    /// [`AuthError`]: `token_expired` only when all else is right with the signature and the key.
-    pub fn verify_jwt(&self, text: &str, directory: &Directory, now: Timestamp) -> Result<Principal, AuthError> {
-        Ok(self.jwt(text, directory, now)?)
-    }
-
+    /// Judges a token: its signature, claims, times, organization and websites, and that it is not revoked.
     fn jwt(&self, text: &str, directory: &Directory, now: Timestamp) -> Result<Principal, Refusal> {
         let (claims, credential) = self.claims(text, directory, now)?;
         Ok(admit(claims, credential, directory)?)
-    }
-
-    /// Verifies the customer's word about who a visitor of this website is: a visitor's token, signed by the
-    /// organization or the operator. One that this server issued proves nothing about a person.
-    ///
-    /// # Errors
-    /// [`AuthError`]; `forbidden` when it is for another website.
-    pub fn verify_identity(
-        &self,
-        text: &str,
-        site: &SiteKey,
-        directory: &Directory,
-        now: Timestamp,
-    ) -> Result<IdentityClaims, AuthError> {
-        Ok(self.identity(text, site, directory, now)?)
-    }
-
-    /// As [`Authenticator::verify_identity`], with another look at the JWKS for an unknown key.
-    ///
-    /// # Errors
-    /// [`AuthError`], as there.
-    pub async fn authenticate_identity(
-        &self,
-        text: &str,
-        site: &SiteKey,
-        directory: &Directory,
-        now: Timestamp,
-    ) -> Result<IdentityClaims, AuthError> {
-        match self.identity(text, site, directory, now) {
-            Err(Refusal::UnknownKey) if self.refresh_keys(now).await => {
-                self.verify_identity(text, site, directory, now)
-            }
-            result => Ok(result?),
-        }
     }
 
     fn identity(
@@ -458,13 +395,6 @@ impl Authenticator {
             }
         }
         Err(refused)
-    }
-
-    async fn refresh_keys(&self, now: Timestamp) -> bool {
-        match &self.jwks {
-            Some(jwks) => jwks.refresh(now).await,
-            None => false,
-        }
     }
 
     // ---- visitors, and tokens of our own ----

@@ -17,8 +17,8 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::Request;
@@ -162,6 +162,14 @@ async fn dispatch(operation: Operation, call: Call) -> Result<Response, Failure>
         Operation::OpenApi => Ok(operation::openapi()),
         Operation::AsyncApi => Ok(operation::asyncapi()),
     }
+}
+
+/// A time for timers: the system's time of the first call, and what has passed since. Unlike [`now`] it never jumps,
+/// whatever is done to the system's clock, and so may come to differ from it.
+pub(crate) fn steady_now() -> Timestamp {
+    static START: OnceLock<(Instant, Timestamp)> = OnceLock::new();
+    let (began, at) = START.get_or_init(|| (Instant::now(), now()));
+    at.plus_millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX))
 }
 
 /// The system's time, for the whole server.

@@ -58,7 +58,8 @@ impl Bucket {
             return Ok(());
         }
         let passed = now_ms.saturating_sub(self.at_ms) as f64 / 1000.0;
-        self.at_ms = self.at_ms.max(now_ms);
+        // A clock that was put back brings no tokens, but must not stop them until it is where it was.
+        self.at_ms = now_ms;
         self.tokens = ((f64::from(self.tokens) + passed * rate.per_second).min(rate.burst)) as f32;
         if self.tokens >= 1.0 {
             self.tokens -= 1.0;
@@ -164,6 +165,15 @@ mod tests {
         assert_eq!(bucket.take(&rate, 0), Err(100));
         assert_eq!(bucket.take(&rate, 100), Ok(()));
         assert!(bucket.take(&rate, 100).is_err());
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_brings_no_tokens_and_stops_none() {
+        let rate = Rate { per_second: 10.0, burst: 1.0 };
+        let mut bucket = Bucket::full(&rate, 3_600_000);
+        assert_eq!(bucket.take(&rate, 3_600_000), Ok(()));
+        assert_eq!(bucket.take(&rate, 0), Err(100));
+        assert_eq!(bucket.take(&rate, 100), Ok(()));
     }
 
     #[test]

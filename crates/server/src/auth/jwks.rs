@@ -110,7 +110,8 @@ impl Jwks {
 
     fn start_refresh(self: &Arc<Self>, now: Timestamp) -> Option<watch::Receiver<bool>> {
         let mut refresh = self.refresh.lock().unwrap_or_else(PoisonError::into_inner);
-        if refresh.started_at.is_some_and(|at| now < at.plus_millis(REFRESH_INTERVAL_MS)) {
+        // A time before the last reading is of a clock that was put back, and says nothing.
+        if refresh.started_at.is_some_and(|at| (at..at.plus_millis(REFRESH_INTERVAL_MS)).contains(&now)) {
             let is_running = |is_done: &&watch::Receiver<bool>| !*is_done.borrow() && is_done.has_changed().is_ok();
             return refresh.is_done.as_ref().filter(is_running).cloned();
         }

@@ -59,6 +59,15 @@ enum Event {
     Writable,
 }
 
+/// The two times of a driver.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clocks {
+    /// Never jumps: the core lives by it.
+    pub(crate) steady: fn() -> Timestamp,
+    /// The system's: what people and tokens are told by.
+    pub(crate) wall: fn() -> Timestamp,
+}
+
 /// One thread's sockets and core.
 pub(crate) struct Driver {
     shard: RefCell<Shard>,
@@ -66,7 +75,7 @@ pub(crate) struct Driver {
     buffer: RefCell<Vec<u8>>,
     scratch: RefCell<Scratch>,
     jobs: Arc<Jobs>,
-    clock: fn() -> Timestamp,
+    clocks: Clocks,
     max_message_bytes: u32,
     flush_due: Notify,
     is_flush_due: Cell<bool>,
@@ -76,14 +85,14 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(shard: Shard, jobs: Arc<Jobs>, clock: fn() -> Timestamp, max_message_bytes: u32) -> Rc<Self> {
+    pub(crate) fn new(shard: Shard, jobs: Arc<Jobs>, clocks: Clocks, max_message_bytes: u32) -> Rc<Self> {
         Rc::new(Self {
             shard: RefCell::new(shard),
             sockets: RefCell::new(Vec::new()),
             buffer: RefCell::new(vec![0; READ_BYTES]),
             scratch: RefCell::new(Scratch::default()),
             jobs,
-            clock,
+            clocks,
             max_message_bytes,
             flush_due: Notify::new(),
             is_flush_due: Cell::new(false),
@@ -101,7 +110,7 @@ impl Driver {
     fn apply<T>(self: &Rc<Self>, action: impl FnOnce(&mut Shard, Timestamp) -> T) -> T {
         let (result, outputs) = {
             let mut shard = self.shard.borrow_mut();
-            let result = action(&mut shard, (self.clock)());
+            let result = action(&mut shard, (self.clocks.steady)());
             (result, shard.take_outputs())
         };
         self.perform(outputs);
@@ -123,7 +132,8 @@ impl Driver {
                     let driver = Rc::clone(self);
                     tokio::task::spawn_local(async move {
                         let is_online = driver.with_shard(|shard| shard.hub().is_visitor_here(&site, &visitor));
-                        let was_told = driver.jobs.tell_presence(&site, &visitor, is_online, (driver.clock)()).await;
+                        let was_told =
+                            driver.jobs.tell_presence(&site, &visitor, is_online, (driver.clocks.wall)()).await;
                         driver.apply(|shard, now| shard.handle_told_presence(site, visitor, was_told, now));
                     });
                 }
@@ -152,7 +162,7 @@ impl Driver {
     fn run_job(self: &Rc<Self>, at: ConnRef, job: Job) {
         let driver = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            let done = driver.jobs.run(job, (driver.clock)()).await;
+            let done = driver.jobs.run(job, (driver.clocks.wall)()).await;
             driver.apply(|shard, now| shard.handle_done(at, done, now));
         });
     }
@@ -204,7 +214,9 @@ impl Driver {
         let mut decoder = Decoder::new(config);
         let (at, outputs) = {
             let mut shard = self.shard.borrow_mut();
-            (shard.open(arrival, (self.clock)()), shard.take_outputs())
+            let (now, wall) = ((self.clocks.steady)(), (self.clocks.wall)());
+            shard.set_wall(wall, now);
+            (shard.open(arrival, now), shard.take_outputs())
         };
         let socket = Rc::new(Socket {
             at,
@@ -441,7 +453,7 @@ impl Driver {
             let changed = self.timer_changed.notified();
             match deadline {
                 Some(deadline_ms) => {
-                    let wait_ms = deadline_ms.saturating_sub((self.clock)().as_millis());
+                    let wait_ms = deadline_ms.saturating_sub((self.clocks.steady)().as_millis());
                     if wait_ms > 0 {
                         let sleep = tokio::time::sleep(std::time::Duration::from_millis(wait_ms));
                         tokio::select! { () = sleep => {}, () = changed => continue }
@@ -452,7 +464,11 @@ impl Driver {
                     continue;
                 }
             }
-            self.apply(Shard::handle_timers);
+            let wall = (self.clocks.wall)();
+            self.apply(|shard, now| {
+                shard.set_wall(wall, now);
+                shard.handle_timers(now);
+            });
         }
     }
 

@@ -164,7 +164,10 @@ pub(crate) struct Shard {
     directory: std::sync::Arc<crate::directory::Directory>,
     ids: std::sync::Arc<crate::chat::Ids>,
     figures: Figures,
+    /// The driver's steady time: timers and rates go by it.
     now: Timestamp,
+    /// How far the system's time is ahead of it, in ms; tokens and people go by that one.
+    wall_ahead_ms: i64,
 }
 
 impl Shard {
@@ -186,7 +189,19 @@ impl Shard {
             ids,
             figures: Figures::default(),
             now,
+            wall_ahead_ms: 0,
         }
+    }
+
+    /// Takes the system's time beside the steady one. Looked at when a connection comes and when timers fire, so a
+    /// clock that was put forward or back is noticed within a heartbeat.
+    pub(crate) fn set_wall(&mut self, wall: Timestamp, now: Timestamp) {
+        self.wall_ahead_ms = wall.as_millis().cast_signed() - now.as_millis().cast_signed();
+    }
+
+    /// The system's time of now.
+    fn wall(&self) -> Timestamp {
+        Timestamp(self.now.as_millis().saturating_add_signed(self.wall_ahead_ms))
     }
 
     fn now_ms(&self) -> u64 {

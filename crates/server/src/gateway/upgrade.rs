@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::response::IntoResponse;
 use cossistant_protocol::Timestamp;
 use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use hyper::body::{Body as _, Incoming};
 
 use super::deflate::{self, DeflateParams};
 use super::handshake::{self, OfferedProtocols};
@@ -163,7 +163,17 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 fn check_handshake(request: &Request<Incoming>) -> Result<String, Refusal> {
     let headers = request.headers();
     if request.method() != Method::GET {
-        return Err(refusal(Failure::method_not_allowed()));
+        let mut answer = refusal(Failure::method_not_allowed());
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
+        return Err(answer);
+    }
+    if request.version() < Version::HTTP_11 {
+        return Err(upgrade_required("a WebSocket begins with HTTP/1.1"));
+    }
+    // What one takes for a body, another may take for frames.
+    if !request.body().is_end_stream() {
+        let invalid = cossistant_protocol::Invalid::new("content-length", "an opening handshake has no body");
+        return Err(refusal(Failure::invalid(invalid)));
     }
     let has = |name: &HeaderName, token| texts(headers, name).any(|text| handshake::has_token(text, token));
     if !has(&header::UPGRADE, "websocket") || !has(&header::CONNECTION, "upgrade") {

@@ -25,7 +25,7 @@ pub(super) async fn admit_visitor(call: Call) -> Result<Response, Failure> {
     let site = website.row.key.clone();
     let visitor = match &body.visitor_token {
         Some(token) => {
-            let principal = state.auth.verify_jwt(token.as_str(), &directory, now)?;
+            let principal = state.auth.authenticate_socket(token.as_str(), None, &directory, now).await?;
             if principal.visitor_site().as_ref() != Some(&site) {
                 return Err(AuthError::forbidden("the visitor's token is not for this website").into());
             }

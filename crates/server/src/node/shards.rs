@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use cossistant_protocol::PersonId;
-use http::{Request, Response};
+use axum::response::IntoResponse as _;
+use cossistant_protocol::{Invalid, PersonId};
+use http::header::HOST;
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,8 +31,8 @@ use crate::bus::{Bus, Notice, ShardId};
 use crate::chat::Ids;
 use crate::config::Config;
 use crate::directory::SharedDirectory;
-use crate::gateway::{ConnectionConfig, Driver, Jobs, Shard, ShardConfig, Upgrader};
-use crate::http::{ClientAddr, PresenceFuture, PresenceView, client_addr};
+use crate::gateway::{Clocks, ConnectionConfig, Driver, Jobs, Shard, ShardConfig, Upgrader};
+use crate::http::{ClientAddr, Failure, PresenceFuture, PresenceView, client_addr, steady_now};
 use crate::hub::HubConfig;
 use crate::store::{PersonKey, SiteKey};
 
@@ -40,6 +42,8 @@ const MAILBOX: usize = 65_536;
 const BACKLOG: i32 = 4_096;
 /// How long a shard waits before it accepts again when the process has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The most bytes of a request's head; what comes in one read may be as much again.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// How often figures are gathered.
 const FIGURES: Duration = Duration::from_secs(5);
 
@@ -176,7 +180,7 @@ impl ShardSet {
                     Ok(runtime) => runtime,
                     Err(error) => return tracing::error!(%error, "a shard could not start"),
                 };
-                let shard = Shard::new(shard_config, directory, ids, clock());
+                let shard = Shard::new(shard_config, directory, ids, steady_now());
                 LocalSet::new().block_on(&runtime, run_shard(at, shard, common, mailbox, listener, ops, stopped));
             };
             let thread = std::thread::Builder::new().name(format!("shard-{at}")).spawn(run);
@@ -266,7 +270,8 @@ async fn run_shard(
     mut stopped: watch::Receiver<Option<Duration>>,
 ) {
     let max_message_bytes = u32::try_from(common.config.max_message_bytes).unwrap_or(u32::MAX);
-    let driver = Driver::new(shard, Arc::clone(&common.jobs), clock, max_message_bytes);
+    let driver =
+        Driver::new(shard, Arc::clone(&common.jobs), Clocks { steady: steady_now, wall: clock }, max_message_bytes);
     let requests = Rc::new(Requests::default());
     tokio::task::spawn_local(Rc::clone(&driver).flush_always());
     tokio::task::spawn_local(Rc::clone(&driver).tick_always());
@@ -366,7 +371,7 @@ async fn serve(server: Rc<Server>, stream: TcpStream, peer: IpAddr, router: Opti
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
-        .max_buf_size(64 * 1024)
+        .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);
@@ -393,6 +398,10 @@ async fn respond(
 ) -> Response<Body> {
     let config = &server.common.config;
     let address = client_addr(peer, request.headers(), |address| config.trusts_proxy(address));
+    // With none or several of them, a proxy and this server could think of different sites.
+    if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1 {
+        return Failure::invalid(Invalid::new("host", "must be given once")).into_response();
+    }
     if request.uri().path() != "/ws" || is_ops {
         request.extensions_mut().insert(ClientAddr(address));
         let answered = router.oneshot(request.map(Body::new)).await;

@@ -227,11 +227,13 @@ impl SimServer {
     pub fn request(&mut self, token: &str, request: SimRequest) {
         let now = self.clock();
         let Some(node) = &self.node else { return };
-        let Ok(principal) = self.auth.verify_bearer(token, None, &node.directory.current(), now) else { return };
-        let chat = Arc::clone(&node.chat);
+        let (chat, auth, directory) = (Arc::clone(&node.chat), Arc::clone(&self.auth), node.directory.current());
+        let token = token.to_owned();
         let future = Box::pin(async move {
             // Whoever asked may be refused like anybody else; the judge looks at what is stored.
-            let _answer = run(&chat, &principal, request, now).await;
+            if let Ok(principal) = auth.authenticate_bearer(&token, None, &directory, now).await {
+                let _answer = run(&chat, &principal, request, now).await;
+            }
             Finished::Nothing
         });
         let shard = usize::try_from(self.dice.below(self.config.shards as u64)).unwrap_or_default();

@@ -86,7 +86,8 @@ fn own_tokens_are_revoked_by_the_millisecond() {
 #[test]
 fn an_identity_is_the_word_of_the_customer() {
     let (authenticator, directory) = (authenticator(), directory());
-    let verify = |token: &str| authenticator.verify_identity(token, &site("o1", "w1"), &directory, NOW);
+    let verify =
+        |token: &str| authenticator.identity(token, &site("o1", "w1"), &directory, NOW).map_err(AuthError::from);
     let said = claims(json!({"sub": "customer|7", "name": "Ann", "email": "a@x.y"}));
     for token in [hs256(None, &said, SECRET), hs256(Some("k_hs"), &said, ORGANIZATION_SECRET)] {
         let found = verify(&token).unwrap();

@@ -73,7 +73,7 @@ impl Shard {
     }
 
     pub(super) fn finish_log_in(&mut self, index: u32, result: Result<Box<LoggedIn>, AuthError>) {
-        let now = self.now;
+        let now = self.wall();
         let Some(at) = self.at(index) else { return };
         let Some(connection) = self.connection_mut(index) else { return };
         if !matches!(connection.phase, Phase::Authenticating { .. }) {
@@ -248,7 +248,8 @@ impl Shard {
     /// Sees to it that the connection is looked at when something is due.
     pub(super) fn arm(&mut self, index: u32) {
         let config = Arc::clone(&self.config.connection);
-        let expires = self.hub.conn(index).and_then(|conn| conn.principal.expires_at).map(Timestamp::as_millis);
+        let expires = self.hub.conn(index).and_then(|conn| conn.principal.expires_at);
+        let expires = expires.map(|at| at.as_millis().saturating_add_signed(-self.wall_ahead_ms));
         let Some(at) = self.at(index) else { return };
         let Some(connection) = self.connection_mut(index) else { return };
         let deadline = connection.next_deadline_ms(&config, expires);
@@ -330,6 +331,7 @@ impl Shard {
         }
         let expires_at = self.hub.conn(index).and_then(|conn| conn.principal.expires_at);
         if let Some(expires_at) = expires_at {
+            let now = self.wall();
             if expires_at <= now {
                 self.error(index, None, ChatError::new(ErrorCode::TokenExpired, "the token has expired"));
                 self.close(index, CloseCode::Unauthorized, "the token has expired");

@@ -49,6 +49,11 @@ fn shard() -> Shard {
 
 /// A user who is connected and whose conversation `c` is known.
 fn connected(shard: &mut Shard) -> ConnRef {
+    connected_until(shard, None)
+}
+
+/// The same, with a token that ends.
+fn connected_until(shard: &mut Shard, expires_at: Option<Timestamp>) -> ConnRef {
     let credential = Some(Credential::Bearer(Secret::new("a token")));
     let address = IpAddr::from([127, 0, 0, 1]);
     let arrival = Arrival { address, origin: None, deflate: false, credential, agent_id: None, page: None };
@@ -62,7 +67,7 @@ fn connected(shard: &mut Shard) -> ConnRef {
         name: None,
         email: None,
         avatar_url: None,
-        expires_at: None,
+        expires_at,
         issued_at: None,
         credential: CredentialKind::Own,
     });
@@ -119,4 +124,62 @@ fn a_presence_is_told_once_at_a_time_and_again_until_the_store_answers() {
     assert_eq!(tellings(&mut shard), 1, "it is tried again");
     shard.handle_told_presence(site(), vera, true, Timestamp(2_010));
     assert_eq!(tellings(&mut shard), 0);
+}
+
+#[test]
+fn timers_go_by_the_steady_time_and_tokens_by_the_systems() {
+    let mut shard = shard();
+    shard.set_wall(Timestamp(1_000_000), Timestamp(0));
+    let (silent, at) = (connected(&mut shard), connected_until(&mut shard, Some(Timestamp(1_020_000))));
+    let mut is_open_at = |wall, now| {
+        shard.set_wall(Timestamp(wall), Timestamp(now));
+        shard.handle_text(at.index, r#"{"type":"ping"}"#, Timestamp(now));
+        shard.handle_timers(Timestamp(now));
+        (!shard.is_closing(at.index), !shard.is_closing(silent.index))
+    };
+    assert_eq!(is_open_at(1_010_000, 10_000), (true, true));
+    assert_eq!(is_open_at(500_000, 25_000), (true, true), "the clock was put back, and the token has not ended");
+    assert_eq!(
+        is_open_at(1_020_000, 31_000),
+        (false, true),
+        "it was put forward: the token has ended, nobody is silent"
+    );
+    assert!(!is_open_at(0, 75_016).1, "silence is silence whatever the clock says");
+}
+
+#[test]
+fn nothing_is_read_behind_a_visitors_word_that_may_begin_a_conversation() {
+    let mut shard = shard();
+    let at = connected(&mut shard);
+    let visitor = PrincipalFields {
+        kind: UserType::Visitor,
+        websites: Websites::Only([site().website].into()),
+        ..PrincipalFields::clone(&shard.principal(at.index).unwrap())
+    };
+    shard.hub_mut().conn_mut(at.index).unwrap().principal = Principal::from(visitor);
+    let send = |conversation: &str| {
+        format!(r#"{{"type":"send_message","id":"m","conversationId":"{conversation}","content":{{"text":"x"}}}}"#)
+    };
+    shard.handle_text(at.index, &send("c"), Timestamp(1));
+    assert!(shard.is_reading(at.index), "the conversation is known");
+    shard.handle_text(at.index, &send("d"), Timestamp(1));
+    assert!(!shard.is_reading(at.index));
+    let refused = |id: &str| Done::Sent {
+        id: None,
+        conversation: ConversationId::new(id).unwrap(),
+        result: Err(crate::chat::ChatError::not_found()),
+    };
+    shard.handle_done(at, refused("c"), Timestamp(2));
+    assert!(!shard.is_reading(at.index), "that was the other one");
+    shard.handle_done(at, refused("d"), Timestamp(2));
+    assert!(shard.is_reading(at.index));
+    shard.handle_text(at.index, r#"{"type":"subscribe_conversation","conversationId":"e"}"#, Timestamp(3));
+    assert!(!shard.is_reading(at.index));
+    let work = shard.take_outputs().into_iter().find_map(|output| match output {
+        Output::Job(_, Job::Ask { work, .. }) => Some(work),
+        _ => None,
+    });
+    let answer = Answer::Snapshot(Err(crate::chat::ChatError::not_found()));
+    shard.handle_done(at, Done::Answered(work.unwrap(), answer), Timestamp(4));
+    assert!(shard.is_reading(at.index));
 }

@@ -35,12 +35,12 @@ pub enum BackupError {
     #[error(transparent)]
     Source(#[from] OpenError),
     /// A file could not be written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {error}")]
     Io {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The database refused.
     #[error("the database failed: {0}")]
@@ -73,7 +73,7 @@ pub fn backup(dir: &Path, dest: &Path, progress: impl FnMut(BackupProgress)) -> 
     let copied = copy(&source, &part, progress).and_then(|()| {
         let io = |path: &Path| {
             let path = path.to_owned();
-            |source| BackupError::Io { path, source }
+            |error| BackupError::Io { path, error }
         };
         sync(&part).map_err(io(&part))?;
         std::fs::rename(&part, dest).map_err(io(dest))?;

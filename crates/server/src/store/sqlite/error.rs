@@ -53,12 +53,12 @@ pub enum OpenError {
         reason: String,
     },
     /// A file could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {error}")]
     Io {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The database refused.
     #[error("the database failed: {0}")]
@@ -81,7 +81,7 @@ impl OpenError {
     }
 
     pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        |source| Self::Io { path: path.to_owned(), source }
+        |error| Self::Io { path: path.to_owned(), error }
     }
 }
 

@@ -1,0 +1,74 @@
+//! A store in which something is not as it was written: what it costs, and whom.
+
+use std::path::Path;
+
+use cossistant_testkit::unique;
+use serde_json::json;
+
+use crate::support::{PATIENCE, Stage, new_message, number, options, say, subscribe_with};
+
+/// How many events a server reads at a time is its own affair; this is more than that.
+const MANY: usize = 200;
+
+/// Overwrites a text where it stands in a file, as a bad disk would: the length stays, and it is no UTF-8 any more.
+fn spoil(file: &Path, text: &str) {
+    let mut bytes = std::fs::read(file).expect("the store is a file");
+    let places: Vec<usize> = bytes
+        .windows(text.len())
+        .enumerate()
+        .filter(|(_, found)| *found == text.as_bytes())
+        .map(|(at, _)| at)
+        .collect();
+    assert!(!places.is_empty(), "{text} stands in {}", file.display());
+    for at in places {
+        bytes[at + text.len() / 2] = 0xff;
+    }
+    std::fs::write(file, bytes).expect("the store can be written");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_an_internal_error_and_the_rest_goes_on() {
+    let mut server = options("").start();
+    let (spoiled, sound) = (unique("conv"), unique("conv"));
+    let stage = Stage::of(&server);
+    let mut visitor = stage.visitor("vera").await;
+    for at in 0..MANY {
+        say(&mut visitor, &spoiled, &if at == MANY - 20 { "spoil-this-message".to_owned() } else { at.to_string() })
+            .await;
+    }
+    say(&mut visitor, &sound, "untouched").await;
+    assert_eq!(server.terminate(PATIENCE), Some(0), "section 10, exit 0");
+    spoil(&server.data().join("store.db"), "{\"text\":\"spoil-this-message\"}");
+    server.start_again();
+
+    let stage = Stage::of(&server);
+    let token = stage.user_token("uma");
+    let mut user = stage.user("uma").await;
+    user.send(json!({"type": "subscribe_conversation", "id": "near", "conversationId": spoiled, "last": 25})).await;
+    let refused = user.expect_answer("near").await;
+    assert_eq!(
+        (&refused["type"], &refused["code"]),
+        (&json!("subscription_error"), &json!("internal")),
+        "section 4, a fault of the server: {refused}"
+    );
+    let path = format!("/v1/conversations/{spoiled}/messages?limit=50");
+    stage.http.get(&path).bearer(&token).send().await.expect_problem(500, "internal", "section 8, every error");
+
+    // The connection stays, and what is sound is served.
+    let confirmed = subscribe_with(&mut user, &sound, json!({"after": 0})).await;
+    assert_eq!(confirmed["recovered"], true, "section 6: {confirmed}");
+    let mut visitor = stage.visitor("vera").await;
+    let ack = say(&mut visitor, &sound, "still here").await;
+    new_message(&mut user, &ack).await;
+    let ack = say(&mut visitor, &spoiled, "even here").await;
+    assert!(number(&ack, "seq") > MANY as u64, "section 6: {ack}");
+
+    // A replay that was confirmed and cannot be completed must not go on with a hole.
+    subscribe_with(&mut user, &spoiled, json!({"after": 0})).await;
+    let closed = user.expect_close(4500, "section 4, internal").await;
+    assert!(!closed.reason.is_empty(), "section 4, each close has a reason: {closed:?}");
+    let told =
+        user.seen().iter().filter(|message| message["type"] == "new_message" && message["conversationId"] == spoiled);
+    let places: Vec<u64> = told.map(|message| number(message, "seq")).collect();
+    assert!(places.windows(2).all(|pair| pair[1] == pair[0] + 1), "section 6, no hole before the close: {places:?}");
+}

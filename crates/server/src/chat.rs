@@ -14,8 +14,9 @@ mod setup;
 mod subscribe;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use cossistant_protocol::{ErrorCode, ErrorDetails, Timestamp};
+use cossistant_protocol::{ConversationId, ErrorCode, ErrorDetails, OrganizationId, Timestamp};
 
 pub use conversations::{ConversationFilter, ListPlace, Listed, ListedConversation};
 pub use ids::Ids;
@@ -28,7 +29,7 @@ use crate::bus::{Bus, Notice};
 use crate::directory::SharedDirectory;
 use crate::event::Event;
 use crate::limits::Limiter;
-use crate::store::{Conflict, Store, StoreError, StoredEvent};
+use crate::store::{Conflict, Scope, Store, StoreError, StoredEvent, Websites};
 
 /// The rules over a store, shared by every shard and the HTTP API.
 pub struct Chat {
@@ -39,6 +40,8 @@ pub struct Chat {
     pub(crate) limiter: Limiter,
     pub(crate) replay_limit: u64,
     pub(crate) epoch: Arc<str>,
+    /// When the store last refused a message for want of itself, in ms; 0 once it took one again.
+    refused_at_ms: AtomicU64,
 }
 
 /// Why an action failed, as the one who asked is told.
@@ -134,13 +137,53 @@ impl Chat {
         replay_limit: u64,
         epoch: &str,
     ) -> Self {
-        Self { store, bus, directory, ids, limiter, replay_limit, epoch: Arc::from(epoch) }
+        Self {
+            store,
+            bus,
+            directory,
+            ids,
+            limiter,
+            replay_limit,
+            epoch: Arc::from(epoch),
+            refused_at_ms: AtomicU64::new(0),
+        }
     }
 
     /// The store's life.
     #[must_use]
     pub fn epoch(&self) -> &str {
         &self.epoch
+    }
+
+    /// Notes whether the store takes messages.
+    pub(crate) fn note_write(&self, refusal: Option<&ChatError>, now: Timestamp) {
+        match refusal {
+            None => self.refused_at_ms.store(0, Ordering::Relaxed),
+            Some(error) if error.code == ErrorCode::Unavailable => {
+                self.refused_at_ms.store(now.as_millis(), Ordering::Relaxed);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Whether the store answers, and has not just refused a message because it is full or down.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn is_store_up(&self, now: Timestamp) -> Result<(), ChatError> {
+        /// How long a refusal counts when no further message comes: whoever sends none must be let in again.
+        const REFUSAL_COUNTS_MS: u64 = 5_000;
+        const NONE: &str = "a plain word is an id";
+        let refused_at_ms = self.refused_at_ms.load(Ordering::Relaxed);
+        if refused_at_ms != 0 && now.as_millis() < refused_at_ms.saturating_add(REFUSAL_COUNTS_MS) {
+            return Err(StoreError::Unavailable("it takes no messages".to_owned()).into());
+        }
+        let nobody = OrganizationId::new("none").expect(NONE);
+        let scope = Scope::Team { websites: Websites::All };
+        match self.store.conversation(nobody, scope, ConversationId::new("none").expect(NONE)).await {
+            Ok(_) | Err(StoreError::NotFound) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Tells every shard of what was committed. Called after the commit only.

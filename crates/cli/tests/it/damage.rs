@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use cossistant_testkit::unique;
+use cossistant_testkit::{ServerOptions, unique};
 use serde_json::json;
 
-use crate::support::{PATIENCE, Stage, new_message, number, options, say, subscribe_with};
+use crate::support::{BINARY, PATIENCE, Stage, new_message, number, options, say, subscribe_with, try_say};
 
 /// How many events a server reads at a time is its own affair; this is more than that.
 const MANY: usize = 200;
@@ -71,4 +71,65 @@ async fn what_cannot_be_read_is_an_internal_error_and_the_rest_goes_on() {
         user.seen().iter().filter(|message| message["type"] == "new_message" && message["conversationId"] == spoiled);
     let places: Vec<u64> = told.map(|message| number(message, "seq")).collect();
     assert!(places.windows(2).all(|pair| pair[1] == pair[0] + 1), "section 6, no hole before the close: {places:?}");
+}
+
+/// The program behind a shell that bounds the size of every file that it writes: a disk that is full at some point.
+fn bounded(folder: &Path, bytes: u64) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let script = folder.join("bounded");
+    let blocks = bytes / 512;
+    let text = format!("#!/bin/sh\ntrap '' XFSZ\nulimit -S -f {blocks} || exit 3\nexec {BINARY} \"$@\"\n");
+    std::fs::write(&script, text).expect("a script");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("it can be run");
+    script
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_what_it_cannot_keep_and_recovers_by_itself() {
+    let folder = std::env::temp_dir().join(unique("cossistant-full"));
+    std::fs::create_dir(&folder).expect("a folder");
+    let server = ServerOptions::new(bounded(&folder, 2 << 20)).start();
+    let stage = Stage::of(&server);
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    let big = "x".repeat(15_000);
+    let mut acked = Vec::new();
+    let refused = loop {
+        let key = format!("key-{}", acked.len());
+        let more = json!({"id": key, "content": {"text": big}});
+        let answer = try_say(&mut visitor, &conversation, more).await;
+        if answer["type"] == "error" {
+            break answer;
+        }
+        acked.push(answer);
+        assert!(acked.len() < 1_000, "the disk is never full");
+    };
+    assert_eq!(refused["code"], "unavailable", "section 4, the store is full: {refused}");
+    number(&refused, "retryAfter");
+    let ready = stage.http.get("/readyz").send().await;
+    ready.expect_problem(503, "unavailable", "section 8, /readyz with the reason");
+    assert!(ready.header("retry-after").is_some(), "section 8, Retry-After: {ready:?}");
+    let _alive = stage.http.get("/healthz").send().await.expect(200, "the process lives");
+    // What can be read is served.
+    let mut user = stage.user("uma").await;
+    let confirmed = subscribe_with(&mut user, &conversation, json!({"last": 1})).await;
+    assert_eq!(confirmed["head"], acked.last().expect("some fit")["seq"], "section 6, what was acked: {confirmed}");
+    new_message(&mut user, acked.last().expect("some fit")).await;
+
+    let pid = server.pid().expect("it runs").to_string();
+    let raised = std::process::Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status();
+    assert!(raised.expect("prlimit, of util-linux").success(), "there is room again");
+    let more = json!({"id": format!("key-{}", acked.len()), "content": {"text": big}});
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let ack = loop {
+        let answer = try_say(&mut visitor, &conversation, more.clone()).await;
+        if answer["type"] == "message_ack" {
+            break answer;
+        }
+        assert_eq!(answer["code"], "unavailable", "section 4: {answer}");
+        assert!(std::time::Instant::now() < deadline, "section 4, send the same id again, and it recovers by itself");
+    };
+    assert_eq!(number(&ack, "seq"), acked.len() as u64 + 2, "section 6, nothing was stored meanwhile: {ack}");
+    let _ready = stage.http.get("/readyz").send().await.expect(200, "section 8, /readyz");
+    drop(server);
+    std::fs::remove_dir_all(&folder).expect("it can be removed");
 }

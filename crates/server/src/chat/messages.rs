@@ -68,7 +68,9 @@ impl Chat {
             may_create: !self.limiter.new_conversations.is_on(),
             at: now,
         };
-        let appended = self.append(actor, append).await?;
+        let appended = self.append(actor, append).await;
+        self.note_write(appended.as_ref().err(), now);
+        let appended = appended?;
         self.publish_appended(&appended);
         if let Some(event) = appended.events.first() {
             metrics::counter!(crate::metrics::MESSAGES_TOTAL, "sender" => actor.kind.as_str()).increment(1);

@@ -9,9 +9,7 @@ use cossistant_protocol::fields::Text;
 use cossistant_protocol::http::{
     ChangeWebsite, CreateKey, CreateOrganization, CreateWebsite, KeyType, MAX_DOMAINS, MAX_QUESTIONS, MAX_UNSEEN_AFTER,
 };
-use cossistant_protocol::{
-    ConversationId, ErrorCode, Invalid, KeyId, OrganizationId, Timestamp, TypingPreview, WebsiteId,
-};
+use cossistant_protocol::{ErrorCode, Invalid, KeyId, OrganizationId, Timestamp, TypingPreview, WebsiteId};
 use sha2::{Digest as _, Sha256};
 
 use super::reach::Reach;
@@ -19,7 +17,7 @@ use super::{Chat, ChatError};
 use crate::auth::{HttpPrincipal, new_secret};
 use crate::bus::Notice;
 use crate::directory::{DomainPattern, VerifyingKey};
-use crate::store::{KeyMaterial, KeyRow, OrganizationRow, SiteKey, StoreError, WebsiteRow, WebsiteSettings};
+use crate::store::{KeyMaterial, KeyRow, OrganizationRow, SiteKey, WebsiteRow, WebsiteSettings};
 
 /// After how many seconds an unseen message is told to webhooks, unless the website says otherwise.
 const UNSEEN_AFTER_SECONDS: u64 = 60;
@@ -257,21 +255,6 @@ impl Chat {
         let row = self.key(actor, id)?;
         self.store.delete_key(row.id).await?;
         self.publish_directory().await
-    }
-
-    /// Whether the store answers.
-    ///
-    /// # Errors
-    /// `unavailable`.
-    pub async fn is_store_up(&self) -> Result<(), ChatError> {
-        const NONE: &str = "a plain word is an id";
-        let nobody = OrganizationId::new("none").expect(NONE);
-        let scope = crate::store::Scope::Team { websites: crate::store::Websites::All };
-        let look = self.store.conversation(nobody, scope, ConversationId::new("none").expect(NONE)).await;
-        match look {
-            Ok(_) | Err(StoreError::NotFound) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Reads the set-up again and tells every shard. Called after a commit only.

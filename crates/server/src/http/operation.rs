@@ -44,7 +44,7 @@ pub(super) async fn ready(call: &Call) -> Result<Response, Failure> {
     if readiness.is_draining.load(Ordering::Relaxed) {
         return Err(Failure::unavailable("draining", RETRY_MS));
     }
-    match tokio::time::timeout(STORE_TIMEOUT, call.state.chat.is_store_up()).await {
+    match tokio::time::timeout(STORE_TIMEOUT, call.state.chat.is_store_up(super::now())).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return Err(error.into()),
         Err(_) => return Err(Failure::unavailable("the store does not answer", RETRY_MS)),

@@ -297,7 +297,7 @@ pub(crate) type TypeName = Text<0, { usize::MAX }>;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default, deserialize_with = "raw")]
     r#type: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
@@ -307,6 +307,11 @@ struct Envelope<'a> {
     conversation_id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     website_id: Option<&'a RawValue>,
+}
+
+/// What is there, `null` included, which is no type.
+fn raw<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl Envelope<'_> {

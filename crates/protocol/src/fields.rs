@@ -152,12 +152,12 @@ impl schemars::JsonSchema for Integer {
     }
 }
 
-/// Reads an optional field that may be absent but not `null`.
+/// Reads an optional field. `null` is taken for its absence, since many an encoder writes what is not there so.
 ///
 /// # Errors
 /// Those of the field's own type.
 pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
+    Option::deserialize(deserializer)
 }
 
 /// Reads a field in which `null` means something else than its absence: `null` is `Some(None)`.
@@ -183,7 +183,7 @@ pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -
 /// # Errors
 /// Those of the struct, or that the value is no object.
 pub fn maybe_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    object(deserializer).map(Some)
+    Ok(present::<D, Strict<T>>(deserializer)?.map(|strict| strict.0))
 }
 
 /// Reads a list whose items are objects; see [`object`].
@@ -216,7 +216,7 @@ pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Erro
 /// # Errors
 /// As [`number`].
 pub fn maybe_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    number(deserializer).map(Some)
+    Ok(present::<D, Integer>(deserializer)?.map(|integer| integer.0))
 }
 
 /// Reads an optional JSON object and keeps its text; see [`present`].
@@ -224,7 +224,7 @@ pub fn maybe_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 /// # Errors
 /// That the value is no object.
 pub fn maybe_raw_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
-    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    let Some(raw) = present::<D, Box<RawValue>>(deserializer)? else { return Ok(None) };
     if raw.get().starts_with('{') { Ok(Some(raw)) } else { Err(serde::de::Error::custom("must be an object")) }
 }
 
@@ -233,7 +233,8 @@ pub fn maybe_raw_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Op
 /// # Errors
 /// Those of the items, or that the value is no list of objects.
 pub fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Vec<T>>, D::Error> {
-    list(deserializer).map(Some)
+    let items: Option<Vec<Strict<T>>> = present(deserializer)?;
+    Ok(items.map(|items| items.into_iter().map(|strict| strict.0).collect()))
 }
 
 /// A struct that is read from a JSON object only.

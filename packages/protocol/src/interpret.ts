@@ -83,7 +83,8 @@ function judgeObject(
     for (const name in fields) {
       const rule = fields[name];
       const inner = value[name];
-      if (inner === undefined && fields === optional) continue;
+      // A field that need not be there may be `null` as well.
+      if ((inner === undefined || inner === null) && fields === optional) continue;
       const problem = inner === undefined ? fault("is required") : rule && judge(rule, inner);
       if (problem) return under(name, problem);
     }

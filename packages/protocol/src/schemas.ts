@@ -24,6 +24,10 @@ const freeObject = () => z.custom<Record<string, unknown>>(isObject, "must be an
 const metadata = (maxBytes: number, maxDepth: number) =>
   freeObject().check((issues) => report(issues, metadataFault(issues.value, maxBytes, maxDepth)));
 
+/** A field that need not be there; `null` is taken for its absence. */
+const optional = <Schema extends z.ZodType>(schema: Schema) =>
+  schema.nullish().transform((value) => value ?? undefined);
+
 /** An object with these fields; unknown ones are kept. */
 const object = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.looseObject(shape).check((issues) => report(issues, keysFault(issues.value)));
@@ -35,9 +39,9 @@ export const personIdSchema = text(1, 128, /^[A-Za-z0-9_.:@|+-]+$/);
 export const activityStateSchema = object({
   userId: personIdSchema,
   phase: text(),
-  avatarUrl: text().optional(),
-  text: text().optional(),
-  userName: text().optional(),
+  avatarUrl: optional(text()),
+  text: optional(text()),
+  userName: optional(text()),
 });
 
 export const attachmentSchema = object({
@@ -45,7 +49,7 @@ export const attachmentSchema = object({
   url: text(0, 2048, /^[hH][tT][tT][pP][sS]?:\/\/(?=[A-Za-z0-9\[]|[^\u0000-\u007f])[^\s\u0000-\u001f\u007f-\u009f"<>\\]+$/),
   type: text(1, 256),
   name: text(1, 256),
-  size: integer().optional(),
+  size: optional(integer()),
 });
 
 export const channelSchema = text(0, undefined, /^(conversation|website):[A-Za-z0-9_-]{1,128}$/);
@@ -59,30 +63,30 @@ export const conversationStatusSchema = z.enum(CONVERSATION_STATUSES);
 export const errorCodeSchema = z.enum(ERROR_CODES);
 
 export const errorDetailsSchema = object({
-  path: text().optional(),
-  reason: text().optional(),
-  status: conversationStatusSchema.optional(),
+  path: optional(text()),
+  reason: optional(text()),
+  status: optional(conversationStatusSchema),
 });
 
 export const identitySchema = object({
-  email: text().optional(),
-  externalId: text().optional(),
-  name: text().optional(),
+  email: optional(text()),
+  externalId: optional(text()),
+  name: optional(text()),
 });
 
 export const limitsSchema = object({
   maxMessageBytes: integer(),
   maxTextLength: integer(),
   typingExpiry: integer(),
-  maxSubscriptions: integer().optional(),
-  typingInterval: integer().optional(),
+  maxSubscriptions: optional(integer()),
+  typingInterval: optional(integer()),
 });
 
 export const messageContentSchema = object({
-  attachments: z.array(attachmentSchema).max(10).optional(),
-  html: text(0, 32000).optional(),
-  metadata: metadata(8192, 8).optional(),
-  text: text(0, 16000).optional(),
+  attachments: optional(z.array(attachmentSchema).max(10)),
+  html: optional(text(0, 32000)),
+  metadata: optional(metadata(8192, 8)),
+  text: optional(text(0, 16000)),
 }).check((issues) => report(issues, nonEmptyFault(issues.value, ["text", "html", "attachments"])));
 
 export const messageIdSchema = text(1, 128, /^[A-Za-z0-9_-]+$/);
@@ -97,10 +101,10 @@ export const onlineStateSchema = z.union([z.boolean(), z.array(onlineVisitorSche
 export const organizationIdSchema = text(1, 128, /^[A-Za-z0-9_-]+$/);
 
 export const receivedContentSchema = object({
-  attachments: z.array(attachmentSchema).optional(),
-  html: text().optional(),
-  metadata: freeObject().optional(),
-  text: text().optional(),
+  attachments: optional(z.array(attachmentSchema)),
+  html: optional(text()),
+  metadata: optional(freeObject()),
+  text: optional(text()),
 });
 
 export const requestIdSchema = text(1, 64);
@@ -111,14 +115,14 @@ export const seenStateSchema = object({
   userId: personIdSchema,
   userType: userTypeSchema,
   lastSeenSeq: integer(),
-  avatarUrl: text().optional(),
-  userName: text().optional(),
+  avatarUrl: optional(text()),
+  userName: optional(text()),
 });
 
 export const teamMemberSchema = object({
   userType: userTypeSchema,
-  avatarUrl: text().optional(),
-  name: text().optional(),
+  avatarUrl: optional(text()),
+  name: optional(text()),
 });
 
 export const teamSchema = object({
@@ -131,15 +135,15 @@ export const timestampSchema = text(0, undefined, /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2
 export const typingStateSchema = object({
   userId: personIdSchema,
   userType: userTypeSchema,
-  avatarUrl: text().optional(),
-  conversationId: conversationIdSchema.optional(),
-  userName: text().optional(),
+  avatarUrl: optional(text()),
+  conversationId: optional(conversationIdSchema),
+  userName: optional(text()),
 });
 
 export const viewingStateSchema = object({
   userId: personIdSchema,
-  avatarUrl: text().optional(),
-  userName: text().optional(),
+  avatarUrl: optional(text()),
+  userName: optional(text()),
 });
 
 export const visibilitySchema = z.enum(VISIBILITIES);
@@ -149,69 +153,69 @@ export const websiteIdSchema = text(1, 128, /^[A-Za-z0-9_-]+$/);
 /** Asks for a `pong`. */
 export const pingSchema = object({
   type: z.literal("ping"),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Gives the credentials, or renews them. */
 export const authenticateSchema = object({
   type: z.literal("authenticate"),
   token: text(1, 8192),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Asks for the events of a conversation. */
 export const subscribeConversationSchema = object({
   type: z.literal("subscribe_conversation"),
   conversationId: conversationIdSchema,
-  after: integer().optional(),
-  epoch: text(0, 64).optional(),
-  last: integer().optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  after: optional(integer()),
+  epoch: optional(text(0, 64)),
+  last: optional(integer()),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Ends a subscription. */
 export const unsubscribeConversationSchema = object({
   type: z.literal("unsubscribe_conversation"),
   conversationId: conversationIdSchema,
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Asks for the events of a website. */
 export const subscribeWebsiteSchema = object({
   type: z.literal("subscribe_website"),
   websiteId: websiteIdSchema,
-  after: integer().optional(),
-  epoch: text(0, 64).optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  after: optional(integer()),
+  epoch: optional(text(0, 64)),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Ends a subscription. */
 export const unsubscribeWebsiteSchema = object({
   type: z.literal("unsubscribe_website"),
   websiteId: websiteIdSchema,
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Begins to type. */
 export const typingStartSchema = object({
   type: z.literal("typing_start"),
   conversationId: conversationIdSchema,
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Stops typing. */
 export const typingStopSchema = object({
   type: z.literal("typing_stop"),
   conversationId: conversationIdSchema,
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Tells the text typed so far. */
@@ -219,8 +223,8 @@ export const typingProgressSchema = object({
   type: z.literal("typing_progress"),
   conversationId: conversationIdSchema,
   content: text(0, 2000),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Sends a message. */
@@ -228,10 +232,10 @@ export const sendMessageSchema = object({
   type: z.literal("send_message"),
   conversationId: conversationIdSchema,
   content: messageContentSchema,
-  metadata: metadata(8192, 8).optional(),
-  visibility: visibilitySchema.optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  metadata: optional(metadata(8192, 8)),
+  visibility: optional(visibilitySchema),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Has read up to a place. */
@@ -239,24 +243,24 @@ export const markSeenSchema = object({
   type: z.literal("mark_seen"),
   conversationId: conversationIdSchema,
   seq: integer(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Has the conversation open. */
 export const viewingStartSchema = object({
   type: z.literal("viewing_start"),
   conversationId: conversationIdSchema,
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Has it open no longer. */
 export const viewingStopSchema = object({
   type: z.literal("viewing_stop"),
   conversationId: conversationIdSchema,
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** What an AI agent is doing. */
@@ -264,10 +268,10 @@ export const agentActivitySchema = object({
   type: z.literal("agent_activity"),
   conversationId: conversationIdSchema,
   phase: text(1, 64),
-  audience: activityAudienceSchema.optional(),
-  text: text(0, 2000).optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  audience: optional(activityAudienceSchema),
+  text: optional(text(0, 2000)),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** The connection is established and authenticated. */
@@ -279,34 +283,34 @@ export const connectionEstablishedSchema = object({
   userType: userTypeSchema,
   heartbeatInterval: integer(),
   limits: limitsSchema,
-  expiresAt: timestampSchema.optional(),
-  team: teamSchema.optional(),
-  visitorToken: text().optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  expiresAt: optional(timestampSchema),
+  team: optional(teamSchema),
+  visitorToken: optional(text()),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Answers a `ping`. */
 export const pongSchema = object({
   type: z.literal("pong"),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Answers an `authenticate`. */
 export const authenticatedSchema = object({
   type: z.literal("authenticated"),
   expiresAt: timestampSchema,
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** The token's time is nearly over. */
 export const tokenExpiringSchema = object({
   type: z.literal("token_expiring"),
   expiresAt: timestampSchema,
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Live delivery is in place; the replay follows. */
@@ -317,16 +321,16 @@ export const subscriptionConfirmedSchema = object({
   head: integer(),
   recovered: z.boolean(),
   replayed: integer(),
-  activity: z.array(activityStateSchema).optional(),
+  activity: optional(z.array(activityStateSchema)),
   assignedTeamMemberId: personIdSchema.nullable().optional(),
-  id: requestIdSchema.optional(),
-  online: onlineStateSchema.optional(),
-  seen: z.array(seenStateSchema).optional(),
-  status: conversationStatusSchema.optional(),
-  typing: z.array(typingStateSchema).optional(),
-  viewing: z.array(viewingStateSchema).optional(),
-  visitorId: personIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  online: optional(onlineStateSchema),
+  seen: optional(z.array(seenStateSchema)),
+  status: optional(conversationStatusSchema),
+  typing: optional(z.array(typingStateSchema)),
+  viewing: optional(z.array(viewingStateSchema)),
+  visitorId: optional(personIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** A subscription was refused. */
@@ -335,19 +339,19 @@ export const subscriptionErrorSchema = object({
   error: text(),
   code: text(),
   channel: channelSchema,
-  details: errorDetailsSchema.optional(),
-  id: requestIdSchema.optional(),
-  retryAfter: integer().optional(),
-  timestamp: integer().optional(),
+  details: optional(errorDetailsSchema),
+  id: optional(requestIdSchema),
+  retryAfter: optional(integer()),
+  timestamp: optional(integer()),
 });
 
 /** A subscription has ended. */
 export const subscriptionEndedSchema = object({
   type: z.literal("subscription_ended"),
   channel: channelSchema,
-  id: requestIdSchema.optional(),
-  reason: text().optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  reason: optional(text()),
+  timestamp: optional(integer()),
 });
 
 /** A message is on stable storage. */
@@ -358,8 +362,8 @@ export const messageAckSchema = object({
   messageId: messageIdSchema,
   seq: integer(),
   createdAt: timestampSchema,
-  duplicate: z.boolean().optional(),
-  timestamp: integer().optional(),
+  duplicate: optional(z.boolean()),
+  timestamp: optional(integer()),
 });
 
 /** A message. Durable. */
@@ -375,14 +379,14 @@ export const newMessageSchema = object({
   organizationId: organizationIdSchema,
   visibility: visibilitySchema,
   seq: integer(),
-  clientMessageId: requestIdSchema.optional(),
-  deleted: z.boolean().optional(),
-  metadata: freeObject().optional(),
-  offset: integer().optional(),
-  senderName: text().optional(),
-  updatedAt: timestampSchema.optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  clientMessageId: optional(requestIdSchema),
+  deleted: optional(z.boolean()),
+  metadata: optional(freeObject()),
+  offset: optional(integer()),
+  senderName: optional(text()),
+  updatedAt: optional(timestampSchema),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** A message was edited or deleted. Durable. */
@@ -396,9 +400,9 @@ export const messageUpdatedSchema = object({
   websiteId: websiteIdSchema,
   organizationId: organizationIdSchema,
   seq: integer(),
-  offset: integer().optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  offset: optional(integer()),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** A conversation began. Durable. */
@@ -410,9 +414,9 @@ export const conversationCreatedSchema = object({
   websiteId: websiteIdSchema,
   organizationId: organizationIdSchema,
   seq: integer(),
-  offset: integer().optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  offset: optional(integer()),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** A visitor became a known person. */
@@ -422,26 +426,26 @@ export const visitorIdentifiedSchema = object({
   identity: identitySchema,
   websiteId: websiteIdSchema,
   organizationId: organizationIdSchema,
-  conversationIds: z.array(conversationIdSchema).optional(),
-  previousVisitorId: personIdSchema.optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  conversationIds: optional(z.array(conversationIdSchema)),
+  previousVisitorId: optional(personIdSchema),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** The first of the team came. */
 export const teamOnlineSchema = object({
   type: z.literal("team_online"),
   websiteId: websiteIdSchema,
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** The last of the team left. */
 export const teamOfflineSchema = object({
   type: z.literal("team_offline"),
   websiteId: websiteIdSchema,
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** A conversation's status changed. Durable. */
@@ -452,10 +456,10 @@ export const conversationStatusChangedSchema = object({
   websiteId: websiteIdSchema,
   organizationId: organizationIdSchema,
   seq: integer(),
-  changedBy: personIdSchema.optional(),
-  offset: integer().optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  changedBy: optional(personIdSchema),
+  offset: optional(integer()),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** A conversation's assignee changed. Durable. */
@@ -466,10 +470,10 @@ export const conversationAssignedSchema = object({
   websiteId: websiteIdSchema,
   organizationId: organizationIdSchema,
   seq: integer(),
-  changedBy: personIdSchema.optional(),
-  offset: integer().optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  changedBy: optional(personIdSchema),
+  offset: optional(integer()),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Somebody has read up to a place. */
@@ -482,10 +486,10 @@ export const conversationSeenSchema = object({
   seenAt: timestampSchema,
   websiteId: websiteIdSchema,
   organizationId: organizationIdSchema,
-  avatarUrl: text().optional(),
-  userName: text().optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  avatarUrl: optional(text()),
+  userName: optional(text()),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Somebody begins or stops typing. */
@@ -497,10 +501,10 @@ export const typingIndicatorSchema = object({
   isTyping: z.boolean(),
   websiteId: websiteIdSchema,
   organizationId: organizationIdSchema,
-  avatarUrl: text().optional(),
-  userName: text().optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  avatarUrl: optional(text()),
+  userName: optional(text()),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Somebody opened or left a conversation. */
@@ -511,10 +515,10 @@ export const viewingIndicatorSchema = object({
   isViewing: z.boolean(),
   websiteId: websiteIdSchema,
   organizationId: organizationIdSchema,
-  avatarUrl: text().optional(),
-  userName: text().optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  avatarUrl: optional(text()),
+  userName: optional(text()),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** The text that somebody has typed so far. */
@@ -526,10 +530,10 @@ export const typingProgressEventSchema = object({
   content: text(),
   websiteId: websiteIdSchema,
   organizationId: organizationIdSchema,
-  avatarUrl: text().optional(),
-  userName: text().optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  avatarUrl: optional(text()),
+  userName: optional(text()),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** What an AI agent is doing. */
@@ -540,11 +544,11 @@ export const agentActivityEventSchema = object({
   phase: text(),
   websiteId: websiteIdSchema,
   organizationId: organizationIdSchema,
-  avatarUrl: text().optional(),
-  text: text().optional(),
-  userName: text().optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  avatarUrl: optional(text()),
+  text: optional(text()),
+  userName: optional(text()),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** A visitor came. */
@@ -555,9 +559,9 @@ export const visitorOnlineSchema = object({
   visitorId: personIdSchema,
   websiteId: websiteIdSchema,
   organizationId: organizationIdSchema,
-  lastSeenAt: timestampSchema.optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  lastSeenAt: optional(timestampSchema),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** A visitor left. */
@@ -568,9 +572,9 @@ export const visitorOfflineSchema = object({
   visitorId: personIdSchema,
   websiteId: websiteIdSchema,
   organizationId: organizationIdSchema,
-  lastSeenAt: timestampSchema.optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  lastSeenAt: optional(timestampSchema),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** Something failed. */
@@ -578,19 +582,19 @@ export const errorMessageSchema = object({
   type: z.literal("error"),
   error: text(),
   code: text(),
-  details: errorDetailsSchema.optional(),
-  id: requestIdSchema.optional(),
-  retryAfter: integer().optional(),
-  timestamp: integer().optional(),
+  details: optional(errorDetailsSchema),
+  id: optional(requestIdSchema),
+  retryAfter: optional(integer()),
+  timestamp: optional(integer()),
 });
 
 /** The server asks the client to come back elsewhere or later. */
 export const reconnectSchema = object({
   type: z.literal("reconnect"),
   reason: text(),
-  retryAfter: integer().optional(),
-  id: requestIdSchema.optional(),
-  timestamp: integer().optional(),
+  retryAfter: optional(integer()),
+  id: optional(requestIdSchema),
+  timestamp: optional(integer()),
 });
 
 /** What a client says. */

@@ -89,7 +89,7 @@ fn add_field<'a>(
     covered: &mut BTreeSet<&'a str>,
 ) -> Result<()> {
     let full: Value = serde_json::from_str(message.example.full)?;
-    let mut cases = cases(model, &field.kind, &full[&field.name]);
+    let mut cases = field_cases(model, field, &full[&field.name]);
     // A type that stands in many messages is tried in full in the first of them.
     if let Kind::Named(name) = &field.kind
         && !covered.insert(name)
@@ -114,7 +114,17 @@ fn add_field<'a>(
     Ok(())
 }
 
-/// Changes of a value of some kind; `good` is one that is accepted.
+/// Changes of a field's value. One that need not be there may be `null`, of which the schema, which says how messages
+/// should be, says nothing.
+fn field_cases(model: &Model, field: &Field, good: &Value) -> Vec<Case> {
+    let mut cases = cases(model, &field.kind, good);
+    if !field.is_required && !matches!(field.kind, Kind::Nullable(_)) {
+        cases[0] = case("null", Value::Null, true).beyond_json_schema();
+    }
+    cases
+}
+
+/// Changes of a value of some kind, the first of them to `null`; `good` is one that is accepted.
 fn cases(model: &Model, kind: &Kind, good: &Value) -> Vec<Case> {
     let mut cases = vec![case("null", Value::Null, matches!(kind, Kind::Nullable(_)))];
     match kind {
@@ -269,7 +279,7 @@ fn named_cases(model: &Model, name: &str, good: &Value) -> Vec<Case> {
                     object[&field.name] = value;
                     object
                 };
-                let inner = cases(model, &field.kind, &good[&field.name]).into_iter();
+                let inner = field_cases(model, field, &good[&field.name]).into_iter();
                 out.extend(inner.map(|inner| wrap(inner, &field.name, put)));
                 let mut without = good.clone();
                 without.as_object_mut().map(|object| object.remove(&field.name));

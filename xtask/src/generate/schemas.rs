@@ -26,6 +26,10 @@ const freeObject = () => z.custom<Record<string, unknown>>(isObject, "must be an
 const metadata = (maxBytes: number, maxDepth: number) =>
   freeObject().check((issues) => report(issues, metadataFault(issues.value, maxBytes, maxDepth)));
 
+/** A field that need not be there; `null` is taken for its absence. */
+const optional = <Schema extends z.ZodType>(schema: Schema) =>
+  schema.nullish().transform((value) => value ?? undefined);
+
 /** An object with these fields; unknown ones are kept. */
 const object = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.looseObject(shape).check((issues) => report(issues, keysFault(issues.value)));
@@ -110,8 +114,13 @@ pub(super) fn references(shape: &Shape) -> Vec<&str> {
 
 fn shape(fields: &[Field]) -> String {
     let line = |field: &Field| {
-        let optional = if field.is_required { "" } else { ".optional()" };
-        format!("  {}: {}{optional},\n", field.name, zod(&field.kind))
+        let value = zod(&field.kind);
+        match (field.is_required, &field.kind) {
+            (true, _) => format!("  {}: {value},\n", field.name),
+            // Here `null` has a meaning of its own.
+            (false, Kind::Nullable(_)) => format!("  {}: {value}.optional(),\n", field.name),
+            (false, _) => format!("  {}: optional({value}),\n", field.name),
+        }
     };
     fields.iter().map(line).collect()
 }

@@ -161,6 +161,27 @@ async fn fields_of_a_wrong_form_are_named_by_path() {
 }
 
 #[tokio::test]
+async fn null_is_the_absence_of_an_optional_field() {
+    let stage = stage();
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    let more = json!({"after": null, "epoch": null, "last": null, "timestamp": null});
+    let confirmed = crate::support::subscribe_with(&mut visitor, &conversation, more).await;
+    assert_eq!(confirmed["replayed"], 0, "null asks for nothing: {confirmed}");
+    let content = json!({"text": "x", "html": null, "attachments": null, "metadata": null});
+    let ack = say_with(&mut visitor, &conversation, json!({"id": "k", "content": content, "metadata": null})).await;
+    let again = say_with(&mut visitor, &conversation, json!({"id": "k", "content": {"text": "x"}})).await;
+    assert_eq!(again["duplicate"], true, "section 3, the same content: {again}");
+    let message = new_message(&mut visitor, &ack).await;
+    assert_eq!(message["content"], json!({"text": "x"}), "section 4, what is not there is left out: {message}");
+    let token = stage.visitor_token(visitor.user_id());
+    let body = json!({"conversationId": null, "websiteId": null});
+    let made = stage.http.post("/v1/conversations", body).bearer(&token).send().await;
+    let _made = made.expect(201, "section 8, the same in bodies");
+    visitor.send(json!({"type": "mark_seen", "id": "seen", "conversationId": conversation, "seq": null})).await;
+    visitor.expect_error("seen", "invalid_message", "section 3, what must be there must not be null").await;
+}
+
+#[tokio::test]
 async fn texts_up_to_the_limits_pass() {
     let stage = stage();
     let (mut visitor, conversation) = stage.visitor_in_conversation().await;

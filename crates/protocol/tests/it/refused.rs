@@ -77,7 +77,6 @@ fn ids_of_messages() {
         (json!("x".repeat(65)), "must have at most 64 characters"),
         (json!("a\0"), "has a character that ids may not have"),
         (json!(7), "must be a string"),
-        (json!(null), "must be a string"),
     ] {
         let message = json!({"type": "ping", "id": id});
         refused_at(&message, "id", reason);
@@ -97,7 +96,7 @@ fn timestamps_and_other_integers() {
         accepted(&json!({"type": "ping", "timestamp": value}));
         accepted(&json!({"type": "mark_seen", "conversationId": "c", "seq": value}));
     }
-    for value in [json!(-1), json!(0.5), json!(9_007_199_254_740_992_u64), json!("5"), json!(null), json!(true)] {
+    for value in [json!(-1), json!(0.5), json!(9_007_199_254_740_992_u64), json!("5"), json!(true)] {
         let reason = if value.is_number() { "must be a whole number from 0 to 2^53-1" } else { "" };
         for (message, path) in [
             (json!({"type": "ping", "timestamp": value}), "timestamp"),
@@ -162,7 +161,7 @@ fn content() {
     for value in [json!(null), json!("x"), json!(["x"])] {
         refused_at(&send(&value), "content", "must be an object");
     }
-    refused_at(&send(&json!({"text": null})), "content.text", "must be a string");
+    refused_at(&send(&json!({"text": null})), "content", "must have a text, html or attachments");
     refused_at(&json!({"type": "send_message", "conversationId": "c"}), "content", "is required");
     let mut message = send(&json!({"text": "x"}));
     message["visibility"] = json!("secret");
@@ -250,9 +249,32 @@ fn metadata() {
         refused_at(&message(nested(9)), path, "must nest at most 8 levels deep");
         refused_at(&message(sized(8193)), path, "must have at most 8192 bytes as JSON");
         refused_at(&message(json!({"a": {"b": ["x", "y\0"]}})), &format!("{path}.a.b.1"), "must not contain U+0000");
-        for value in [json!(null), json!([]), json!("x")] {
+        for value in [json!([]), json!("x")] {
             refused_at(&message(value), path, "must be an object");
         }
+    }
+}
+
+#[test]
+fn null_is_the_absence_of_what_need_not_be_there() {
+    let subscribe = json!({"type": "subscribe_conversation", "conversationId": "c"});
+    let send = json!({"type": "send_message", "conversationId": "c", "content": {"text": "x"}});
+    let activity = json!({"type": "agent_activity", "conversationId": "c", "phase": "p"});
+    for (least, more) in [
+        (&subscribe, json!({"id": null, "timestamp": null, "after": null, "epoch": null, "last": null})),
+        (&send, json!({"metadata": null, "visibility": null})),
+        (&send, json!({"content": {"text": "x", "html": null, "attachments": null, "metadata": null}})),
+        (&activity, json!({"text": null, "audience": null})),
+    ] {
+        let mut message = least.clone();
+        message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let frame =
+            ClientFrame::parse(&message.to_string()).unwrap_or_else(|rejected| panic!("{message}: {rejected:?}"));
+        assert_eq!(frame, ClientFrame::parse(&least.to_string()).unwrap(), "{message}");
+    }
+    for (path, mut message) in [("conversationId", subscribe), ("content", send), ("phase", activity)] {
+        message[path] = json!(null);
+        assert_eq!(refusal(&message.to_string()).0, ErrorCode::InvalidMessage, "{message}");
     }
 }
 

@@ -36,7 +36,7 @@ export function WebSocketProvider({ config, handlers, children }: WebSocketProvi
 /** The connection of the nearest provider. `hook` is who asks. */
 export function useProvided(hook: string): Owner {
   const owner = useContext(OwnerContext);
-  if (!owner) throw new Error(`${hook} needs a <WebSocketProvider> above the component that calls it.`);
+  if (!owner) throw new Error(`${hook} needs a <WebSocketProvider> above it`);
   // Only `WebSocketProvider` gives it a value.
   return owner as Owner;
 }

@@ -72,30 +72,18 @@ function destinationOf({ key }: Entry): string | undefined {
 }
 
 /**
- * The entry to share, if there is one. Two token sources are the same only if they are the same function. And one
- * that nobody holds any more is not passed on: whoever was signed in may just have signed out.
+ * An entry for this configuration: one that can be shared, or else `own`, or else a new one. Changes nothing.
+ *
+ * Two token sources are the same only if they are the same function. And one that nobody holds any more is not passed
+ * on: whoever was signed in may just have signed out.
  */
-function find(key: string, { getToken, visitorTokenStore }: WebSocketConfig): Entry | undefined {
+export function lookUp(key: string, config: WebSocketConfig, own?: Entry): Entry {
+  const { getToken, visitorTokenStore } = config;
   for (const entry of shared.entries) {
-    const { config } = entry;
-    if (
-      entry.key === key &&
-      config.getToken === getToken &&
-      config.visitorTokenStore === visitorTokenStore &&
-      (entry.holders || !getToken)
-    ) {
-      return entry;
-    }
+    const isSame = entry.key === key && entry.config.visitorTokenStore === visitorTokenStore;
+    if (isSame && entry.config.getToken === getToken && (entry.holders || !getToken)) return entry;
   }
-}
-
-function create(key: string, config: WebSocketConfig): Entry {
-  return { client: createClient(config), key, config, holders: 0, moved: new Map() };
-}
-
-/** An entry to render with. Changes nothing. */
-export function lookUp(key: string, config: WebSocketConfig): Entry {
-  return find(key, config) ?? create(key, config);
+  return own ?? { client: createClient(config), key, config, holders: 0, moved: new Map() };
 }
 
 /**
@@ -105,8 +93,7 @@ export function lookUp(key: string, config: WebSocketConfig): Entry {
 export function settle(entry: Entry, config: WebSocketConfig, held: Entry | undefined): Entry {
   const { key, isOver } = entry;
   if (entry === held && !isOver) return entry;
-  const isTaken = shared.entries.has(entry);
-  return find(key, config) ?? (isOver || isTaken ? create(key, config) : entry);
+  return lookUp(key, config, isOver || shared.entries.has(entry) ? undefined : entry);
 }
 
 /** Holds an entry. Returns the release; some time after the last one the client is destroyed. */

@@ -30,6 +30,7 @@ export type {
   ConversationSnapshot,
   DeliveryState,
   FailedMessage,
+  Identity as ConnectionIdentity,
   InboxConversation,
   InboxFilter,
   InboxSnapshot,
@@ -45,4 +46,5 @@ export type {
   WebSocketEventHandlers,
   WebSocketStats,
 } from "@cossistant/client";
+export type { SubscriptionState } from "@cossistant/client/engine";
 export type * from "@cossistant/protocol/types";

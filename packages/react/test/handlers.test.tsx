@@ -171,7 +171,7 @@ describe("behaviour 15: handlers", () => {
   });
 });
 
-test("a child may send in its first effect, before there is an engine", async () => {
+test("behaviour 19: what a child does in its first effect, before there is an engine, is kept in order", async () => {
   const wire = await Wire.start();
   const sent: string[] = [];
   function Eager() {

@@ -379,6 +379,39 @@ async fn a_drain_tells_closes_and_exits_with_0() {
 }
 
 #[tokio::test]
+async fn health_has_an_address_of_its_own_and_says_that_the_node_drains() {
+    let options = options("shards = 2\n").flag("--ops-listen").flag("127.0.0.1:0");
+    let mut server = options.flag("--drain-window").flag("4s").start();
+    let stage = Stage::of(&server);
+    let told = || async {
+        let output = server.output();
+        let line = output.lines().find(|line| line.contains("health and metrics"))?;
+        line.split("url=").nth(1).map(|url| url.trim().to_owned())
+    };
+    let url = cossistant_testkit::eventually(PATIENCE, "section 10, the address of --ops-listen is told", told).await;
+    let ops = cossistant_testkit::Http::new(&url);
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let there = ops.get(path).send().await;
+        assert_eq!(there.status, 200, "section 8, {path} at its own address: {there:?}");
+        stage.http.get(path).send().await.expect_problem(404, "not_found", "section 8, and there alone");
+    }
+    let mut clients = Vec::new();
+    for _ in 0..12 {
+        clients.push(stage.user(&unique("u")).await);
+    }
+    server.signal_term();
+    for client in &mut clients {
+        client.expect("reconnect").await;
+    }
+    let draining = ops.get("/readyz").send().await;
+    let problem = draining.expect_problem(503, "unavailable", "section 8, 503 while draining");
+    assert!(problem.to_string().contains("draining"), "section 8, with the reason: {problem}");
+    assert!(draining.header("retry-after").is_some(), "section 8, Retry-After: {draining:?}");
+    let _alive = ops.get("/healthz").send().await.expect(200, "section 8, it still lives");
+    assert_eq!(server.wait_exit(PATIENCE), Some(0), "section 10, exit 0, whoever still asks");
+}
+
+#[tokio::test]
 async fn a_drain_finishes_what_it_has_acked() {
     let mut server = options("").flag("--drain-window").flag("2s").start();
     let stage = Stage::of(&server);

@@ -169,12 +169,17 @@ impl ShardSet {
         let ids = Arc::new(Ids::new(super::random_seed()?));
         let mut threads = Vec::new();
         let count = mailboxes.len();
+        // Nothing is ever sent: the channel closes when the last shard but the one that hears of it has ended.
+        let (alive, others) = mpsc::channel(1);
+        let mut ops_listener = ops_listener.map(|(listener, router)| Ops { listener, router, others });
         for (at, (mailbox, listener)) in mailboxes.into_iter().zip(listeners).enumerate() {
             let shard_config = shard_config(config, epoch, at, count);
             let (common, directory, ids) = (Arc::clone(&common), directory.current(), Arc::clone(&ids));
             let stopped = stopped.clone();
-            let ops = if at == 0 { ops_listener.take() } else { None };
+            let ops = ops_listener.take();
+            let alive = if ops.is_none() { Some(alive.clone()) } else { None };
             let run = move || {
+                let _alive = alive;
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let runtime = match runtime {
                     Ok(runtime) => runtime,
@@ -210,6 +215,14 @@ impl ShardSet {
         });
         joined.await.unwrap_or_default();
     }
+}
+
+/// Health and figures at an address of their own, on one of the shards.
+struct Ops {
+    listener: std::net::TcpListener,
+    router: Router,
+    /// Closes when the other shards have ended.
+    others: mpsc::Receiver<()>,
 }
 
 fn shard_config(config: &Config, epoch: &str, at: usize, count: usize) -> ShardConfig {
@@ -266,7 +279,7 @@ async fn run_shard(
     common: Arc<Common>,
     mailbox: Mailbox,
     listener: std::net::TcpListener,
-    ops: Option<(std::net::TcpListener, Router)>,
+    ops: Option<Ops>,
     mut stopped: watch::Receiver<Option<Duration>>,
 ) {
     let max_message_bytes = u32::try_from(common.config.max_message_bytes).unwrap_or(u32::MAX);
@@ -288,9 +301,11 @@ async fn run_shard(
         stopped: stopped.clone(),
     });
     accepting.push(tokio::task::spawn_local(accept(Rc::clone(&server), listener, None)));
-    if let Some((listener, router)) = ops {
+    let mut others = None;
+    if let Some(ops) = ops {
         // It goes on to the end, and says that the node is draining.
-        tokio::task::spawn_local(accept(Rc::clone(&server), listener, Some(router)));
+        tokio::task::spawn_local(accept(Rc::clone(&server), ops.listener, Some(ops.router)));
+        others = Some(ops.others);
     }
     let window = loop {
         if let Some(window) = *stopped.borrow_and_update() {
@@ -306,6 +321,10 @@ async fn run_shard(
     let end = tokio::time::Instant::now() + window;
     driver.drain(window).await;
     requests.finish(end).await;
+    if let Some(mut others) = others {
+        let ended = tokio::time::timeout_at(end, others.recv()).await;
+        tracing::debug!(in_time = ended.is_ok(), "the other shards have ended");
+    }
 }
 
 /// HTTP connections that are under way.
@@ -356,8 +375,10 @@ async fn accept(server: Rc<Server>, listener: std::net::TcpListener, router: Opt
 
 /// Serves one HTTP connection, until it ends or becomes a WebSocket.
 async fn serve(server: Rc<Server>, stream: TcpStream, peer: IpAddr, router: Option<Router>) {
-    server.requests.count.set(server.requests.count.get() + 1);
     let is_ops = router.is_some();
+    if !is_ops {
+        server.requests.count.set(server.requests.count.get() + 1);
+    }
     let router = router.unwrap_or_else(|| server.common.router.clone());
     let service = {
         let server = Rc::clone(&server);
@@ -377,7 +398,8 @@ async fn serve(server: Rc<Server>, stream: TcpStream, peer: IpAddr, router: Opti
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = stopped.wait_for(Option::is_some) => {
+        // Whoever asks how the node does is answered until it ends.
+        _ = stopped.wait_for(Option::is_some), if !is_ops => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -385,8 +407,10 @@ async fn serve(server: Rc<Server>, stream: TcpStream, peer: IpAddr, router: Opti
     if let Err(error) = ended {
         tracing::debug!(%error, "an HTTP connection ended");
     }
-    server.requests.count.set(server.requests.count.get() - 1);
-    server.requests.ended.notify_waiters();
+    if !is_ops {
+        server.requests.count.set(server.requests.count.get() - 1);
+        server.requests.ended.notify_waiters();
+    }
 }
 
 async fn respond(

@@ -49,9 +49,9 @@ const app = {
     localStorage.setItem(`sent:${id}`, text);
     client.sendChatMessage(conversationId, { text }, undefined, { id }).then(
       () => report("acked", id),
-      (error: { code?: string }) => {
+      (error: { code?: string; message: string }) => {
         settle(id, "failed", error.code);
-        report("failed", { id, code: error.code });
+        report("failed", { id, code: error.code, message: error.message });
       },
     );
   },

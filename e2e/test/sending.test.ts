@@ -36,7 +36,7 @@ test("11: what was sent offline goes in order, and the one too many is refused t
   await world.crash();
   await tab.event("onClose");
   const sent = await sendMany(tab, conversation, 21);
-  expect(await tab.event<{ id: string; code: string }>("failed")).toEqual({ id: `${conversation}-20`, code: "queue_full" });
+  expect(await tab.event<{ id: string; code: string }>("failed")).toMatchObject({ id: `${conversation}-20`, code: "queue_full" });
   expect(await tab.page.evaluate(() => window.app.client.getSnapshot().queuedMessageCount)).toBe(20);
   await world.proxy.set({ type: "pass" });
   await tab.acked(`${conversation}-19`);

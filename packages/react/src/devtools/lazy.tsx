@@ -1,6 +1,6 @@
 "use client";
 
-import { useEffect, useState, type ComponentType, type ReactNode } from "react";
+import { useEffect, useState, type ComponentType, type ReactElement } from "react";
 
 import type { WebSocketDevtoolsProps } from "./index.js";
 
@@ -14,7 +14,7 @@ const load = process.env.NODE_ENV === "production" ? undefined : () => import(".
  * It is loaded after the page, and in production builds it is left out: there this renders nothing. Whoever wants it
  * there takes it from `@cossistant/react/devtools`. It sends nothing unless one of its buttons is pressed.
  */
-export const WebSocketDevtools: (props: WebSocketDevtoolsProps) => ReactNode =
+export const WebSocketDevtools: (props: WebSocketDevtoolsProps) => ReactElement | null =
   process.env.NODE_ENV === "production" ? () => null : LazyDevtools;
 
 function LazyDevtools(props: WebSocketDevtoolsProps) {

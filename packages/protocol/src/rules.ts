@@ -22,6 +22,11 @@ const NUL = fault("must not contain U+0000");
 const loneSurrogate = /\p{Surrogate}/u;
 const surrogatePairs = /[\ud800-\udbff][\udc00-\udfff]/g;
 
+/** Whether a string is no text. */
+export function isHalf(text: string): boolean {
+  return loneSurrogate.test(text);
+}
+
 /** How many Unicode scalar values a text has. */
 function scalarLength(text: string): number {
   return text.length - (text.match(surrogatePairs)?.length ?? 0);
@@ -38,7 +43,7 @@ export function textFault(
   pattern?: RegExp,
   calendar?: boolean,
 ): Fault | undefined {
-  if (loneSurrogate.test(text)) return notText;
+  if (isHalf(text)) return notText;
   if (max !== undefined) {
     if (text.includes("\0")) return NUL;
     // A text of few units cannot have too many characters, so most texts are never counted.
@@ -50,9 +55,11 @@ export function textFault(
   return undefined;
 }
 
-function isTime(text: string): boolean {
+/** Whether a text is a time from 1970 on that the calendar has, as it is written on the wire. */
+export function isTime(text: string): boolean {
   const time = Date.parse(text);
-  return time >= 0 && new Date(time).toISOString() === text;
+  // Years of more than four digits are written longer.
+  return time >= 0 && text.length === 24 && new Date(time).toISOString() === text;
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {
@@ -61,20 +68,21 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 
 /** Field names are texts as well, the unknown ones too. */
 export function keysFault(value: object): Fault | undefined {
-  return Object.keys(value).some((key) => loneSurrogate.test(key)) ? notText : undefined;
+  return Object.keys(value).some(isHalf) ? notText : undefined;
 }
 
 /** At least one of the fields is there and not empty. */
-export function nonEmptyFault(value: Record<string, unknown>, names: readonly string[]): Fault | undefined {
+export function nonEmptyFault(value: unknown, names: readonly string[]): Fault | undefined {
   const isThere = (name: string) => {
-    const field = value[name];
+    const field = isObject(value) && value[name];
     return (typeof field === "string" || Array.isArray(field)) && field.length > 0;
   };
   return names.some(isThere) ? undefined : fault(`must have one of ${names.join(", ")}`);
 }
 
 /** Checks an object of free form: how deep it nests, how many bytes it takes as JSON, no U+0000 in it. */
-export function metadataFault(value: object, maxBytes: number, maxDepth: number): Fault | undefined {
+export function metadataFault(value: unknown, maxBytes: number, maxDepth: number): Fault | undefined {
+  if (!isObject(value)) return fault("must be an object");
   const tooDeep = fault(`must nest at most ${maxDepth} levels deep`);
   const inside = (inner: unknown, levels: number): Fault | undefined => {
     if (typeof inner === "string") return textFault(inner, 0, Infinity);

@@ -1,99 +1,119 @@
 // Generated from crates/protocol by `cargo xtask gen`. Do not edit.
 
-import { judge, judgeMessage, type Fields, type Judged, type Rule } from "./interpret.js";
-import type { Fault } from "./rules.js";
+import { judge, judgeMessage, type Grammar, type Judged } from "./interpret.js";
+import { metadataFault, nonEmptyFault, type Fault } from "./rules.js";
 import type { ClientMessages, ServerMessages } from "./types.js";
 
 export type { Fault, Judged };
 
-const integer: Rule = [1];
-const boolean: Rule = [2];
-const activityAudience: Rule = [3, ["team", "all"]];
-const personId: Rule = [0, 1, 128, /^[A-Za-z0-9_.:@|+-]+$/];
-const activityState: Rule = [5, { userId: personId, phase: [0] }, { avatarUrl: [0], text: [0], userName: [0] }];
-const attachment: Rule = [5, { id: [0, 1, 128], url: [0, 0, 2048, /^[hH][tT][tT][pP][sS]?:\/\/(?=[A-Za-z0-9\[]|[^\u0000-\u007f])[^\s\u0000-\u001f\u007f-\u009f"<>\\]+$/], type: [0, 1, 256], name: [0, 1, 256] }, { size: integer }];
-const channel: Rule = [0, 0, undefined, /^(conversation|website):[A-Za-z0-9_-]{1,128}$/];
-const connectionId: Rule = [0, 1, 128, /^[A-Za-z0-9_-]+$/];
-const conversationId: Rule = [0, 1, 128, /^[A-Za-z0-9_-]+$/];
-const conversationStatus: Rule = [3, ["open", "pending", "resolved", "closed"]];
-const errorDetails: Rule = [5, {}, { path: [0], reason: [0], status: conversationStatus }];
-const identity: Rule = [5, {}, { email: [0], externalId: [0], name: [0] }];
-const limits: Rule = [5, { maxMessageBytes: integer, maxTextLength: integer, typingExpiry: integer }, { maxSubscriptions: integer, typingInterval: integer }];
-const messageContent: Rule = [5, {}, { attachments: [4, attachment, 10], html: [0, 0, 32000], metadata: [6, 8192, 8], text: [0, 0, 16000] }, ["text", "html", "attachments"]];
-const messageId: Rule = [0, 1, 128, /^[A-Za-z0-9_-]+$/];
-const onlineVisitor: Rule = [5, { visitorId: personId, conversationIds: [4, conversationId] }];
-const onlineState: Rule = [8, boolean, [4, onlineVisitor]];
-const organizationId: Rule = [0, 1, 128, /^[A-Za-z0-9_-]+$/];
-const receivedContent: Rule = [5, {}, { attachments: [4, attachment], html: [0], metadata: [6], text: [0] }];
-const requestId: Rule = [0, 1, 64];
-const userType: Rule = [3, ["visitor", "user", "ai_agent"]];
-const seenState: Rule = [5, { userId: personId, userType, lastSeenSeq: integer }, { avatarUrl: [0], userName: [0] }];
-const teamMember: Rule = [5, { userType }, { avatarUrl: [0], name: [0] }];
-const team: Rule = [5, { online: boolean, members: [4, teamMember] }];
-const timestamp: Rule = [0, 0, undefined, /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/, true];
-const typingState: Rule = [5, { userId: personId, userType }, { avatarUrl: [0], conversationId, userName: [0] }];
-const viewingState: Rule = [5, { userId: personId }, { avatarUrl: [0], userName: [0] }];
-const visibility: Rule = [3, ["public", "internal"]];
-const websiteId: Rule = [0, 1, 128, /^[A-Za-z0-9_-]+$/];
-
-const head: Rule = [5, {}, { id: requestId, timestamp: integer }];
-
-const clientRules: Fields = {
-  ping: [5, {}],
-  authenticate: [5, { token: [0, 1, 8192] }],
-  subscribe_conversation: [5, { conversationId }, { after: integer, epoch: [0, 0, 64], last: integer }],
-  unsubscribe_conversation: [5, { conversationId }],
-  subscribe_website: [5, { websiteId }, { after: integer, epoch: [0, 0, 64] }],
-  unsubscribe_website: [5, { websiteId }],
-  typing_start: [5, { conversationId }],
-  typing_stop: [5, { conversationId }],
-  typing_progress: [5, { conversationId, content: [0, 0, 2000] }],
-  send_message: [5, { conversationId, content: messageContent }, { metadata: [6, 8192, 8], visibility }],
-  mark_seen: [5, { conversationId, seq: integer }],
-  viewing_start: [5, { conversationId }],
-  viewing_stop: [5, { conversationId }],
-  agent_activity: [5, { conversationId, phase: [0, 1, 64] }, { audience: activityAudience, text: [0, 0, 2000] }],
+const client: Grammar = {
+  messages: {
+    ping: "",
+    authenticate: "token:text1to8192",
+    subscribe_conversation: "conversationId after?integer epoch?text0to64 last?integer",
+    unsubscribe_conversation: "conversationId",
+    subscribe_website: "websiteId after?integer epoch?text0to64",
+    unsubscribe_website: "websiteId",
+    typing_start: "conversationId",
+    typing_stop: "conversationId",
+    typing_progress: "conversationId content:text0to2000",
+    send_message: "conversationId content:messageContent metadata? visibility?",
+    mark_seen: "conversationId seq:integer",
+    viewing_start: "conversationId",
+    viewing_stop: "conversationId",
+    agent_activity: "conversationId phase:text1to64 audience?activityAudience text?text0to2000",
+  },
+  kinds: {
+    activityAudience: /^(team|all)$/,
+    attachment: "id:text1to128 url type:text1to256 name:text1to256 size?integer",
+    conversationId: /^[A-Za-z0-9_-]{1,128}$/u,
+    messageContent: "attachments?attachment[10] html?text0to32000 metadata? text?text0to16000 :messageContentParts",
+    messageContentParts: (value) => nonEmptyFault(value, ["text", "html", "attachments"]),
+    metadata: (value) => metadataFault(value, 8192, 8),
+    requestId: /^[^\0\p{Surrogate}]{1,64}$/u,
+    text0to16000: /^[^\0\p{Surrogate}]{0,16000}$/u,
+    text0to2000: /^[^\0\p{Surrogate}]{0,2000}$/u,
+    text0to32000: /^[^\0\p{Surrogate}]{0,32000}$/u,
+    text0to64: /^[^\0\p{Surrogate}]{0,64}$/u,
+    text1to128: /^[^\0\p{Surrogate}]{1,128}$/u,
+    text1to256: /^[^\0\p{Surrogate}]{1,256}$/u,
+    text1to64: /^[^\0\p{Surrogate}]{1,64}$/u,
+    text1to8192: /^[^\0\p{Surrogate}]{1,8192}$/u,
+    url: /^(?=[^\0\p{Surrogate}]{0,2048}$)[hH][tT][tT][pP][sS]?:\/\/(?=[A-Za-z0-9\[]|[^\u0000-\u007f])[^\s\u0000-\u001f\u007f-\u009f"<>\\]+$/u,
+    visibility: /^(public|internal)$/,
+    websiteId: /^[A-Za-z0-9_-]{1,128}$/u,
+  },
 };
 
-const serverRules: Fields = {
-  connection_established: [5, { connectionId, serverTime: integer, userId: personId, userType, heartbeatInterval: integer, limits }, { expiresAt: timestamp, team, visitorToken: [0] }],
-  pong: [5, {}],
-  authenticated: [5, { expiresAt: timestamp }],
-  token_expiring: [5, { expiresAt: timestamp }],
-  subscription_confirmed: [5, { channel, epoch: [0], head: integer, recovered: boolean, replayed: integer }, { activity: [4, activityState], assignedTeamMemberId: [7, personId], online: onlineState, seen: [4, seenState], status: conversationStatus, typing: [4, typingState], viewing: [4, viewingState], visitorId: personId }],
-  subscription_error: [5, { error: [0], code: [0], channel }, { details: errorDetails, retryAfter: integer }],
-  subscription_ended: [5, { channel }, { reason: [0] }],
-  message_ack: [5, { id: requestId, conversationId, messageId, seq: integer, createdAt: timestamp }, { duplicate: boolean }],
-  new_message: [5, { conversationId, messageId, content: [7, receivedContent], senderType: userType, senderId: personId, createdAt: timestamp, websiteId, organizationId, visibility, seq: integer }, { clientMessageId: requestId, deleted: boolean, metadata: [6], offset: integer, senderName: [0], updatedAt: timestamp }],
-  message_updated: [5, { conversationId, messageId, content: [7, receivedContent], updatedAt: timestamp, deleted: boolean, websiteId, organizationId, seq: integer }, { offset: integer }],
-  conversation_created: [5, { conversationId, visitorId: personId, createdAt: timestamp, websiteId, organizationId, seq: integer }, { offset: integer }],
-  visitor_identified: [5, { visitorId: personId, identity, websiteId, organizationId }, { conversationIds: [4, conversationId], previousVisitorId: personId }],
-  team_online: [5, { websiteId }],
-  team_offline: [5, { websiteId }],
-  conversation_status_changed: [5, { conversationId, status: conversationStatus, websiteId, organizationId, seq: integer }, { changedBy: personId, offset: integer }],
-  conversation_assigned: [5, { conversationId, assignedTeamMemberId: [7, personId], websiteId, organizationId, seq: integer }, { changedBy: personId, offset: integer }],
-  conversation_seen: [5, { conversationId, userId: personId, userType, lastSeenSeq: integer, seenAt: timestamp, websiteId, organizationId }, { avatarUrl: [0], userName: [0] }],
-  typing_indicator: [5, { conversationId, userId: personId, userType, isTyping: boolean, websiteId, organizationId }, { avatarUrl: [0], userName: [0] }],
-  viewing_indicator: [5, { conversationId, userId: personId, isViewing: boolean, websiteId, organizationId }, { avatarUrl: [0], userName: [0] }],
-  typing_progress: [5, { conversationId, userId: personId, userType, content: [0], websiteId, organizationId }, { avatarUrl: [0], userName: [0] }],
-  agent_activity: [5, { conversationId, userId: personId, phase: [0], websiteId, organizationId }, { avatarUrl: [0], text: [0], userName: [0] }],
-  visitor_online: [5, { conversationId, conversationIds: [4, conversationId], visitorId: personId, websiteId, organizationId }, { lastSeenAt: timestamp }],
-  visitor_offline: [5, { conversationId, conversationIds: [4, conversationId], visitorId: personId, websiteId, organizationId }, { lastSeenAt: timestamp }],
-  error: [5, { error: [0], code: [0] }, { details: errorDetails, retryAfter: integer }],
-  reconnect: [5, { reason: [0] }, { retryAfter: integer }],
+const server: Grammar = {
+  messages: {
+    connection_established: "connectionId serverTime:integer userId:personId userType heartbeatInterval:integer limits expiresAt?time team? visitorToken?text",
+    pong: "",
+    authenticated: "expiresAt:time",
+    token_expiring: "expiresAt:time",
+    subscription_confirmed: "channel epoch:text head:integer recovered:boolean replayed:integer activity?activityState[] assignedTeamMemberId?null|personId online?boolean|onlineVisitor[] seen?seenState[] status?conversationStatus typing?typingState[] viewing?viewingState[] visitorId?personId",
+    subscription_error: "error:text code:text channel details?errorDetails retryAfter?integer",
+    subscription_ended: "channel reason?text",
+    message_ack: "id:requestId conversationId messageId seq:integer createdAt:time duplicate?boolean",
+    new_message: "conversationId messageId content:null|receivedContent senderType:userType senderId:personId createdAt:time websiteId organizationId visibility seq:integer clientMessageId?requestId deleted?boolean metadata?object offset?integer senderName?text updatedAt?time",
+    message_updated: "conversationId messageId content:null|receivedContent updatedAt:time deleted:boolean websiteId organizationId seq:integer offset?integer",
+    conversation_created: "conversationId visitorId:personId createdAt:time websiteId organizationId seq:integer offset?integer",
+    visitor_identified: "visitorId:personId identity websiteId organizationId conversationIds?conversationId[] previousVisitorId?personId",
+    team_online: "websiteId",
+    team_offline: "websiteId",
+    conversation_status_changed: "conversationId status:conversationStatus websiteId organizationId seq:integer changedBy?personId offset?integer",
+    conversation_assigned: "conversationId assignedTeamMemberId:null|personId websiteId organizationId seq:integer changedBy?personId offset?integer",
+    conversation_seen: "conversationId userId:personId userType lastSeenSeq:integer seenAt:time websiteId organizationId avatarUrl?text userName?text",
+    typing_indicator: "conversationId userId:personId userType isTyping:boolean websiteId organizationId avatarUrl?text userName?text",
+    viewing_indicator: "conversationId userId:personId isViewing:boolean websiteId organizationId avatarUrl?text userName?text",
+    typing_progress: "conversationId userId:personId userType content:text websiteId organizationId avatarUrl?text userName?text",
+    agent_activity: "conversationId userId:personId phase:text websiteId organizationId avatarUrl?text text? userName?text",
+    visitor_online: "conversationId conversationIds:conversationId[] visitorId:personId websiteId organizationId lastSeenAt?time",
+    visitor_offline: "conversationId conversationIds:conversationId[] visitorId:personId websiteId organizationId lastSeenAt?time",
+    error: "error:text code:text details?errorDetails retryAfter?integer",
+    reconnect: "reason:text retryAfter?integer",
+  },
+  kinds: {
+    activityState: "userId:personId phase:text avatarUrl?text text? userName?text",
+    attachment: "id:text1to128 url type:text1to256 name:text1to256 size?integer",
+    channel: /^(?=\P{Surrogate}*$)(conversation|website):[A-Za-z0-9_-]{1,128}$/u,
+    connectionId: /^[A-Za-z0-9_-]{1,128}$/u,
+    conversationId: /^[A-Za-z0-9_-]{1,128}$/u,
+    conversationStatus: /^(open|pending|resolved|closed)$/,
+    errorDetails: "path?text reason?text status?conversationStatus",
+    identity: "email?text externalId?text name?text",
+    limits: "maxMessageBytes:integer maxTextLength:integer typingExpiry:integer maxSubscriptions?integer typingInterval?integer",
+    messageId: /^[A-Za-z0-9_-]{1,128}$/u,
+    onlineVisitor: "visitorId:personId conversationIds:conversationId[]",
+    organizationId: /^[A-Za-z0-9_-]{1,128}$/u,
+    personId: /^[A-Za-z0-9_.:@|+-]{1,128}$/u,
+    receivedContent: "attachments?attachment[] html?text metadata?object text?",
+    requestId: /^[^\0\p{Surrogate}]{1,64}$/u,
+    seenState: "userId:personId userType lastSeenSeq:integer avatarUrl?text userName?text",
+    team: "online:boolean members:teamMember[]",
+    teamMember: "userType avatarUrl?text name?text",
+    text1to128: /^[^\0\p{Surrogate}]{1,128}$/u,
+    text1to256: /^[^\0\p{Surrogate}]{1,256}$/u,
+    typingState: "userId:personId userType avatarUrl?text conversationId? userName?text",
+    url: /^(?=[^\0\p{Surrogate}]{0,2048}$)[hH][tT][tT][pP][sS]?:\/\/(?=[A-Za-z0-9\[]|[^\u0000-\u007f])[^\s\u0000-\u001f\u007f-\u009f"<>\\]+$/u,
+    userType: /^(visitor|user|ai_agent)$/,
+    viewingState: "userId:personId avatarUrl?text userName?text",
+    visibility: /^(public|internal)$/,
+    websiteId: /^[A-Za-z0-9_-]{1,128}$/u,
+  },
 };
 
 /** Judges what a client is about to say. */
 export function validateClientMessage(value: unknown): Judged<ClientMessages> {
-  return judgeMessage<ClientMessages>(clientRules, head, value);
+  return judgeMessage<ClientMessages>(client, value);
 }
 
 /** Judges what a server said. */
 export function validateServerMessage(value: unknown): Judged<ServerMessages> {
-  return judgeMessage<ServerMessages>(serverRules, head, value);
+  return judgeMessage<ServerMessages>(server, value);
 }
 
 /** Judges what a message is about to say; nothing, when it is as it must be. */
 export function contentFault(value: unknown): Fault | undefined {
-  return judge(messageContent, value);
+  return judge(client.kinds, "messageContent", value);
 }

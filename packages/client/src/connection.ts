@@ -1,27 +1,18 @@
 /** The present link, by generation: what a closed or replaced one still does reaches nobody. */
 
+import type { Core } from "./core.js";
 import type { Endpoint } from "./credentials.js";
 import type { EngineInput } from "./engine/types.js";
 import { byteLength, decode } from "./frames.js";
-import type { Dial, Link } from "./link.js";
-import type { Log } from "./log.js";
+import type { Link } from "./link.js";
 
 /** A message that came, and whether its type is known. */
 export type Inbound = Extract<EngineInput, { type: "inbound" }> & { readonly isKnown: boolean };
 
-/** What a connection needs of the client. */
-export interface ConnectionHost {
-  input(input: EngineInput): void;
-  /** Where to connect. May throw. */
-  endpoint(): Endpoint;
-  /** A link failed, or could not be made. */
-  troubled(event: Event): void;
-}
-
 /** The socket of a client, one at a time. */
 export interface Connection {
   /** Opens a link for this generation. */
-  dial(generation: number, dial: Dial): void;
+  dial(generation: number): void;
   /** Sends a frame on the link of this generation. */
   send(generation: number, text: string): void;
   /** Ends the link of this generation; without one, whichever there is. */
@@ -29,61 +20,57 @@ export interface Connection {
   /** The socket of this tab. */
   socket(): WebSocket | null;
   /** Bytes so far. */
-  readonly bytes: { sent: number; received: number };
+  readonly bytes: { bytesSent: number; bytesReceived: number };
 }
 
 /** Makes a connection that has no link yet. */
-export function createConnection(host: ConnectionHost, log: Log): Connection {
+export function createConnection(core: Core): Connection {
   let present: { readonly generation: number; link?: Link } | undefined;
-  const bytes = { sent: 0, received: 0 };
+  const bytes = { bytesSent: 0, bytesReceived: 0 };
 
   return {
-    dial(generation, dial) {
+    dial(generation) {
       const own: NonNullable<typeof present> = { generation };
       present = own;
-      const whilePresent =
-        <Args extends unknown[]>(callback: (...args: Args) => void) =>
-        (...args: Args) => {
-          if (present === own) callback(...args);
-        };
-      const end = (input: EngineInput) => {
-        present = undefined;
-        host.input(input);
+      const hand = (input: EngineInput | Inbound) => {
+        if (present === own) core.session.input(input);
       };
-      const failed = whilePresent(() => end({ type: "dialFailed", generation }));
-      log("dialling", generation);
+      const end = (input: EngineInput) => {
+        if (present !== own) return;
+        present = undefined;
+        core.session.input(input);
+      };
+      const failed = () => end({ type: "dialFailed", generation });
+      core.log("dialling", generation);
       let endpoint: Endpoint;
       try {
-        endpoint = host.endpoint();
+        endpoint = core.credentials.endpoint();
       } catch (error) {
         console.error("[cossistant] cannot connect", error);
         return failed();
       }
-      own.link = dial(endpoint, {
-        opened: whilePresent(() => host.input({ type: "opened", generation })),
+      own.link = core.dial(endpoint, {
+        opened: () => hand({ type: "opened", generation }),
         failed,
-        closed: whilePresent((code, reason) => {
-          log("closed", code, reason);
+        closed(code, reason) {
+          core.log("closed", code, reason);
           end({ type: "closed", generation, code, reason });
-        }),
-        received: whilePresent((data) => {
-          if (typeof data === "string") bytes.received += byteLength(data);
+        },
+        received(data) {
+          if (typeof data === "string") bytes.bytesReceived += byteLength(data);
           const frame = decode(data);
-          if ("message" in frame) {
-            log("received", frame.message.type);
-            const inbound: Inbound = { type: "inbound", generation, ...frame };
-            host.input(inbound);
-          } else {
-            log("skipped an invalid message", frame);
-            host.input({ type: "invalid", generation });
-          }
-        }),
-        troubled: whilePresent((event) => host.troubled(event)),
+          const isMessage = "message" in frame;
+          core.log(isMessage ? "received" : "skipped", isMessage ? frame.message.type : frame);
+          hand(isMessage ? { type: "inbound", generation, ...frame } : { type: "invalid", generation });
+        },
+        troubled(event) {
+          if (present === own) core.events.tell("onError", event);
+        },
       });
     },
     send(generation, text) {
       if (present?.generation !== generation) return;
-      bytes.sent += byteLength(text);
+      bytes.bytesSent += byteLength(text);
       present.link?.send(text);
     },
     close(code, generation = present?.generation) {

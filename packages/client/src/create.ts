@@ -4,17 +4,16 @@ import type { ClientMessages } from "@cossistant/protocol/types";
 
 import type { Client } from "./client.js";
 import type { WebSocketConfig } from "./config.js";
-import { createCore, engineConfig, type Core } from "./core.js";
+import { createCore, type Core } from "./core.js";
 import type { EngineInput } from "./engine/types.js";
 import { RequestError } from "./errors.js";
 import { clipDraft, isId } from "./frames.js";
 import { createRequests } from "./http.js";
+import { engineConfig } from "./options.js";
 import { newId } from "./outgoing.js";
 import type { Pass } from "./perform.js";
 import { createReplica } from "./replica/replica.js";
 import type { ReplicaSource } from "./replica/types.js";
-import { NO_STATS, type WebSocketStats } from "./state.js";
-import { createSampledStore } from "./store.js";
 
 /** The answer to `POST /v1/visitors`. */
 interface Admission {
@@ -23,12 +22,8 @@ interface Admission {
 
 /** Makes a client. It does nothing, and needs neither a page nor a network, until it is connected or retained. */
 export function createClient(config: WebSocketConfig = {}): Client {
-  const core = createCore({ ...config }, () => {
-    core.status.change();
-    stats.touch();
-  });
-  const { connection, events, lifetime, outgoing, pings, session, status, wishes } = core;
-  const stats = createSampledStore(NO_STATS, () => readStats(core));
+  const core = createCore({ ...config });
+  const { connection, events, lifetime, outgoing, pings, session, stats, status, wishes } = core;
   const request = createRequests(core.credentials);
   const replica = createReplica(createSource(core, request));
   const handle = wishes.createHandle();
@@ -92,7 +87,7 @@ export function createClient(config: WebSocketConfig = {}): Client {
     },
     request,
     configure(next) {
-      core.choices.config = next;
+      core.config = next;
       session.input({ type: "configure", config: engineConfig(core) });
     },
     getQueuedMessages: () => outgoing.list().map(({ message, isSending }) => ({ ...message, isSending })),
@@ -114,24 +109,6 @@ function passMessage(core: Core, message: ClientMessages): boolean {
   return core.session.input(pass) && (pass.isSent || (core.session.isHandling() && core.status.get().isConnected));
 }
 
-function readStats({ session, clock, connection }: Core): WebSocketStats {
-  const counts = session.stats();
-  if (!counts) return NO_STATS;
-  const { connectedAt, lastErrorAt, messagesSent, messagesReceived, reconnectAttempts, lastError, latency } = counts;
-  const toWall = (at: number | undefined) => (at === undefined ? at : clock.toWall(at));
-  return {
-    connectTime: toWall(connectedAt),
-    messagesSent,
-    messagesReceived,
-    reconnectAttempts,
-    lastError,
-    lastErrorTime: toWall(lastErrorAt),
-    latencyMs: latency,
-    bytesSent: connection.bytes.sent,
-    bytesReceived: connection.bytes.received,
-  };
-}
-
 function createSource(core: Core, request: ReplicaSource["request"]): ReplicaSource {
   const { heard, outgoing, session, status, wishes } = core;
   return {
@@ -139,7 +116,7 @@ function createSource(core: Core, request: ReplicaSource["request"]): ReplicaSou
     onDelivery: heard.deliveries.add,
     onSubscription: heard.subscriptions.add,
     onResync: heard.resyncs.add,
-    onConnection: status.connection.add,
+    onConnection: heard.connections.add,
     identity: () => status.get().identity,
     outgoing: outgoing.list,
     subscriptionState: wishes.state,

@@ -3,8 +3,8 @@
 import type { ConnectionEstablished } from "@cossistant/protocol/types";
 
 import type { VisitorTokenStore, WebSocketConfig } from "./config.js";
+import type { Core } from "./core.js";
 import type { TokenOutcome } from "./engine/types.js";
-import type { Log } from "./log.js";
 
 /** The subprotocol that this client speaks. */
 const SUBPROTOCOL = "cossistant.v1";
@@ -41,17 +41,9 @@ export interface Credentials {
   keep(token: string | null): void;
 }
 
-/**
- * The credentials of a client. Where and as whom it connects stays as it was at first; `present` gives the newest
- * source. `visitorChanged` is called when a visitor was refused.
- */
-export function createCredentials(
-  { url: target = "/ws", protocols = [], headers, publicKey = "", visitorTokenStore, getToken: first }: WebSocketConfig,
-  present: () => WebSocketConfig["getToken"],
-  log: Log,
-  visitorChanged: () => void,
-): Credentials {
-  const store = createTokenStore(visitorTokenStore, log);
+/** The credentials of a client. Where and as whom it connects stays as it was at first; its source is the newest. */
+export function createCredentials(core: Core): Credentials {
+  const { url: target = "/ws", protocols = [], headers, publicKey = "", visitorTokenStore, getToken: first } = core.config;
   const fixed = bearerOf(headers);
   const isVisitor = !first && !fixed && !!publicKey;
   let token = first ? undefined : fixed;
@@ -69,31 +61,41 @@ export function createCredentials(
     url.search = "";
     return `cossistant:${url} ${publicKey}`;
   };
+  /** Uses the store of visitors' tokens. One that fails keeps nothing: then a token lasts as long as the client. */
+  const stored = async <Answer>(use: (store: VisitorTokenStore) => Answer): Promise<Awaited<Answer> | undefined> => {
+    try {
+      if (visitorTokenStore !== "memory") return await use(typeof visitorTokenStore === "object" ? visitorTokenStore : PAGE);
+    } catch {
+      core.log("visitor tokens cannot be kept");
+    }
+    return undefined;
+  };
   const keep = (next: string | null) => {
     token = next ?? undefined;
-    store.set(entry(), next);
+    void stored((store) => store.set(entry(), next));
   };
 
   const askVisitor = async (isRefused: boolean): Promise<void> => {
     const refused = isRefused ? token : undefined;
     // Another tab may have another token by now.
-    const kept = (await store.get(entry())) ?? undefined;
+    const kept = (await stored((store) => store.get(entry()))) ?? token;
     token = kept === refused ? undefined : kept;
     if (!refused) return;
     if (!token) keep(null);
-    visitorChanged();
+    core.status.change({ identity: undefined });
+    core.events.tell("onVisitorChanged");
   };
 
   const askSource = (): Promise<TokenOutcome> => {
     const ask = async (): Promise<TokenOutcome> => {
       try {
-        const answer = await (present() ?? first)?.();
+        const answer = await (core.config.getToken ?? first)?.();
         // Of one that was asked again meanwhile the newer answer counts.
         if (asked !== own) return asked ?? "ready";
         token = answer ?? undefined;
         return "ready";
       } catch (error) {
-        log("no token", error instanceof Error ? error.name : typeof error);
+        core.log("no token", error instanceof Error ? error.name : typeof error);
         return error instanceof Error && error.name === "TokenDeniedError" ? "denied" : "failed";
       }
     };
@@ -150,33 +152,8 @@ function bearerOf(headers: Record<string, string> = {}): string | undefined {
   return bearer;
 }
 
-/** A store that never fails: what it cannot keep lasts as long as the client. */
-function createTokenStore(choice: WebSocketConfig["visitorTokenStore"], log: Log): VisitorTokenStore {
-  const memory = new Map<string, string | null>();
-  const own = (): VisitorTokenStore | undefined => {
-    if (typeof choice === "object") return choice;
-    if (choice === "memory") return undefined;
-    return {
-      get: (name) => localStorage.getItem(name),
-      set: (name, token) => (token === null ? localStorage.removeItem(name) : localStorage.setItem(name, token)),
-    };
-  };
-  const attempt = async <Answer>(what: (store?: VisitorTokenStore) => Answer): Promise<Awaited<Answer> | undefined> => {
-    try {
-      return await what(own());
-    } catch {
-      log("visitor tokens cannot be kept");
-      return undefined;
-    }
-  };
-  return {
-    get: async (name) => (await attempt((store) => store?.get(name))) ?? memory.get(name),
-    set: (name, token) => {
-      memory.set(name, token);
-      void attempt(async (store) => {
-        await store?.set(name, token);
-        if (store) memory.delete(name);
-      });
-    },
-  };
-}
+/** The store of the page's origin. */
+const PAGE: VisitorTokenStore = {
+  get: (name) => localStorage.getItem(name),
+  set: (name, token) => (token === null ? localStorage.removeItem(name) : localStorage.setItem(name, token)),
+};

@@ -1,17 +1,8 @@
 /** Whether the client is to be connected: who wants it, and since when nobody does. */
 
 import { RELEASE_LINGER } from "./client.js";
-import { watchPage, type PageInput } from "./page.js";
-
-/** What a lifetime needs of the client. */
-export interface LifetimeHost {
-  /** The client is to be connected from now on. */
-  begin(): void;
-  /** The client is not to be connected any more. */
-  end(): void;
-  /** The page has something to say. */
-  page(input: PageInput): void;
-}
+import type { Core } from "./core.js";
+import { watchPage } from "./page.js";
 
 /** The wish for a connection. */
 export interface Lifetime {
@@ -26,7 +17,7 @@ export interface Lifetime {
 }
 
 /** Makes a lifetime in which nobody wants anything yet. */
-export function createLifetime(host: LifetimeHost): Lifetime {
+export function createLifetime(core: Core): Lifetime {
   let holders = 0;
   let isWanted = false;
   // Closed on purpose: whoever mounts later does not change that.
@@ -39,21 +30,24 @@ export function createLifetime(host: LifetimeHost): Lifetime {
     linger = undefined;
   };
   const begin = () => {
+    if (core.isDestroyed) return;
     if (!isWanted) {
       isWanted = true;
-      unwatch = watchPage((input) => {
+      unwatch = watchPage((type) => {
         // A page that goes has no time to linger.
-        if (input === "pageHide" && linger !== undefined) end();
-        else host.page(input);
+        if (type === "pageHide" && linger !== undefined) return end();
+        if (type === "online" || type === "offline") core.status.change({ isOffline: type === "offline" });
+        core.session.input({ type });
       });
     }
-    host.begin();
+    core.session.start();
+    if (!core.session.input({ type: "connect" })) core.status.enter({ type: "connecting" });
   };
   const end = () => {
     hold();
     isWanted = false;
     unwatch();
-    host.end();
+    if (!core.session.input({ type: "disconnect" })) core.status.enter({ type: "disconnected" });
   };
 
   return {

@@ -1,6 +1,6 @@
 /** From the choices of an application to those of the engine. */
 
-import type { WebSocketConfig } from "./config.js";
+import type { Core } from "./core.js";
 import type { EngineConfig } from "./engine/types.js";
 
 const DEFAULTS: Omit<EngineConfig, "hasTokenSource"> = {
@@ -19,12 +19,8 @@ const DEFAULTS: Omit<EngineConfig, "hasTokenSource"> = {
   typingProgressThrottle: 100,
 };
 
-/** What the engine is to know; what is not chosen, or is undefined, is as by default. */
-export function toEngineConfig(config: WebSocketConfig, hasTokenSource: boolean): EngineConfig {
-  const chosen: Record<string, unknown> = { hasTokenSource };
-  for (const [name, fallback] of Object.entries(DEFAULTS)) {
-    chosen[name] = config[name as keyof typeof DEFAULTS] ?? fallback;
-  }
-  // Each field of the defaults has been set, to a value of its type.
-  return chosen as unknown as EngineConfig;
+/** What the engine is to know by now; what is not chosen, or is undefined, is as by default. */
+export function engineConfig({ config, credentials }: Core): EngineConfig {
+  const chosen = Object.entries(config).filter(([name, value]) => name in DEFAULTS && value !== undefined && value !== null);
+  return { ...DEFAULTS, ...Object.fromEntries(chosen), hasTokenSource: credentials.hasTokenSource };
 }

@@ -1,36 +1,23 @@
 /** Messages that are neither acknowledged nor failed: what they say, and who waits for them. */
 
-import type { MessageAck, MessageContent } from "@cossistant/protocol/types";
-import { contentFault, type Fault } from "@cossistant/protocol/validate";
+import { MAX_KEY_LENGTH, MAX_TEXT_LENGTH, type MessageAck, type MessageContent } from "@cossistant/protocol/types";
 
 import type { SendOptions } from "./client.js";
+import type { Core } from "./core.js";
 import type { EngineInput } from "./engine/types.js";
 import { SendError, type SendErrorCode } from "./errors.js";
 import { byteLength, isId } from "./frames.js";
+import { engineConfig } from "./options.js";
 import type { DeliveryChange, OutgoingMessage } from "./replica/types.js";
-
-/** What a message says, and where. */
-type Said = Omit<OutgoingMessage, "queuedAt">;
 
 interface Entry {
   readonly message: OutgoingMessage;
   /** The frame, made once: sent again it must say the same. */
   readonly text: string;
   isSending: boolean;
-  readonly resolve: (ack: MessageAck) => void;
-  readonly reject: (error: SendError) => void;
-}
-
-/** What the outgoing messages need of the client. */
-export interface OutgoingHost {
-  /** Hands an input to the engine; whether there is one that takes it. */
-  input(input: EngineInput): boolean;
-  /** Told of each step of each message. */
-  tell(change: DeliveryChange): void;
-  /** Why a message cannot wait, as one of so many, while there is no engine to judge. */
-  refusal(count: number): SendErrorCode | undefined;
-  /** The longest frame, in bytes, as far as is known. */
-  maxBytes(): number;
+  /** Who waits for its end; nobody for one of an earlier page. */
+  resolve?(ack: MessageAck): void;
+  reject?(error: SendError): void;
 }
 
 /** The messages of a client, in the order in which they were sent. */
@@ -56,131 +43,130 @@ export interface Outgoing {
 }
 
 /** Makes an empty list. */
-export function createOutgoing(host: OutgoingHost): Outgoing {
+export function createOutgoing(core: Core): Outgoing {
   let entries = new Map<string, Entry>();
 
-  const toInput = ({ id, conversationId, queuedAt }: OutgoingMessage): EngineInput => ({
+  const tell = (change: DeliveryChange) => {
+    core.status.change();
+    core.extras?.note(change);
+    core.heard.deliveries.emit(change);
+    if (change.type !== "failed") return;
+    const { id, conversationId } = change.message;
+    core.events.tell("onMessageFailed", { id, conversationId, error: change.error });
+  };
+
+  const toInput = ({ message: { id, conversationId, queuedAt } }: Entry): EngineInput => ({
     type: "send",
     id,
     conversationId,
     age: Math.max(0, Date.now() - queuedAt),
   });
 
-  const fail = (entry: Entry, error: SendError) => {
-    entry.reject(error);
-    host.tell({ type: "failed", message: entry.message, error });
+  /** Why a message cannot wait while there is no engine to judge. */
+  const refusal = () => {
+    const { enableMessageQueue, maxQueueSize } = engineConfig(core);
+    if (core.isDestroyed || !enableMessageQueue) return "not_connected";
+    return entries.size > maxQueueSize ? "queue_full" : undefined;
   };
 
-  const take = (id: string) => {
-    const entry = entries.get(id);
-    entries.delete(id);
-    return entry;
-  };
-
-  const halt = (entry: Entry | undefined) => {
-    if (!entry?.isSending) return;
-    entry.isSending = false;
-    host.tell({ type: "queued", message: entry.message });
+  const fail = ({ message, reject }: Entry, ...why: [code: SendErrorCode, details?: SendError["details"], text?: string]) => {
+    const [code, ...more] = why;
+    const error = new SendError(code, message.id, ...more);
+    entries.delete(message.id);
+    reject?.(error);
+    tell({ type: "failed", message, error });
   };
 
   return {
     send(conversationId, content, { id = newId(), metadata, visibility }) {
-      const said = { id, conversationId, content, metadata, visibility };
-      const { promise, fault, ...entry } = createEntry(said, Date.now());
-      if (entries.has(id)) {
+      const promise = new Promise<MessageAck>((resolve, reject) => {
         // Told to the caller alone: to all others the id means the message that is under way.
-        entry.reject(new SendError("duplicate_id", id));
-      } else if (fault) {
-        fail(entry, new SendError("invalid_message", id, fault, `invalid message: ${fault.path} ${fault.reason}`));
-      } else if (byteLength(entry.text) > host.maxBytes()) {
-        fail(entry, new SendError("too_large", id));
-      } else {
+        if (entries.has(id)) return reject(new SendError("duplicate_id", id));
+        const said = { id, conversationId, content, metadata, visibility, queuedAt: Date.now() };
+        const entry: Entry = { ...createEntry(said), resolve, reject };
+        const fault = faultOf(entry);
+        if (fault) return fail(entry, "invalid_message", fault, `invalid message: ${fault.path} ${fault.reason}`);
+        if (byteLength(entry.text) > core.maxBytes) return fail(entry, "too_large");
         entries.set(id, entry);
-        host.tell({ type: "queued", message: entry.message });
-        const refusal = host.input(toInput(entry.message)) ? undefined : host.refusal(entries.size);
-        if (refusal) fail(take(id) ?? entry, new SendError(refusal, id));
-      }
+        tell({ type: "queued", message: entry.message });
+        const code = core.isReady && core.session.input(toInput(entry)) ? undefined : refusal();
+        if (code) fail(entry, code);
+      });
+      // Who ignores the promise is told by `onMessageFailed`.
+      promise.catch(() => {});
       return promise;
     },
 
     restore(messages) {
-      const restored = new Map<string, Entry>();
-      for (const message of messages) {
-        const entry = createEntry(message, message.queuedAt);
-        if (!entry.fault && !entries.has(message.id)) restored.set(message.id, entry);
-      }
-      entries = new Map([...restored, ...entries]);
-      for (const { message } of restored.values()) host.tell({ type: "queued", message });
+      const restored = messages.map(createEntry).filter((entry) => !faultOf(entry) && !entries.has(entry.message.id));
+      entries = new Map([...restored.map((entry) => [entry.message.id, entry] as const), ...entries]);
+      for (const { message } of restored) tell({ type: "queued", message });
     },
 
     transmit(id) {
       const entry = entries.get(id);
       if (entry && !entry.isSending) {
         entry.isSending = true;
-        host.tell({ type: "sending", message: entry.message });
+        tell({ type: "sending", message: entry.message });
       }
       return entry?.text;
     },
 
     acked(id, ack) {
-      const entry = take(id);
+      const entry = entries.get(id);
       if (!entry) return;
-      entry.resolve(ack);
-      host.tell({ type: "sent", message: entry.message, ack });
+      entries.delete(id);
+      entry.resolve?.(ack);
+      tell({ type: "sent", message: entry.message, ack });
     },
 
-    failed(id, code, details, text) {
-      const entry = take(id);
-      if (entry) fail(entry, new SendError(code, id, details, text));
+    failed(id, ...why) {
+      const entry = entries.get(id);
+      if (entry) fail(entry, ...why);
     },
 
     halted(id) {
-      if (id !== undefined) halt(entries.get(id));
-      else for (const entry of entries.values()) halt(entry);
+      for (const entry of [...entries.values()]) {
+        if (!entry.isSending || (id !== undefined && id !== entry.message.id)) continue;
+        entry.isSending = false;
+        tell({ type: "queued", message: entry.message });
+      }
     },
 
-    list: () => [...entries.values()].map(({ message, isSending }) => ({ message, isSending })),
+    list: () => [...entries.values()],
     size: () => entries.size,
-    replay: () => [...entries.values()].map(({ message }) => toInput(message)),
+    replay: () => [...entries.values()].map(toInput),
   };
 }
 
-/** An entry for a frame, or what is wrong with it. What it says is a copy that nobody else has. */
-function createEntry(
-  { id, conversationId, content, metadata, visibility }: Said,
-  queuedAt: number,
-): Entry & { readonly promise: Promise<MessageAck>; readonly fault: Fault | undefined } {
-  let resolve: Entry["resolve"] = () => {};
-  let reject: Entry["reject"] = () => {};
-  const promise = new Promise<MessageAck>((onAck, onFailure) => {
-    resolve = onAck;
-    reject = onFailure;
-  });
-  // Who ignores the promise is told by `onMessageFailed`.
-  promise.catch(() => {});
-  let said: Said = { id, conversationId, content, metadata, visibility };
+/** An entry for a message. What it says is a copy that nobody else has; of what is no JSON there is no frame. */
+function createEntry({ queuedAt, ...said }: OutgoingMessage): Entry {
   let text = "";
-  let fault: Fault | undefined;
   try {
     text = JSON.stringify({ type: "send_message", ...said });
-    said = JSON.parse(text);
-    fault = faultOf(said);
   } catch {
-    fault = { path: "", reason: "must be JSON" };
+    // A circle, or a number that JSON has no word for.
   }
-  const copy = { content: said.content, metadata: said.metadata };
-  const message = Object.freeze({ id, conversationId, ...copy, visibility, queuedAt });
-  return { message, text, isSending: false, resolve, reject, promise, fault };
+  const { content, metadata } = text ? (JSON.parse(text) as OutgoingMessage) : said;
+  const message = Object.freeze({ ...said, content, metadata, queuedAt });
+  return { message, text, isSending: false };
 }
 
-/** What the server would find wrong. */
-function faultOf({ id, conversationId, content, metadata }: Said): Fault | undefined {
+/**
+ * What makes a message impossible or pointless to send. All else the server judges, by the id of the message; a frame
+ * with half a character has none, since it is no JSON to the server.
+ */
+function faultOf({ message: { id, conversationId, content }, text }: Entry): { path: string; reason: string } | undefined {
+  const isText = (value: string, max: number) => new RegExp(`^[^\\0\\p{Surrogate}]{0,${max}}$`, "u").test(value);
+  if (!text) return { path: "", reason: "must be JSON" };
   if (!isId(conversationId)) return { path: "conversationId", reason: "has a wrong form" };
-  if (!/^.{1,64}$/.test(id)) return { path: "id", reason: "must have 1 to 64 characters" };
-  const fault = contentFault(content);
-  if (fault) return { path: fault.path ? `content.${fault.path}` : "content", reason: fault.reason };
-  // Both objects of free form have the same rules.
-  return metadata && contentFault({ text: "-", metadata });
+  if (!id || !isText(id, MAX_KEY_LENGTH)) return { path: "id", reason: `must have 1 to ${MAX_KEY_LENGTH} characters` };
+  if (!content?.text && !content?.html && !content?.attachments?.length) return { path: "content", reason: "is empty" };
+  if (!isText(content.text ?? "", MAX_TEXT_LENGTH)) {
+    return { path: "content.text", reason: `must have at most ${MAX_TEXT_LENGTH} characters` };
+  }
+  // Only of half a character JSON writes the number, and only behind an odd number of backslashes it is one.
+  return /[^\\](\\\\)*\\ud[89a-f]/.test(text) ? { path: "", reason: "must not contain half a character" } : undefined;
 }
 
 /** An id that nobody else makes. Also where `randomUUID` is missing, which is on pages without TLS. */

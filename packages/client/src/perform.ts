@@ -4,7 +4,7 @@ import type { ServerMessages } from "@cossistant/protocol/types";
 
 import type { Inbound } from "./connection.js";
 import type { Core } from "./core.js";
-import type { EngineFailure, EngineFrame, EngineInput, EngineOutput, SubscriptionState } from "./engine/types.js";
+import type { EngineFailure, EngineFrame, EngineInput, EngineOutput } from "./engine/types.js";
 import { toMessage, toWire } from "./frames.js";
 import { toConnectionState } from "./status.js";
 
@@ -20,7 +20,7 @@ export function perform(core: Core, output: EngineOutput, cause: EngineInput): v
   const { connection, events, outgoing, pings, status } = core;
   switch (output.type) {
     case "dial":
-      return connection.dial(output.generation, core.dial);
+      return connection.dial(output.generation);
     case "closeSocket":
       return connection.close(output.code, output.generation);
     case "requestToken":
@@ -41,9 +41,9 @@ export function perform(core: Core, output: EngineOutput, cause: EngineInput): v
     case "reconnectFail":
       return events.tell("onReconnectFail");
     case "subscriptionChanged":
-      return changeSubscription(core, output.channel, output.state);
+      return core.wishes.change(output.channel, output.state);
     case "resync":
-      return resync(core, output.channel);
+      return core.wishes.resync(output.channel);
     case "messageAcked": {
       const ack = messageOf(cause);
       if (ack?.type === "message_ack") outgoing.acked(output.id, ack);
@@ -72,12 +72,10 @@ function messageOf(cause: EngineInput): ServerMessages | undefined {
 }
 
 async function requestToken(core: Core, request: number, isRefused: boolean): Promise<void> {
-  const answer = core.session.whileAlive((outcome: Awaited<ReturnType<typeof core.credentials.ask>>) => {
-    core.session.input({ type: "token", request, outcome });
-  });
+  const asker = core.session.engine();
   const outcome = await core.credentials.ask(isRefused);
   if (outcome === "ready") await core.extras?.known();
-  answer(outcome);
+  if (core.session.engine() === asker) core.session.input({ type: "token", request, outcome });
 }
 
 function transmit(core: Core, generation: number, frame: EngineFrame, cause: EngineInput): void {
@@ -124,19 +122,6 @@ function deliver(core: Core, cause: EngineInput): void {
   const { isKnown } = cause as Inbound;
   if (isKnown) core.heard.messages.emit(message);
   core.events.deliver(message, isKnown);
-}
-
-function changeSubscription(core: Core, channel: string, state: SubscriptionState): void {
-  if (core.wishes.changed(channel, state)) {
-    core.status.change();
-    core.heard.subscriptions.emit(channel, state);
-  }
-  if (state.type === "confirmed" && core.missed.delete(channel)) resync(core, channel);
-}
-
-function resync(core: Core, channel: string): void {
-  core.heard.resyncs.emit(channel);
-  core.events.tell("onResync", channel);
 }
 
 function fail(core: Core, id: string, failure: EngineFailure, cause: EngineInput): void {

@@ -1,6 +1,6 @@
 /** Pings of the application that wait for their pong. */
 
-import type { EngineInput } from "./engine/types.js";
+import type { Core } from "./core.js";
 import { PingError } from "./errors.js";
 import { newId } from "./outgoing.js";
 
@@ -14,8 +14,8 @@ export interface Pings {
   failed(id?: string): void;
 }
 
-/** Makes an empty list. `input` says whether there is an engine. */
-export function createPings(input: (input: EngineInput) => boolean): Pings {
+/** Makes an empty list. */
+export function createPings(core: Core): Pings {
   const waiting = new Map<string, { resolve(latency: number): void; reject(error: PingError): void }>();
   const failed = (id: string) => {
     waiting.get(id)?.reject(new PingError("the ping was not sent, or not answered in time"));
@@ -26,7 +26,7 @@ export function createPings(input: (input: EngineInput) => boolean): Pings {
       const id = newId();
       const promise = new Promise<number>((resolve, reject) => waiting.set(id, { resolve, reject }));
       promise.catch(() => {});
-      if (!input({ type: "ping", id })) failed(id);
+      if (!core.session.input({ type: "ping", id })) failed(id);
       return promise;
     },
     answered(id, latency) {

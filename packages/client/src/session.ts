@@ -1,31 +1,17 @@
 /** The life of the engine: loading it, handing in what happens, waking it, and making another one when it fails. */
 
-import type { Clock } from "./clock.js";
+import type { WebSocketConfig } from "./config.js";
+import type { Core } from "./core.js";
 import { loadEngine } from "./engine/index.js";
-import type { Engine, EngineConfig, EngineInput, EngineOutput, EngineStats } from "./engine/types.js";
-import type { Log } from "./log.js";
+import type { Engine, EngineInput, EngineOutput, EngineStats } from "./engine/types.js";
+import { engineConfig } from "./options.js";
+import { closeEvent, perform } from "./perform.js";
 
 /** The longest wait before the engine is made again, in ms. */
 const MAX_PAUSE = 30_000;
 
 /** The longest wait that a timer of a browser can have, in ms. */
 const MAX_TIMER = 2 ** 31 - 1;
-
-/** What a session needs of the client. */
-export interface SessionHost {
-  /** The engine's choices, as they are now. */
-  config(): EngineConfig;
-  /** Resolves once all is there that a new engine must be told. */
-  prepare(): Promise<void>;
-  /** What a new engine must be told: choices apart, all that was wished for and is not done. */
-  replay(): EngineInput[];
-  /** Does what the engine says. `cause` is what it was handed. */
-  perform(output: EngineOutput, cause: EngineInput): void;
-  /** All that was to be done is done. */
-  settled(): void;
-  /** The engine is gone, and with it what it knew. Another one comes by itself. */
-  lost(error: unknown): void;
-}
 
 /** The engine of a client, there or not. */
 export interface Session {
@@ -36,8 +22,8 @@ export interface Session {
    * engine: without one nothing happens, because what lasts is told to the next one.
    */
   input(...inputs: EngineInput[]): boolean;
-  /** Runs the callback, unless the present engine is gone by then. */
-  whileAlive<Args extends unknown[]>(callback: (...args: Args) => void): (...args: Args) => void;
+  /** Whose inputs these are: another value once the engine is gone. */
+  engine(): Engine | undefined;
   /** Whether the engine's outputs are being handled. */
   isHandling(): boolean;
   /** The engine's counters, which begin anew with another engine. Throws when the engine failed. */
@@ -47,25 +33,24 @@ export interface Session {
 }
 
 /** Makes a session, which loads nothing yet. */
-export function createSession(host: SessionHost, clock: Clock, log: Log): Session {
+export function createSession(core: Core): Session {
+  const { config, clock } = core;
   let engine: Engine | undefined;
   let isStarted = false;
-  let isEnded = false;
   let isHandling = false;
   let failures = 0;
   let failedAt = 0;
   let restart: ReturnType<typeof setTimeout> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let wakeAt: number | undefined;
   const queue: EngineInput[] = [];
 
   const lose = (error: unknown) => {
     console.error("[cossistant] the engine failed", error);
     engine = undefined;
     queue.length = 0;
-    sleepUntil(undefined);
-    if (isEnded) return;
-    host.lost(error);
+    clearTimeout(timer);
+    if (core.isDestroyed) return;
+    tellLoss(core);
     isStarted = false;
     // The first time at once; one that fails again and again must not keep the page busy.
     if (clock.now() - failedAt > 2 * MAX_PAUSE) failures = 0;
@@ -74,19 +59,11 @@ export function createSession(host: SessionHost, clock: Clock, log: Log): Sessio
     failures += 1;
   };
 
-  const sleepUntil = (at: number | undefined) => {
-    if (at === wakeAt && timer !== undefined) return;
+  const sleep = () => {
     clearTimeout(timer);
-    timer = undefined;
-    wakeAt = at;
+    const at = engine?.pollTimeout();
     if (at === undefined) return;
-    timer = setTimeout(
-      () => {
-        timer = undefined;
-        input({ type: "tick" });
-      },
-      Math.min(MAX_TIMER, Math.max(0, at - clock.now())),
-    );
+    timer = setTimeout(input, Math.min(MAX_TIMER, Math.max(0, at - clock.now())), { type: "tick" });
   };
 
   const handle = (next: EngineInput) => {
@@ -95,11 +72,11 @@ export function createSession(host: SessionHost, clock: Clock, log: Log): Sessio
       outputs = engine?.handle(next, clock.now()) ?? [];
     } catch (error) {
       // What is malformed was handed in by us; nothing has happened to the engine.
-      if (error instanceof TypeError) log("refused by the engine", next.type);
+      if (error instanceof TypeError) core.log("refused by the engine", next.type);
       else lose(error);
       return;
     }
-    for (const output of outputs) host.perform(output, next);
+    for (const output of outputs) perform(core, output, next);
   };
 
   const input = (...inputs: EngineInput[]): boolean => {
@@ -107,21 +84,22 @@ export function createSession(host: SessionHost, clock: Clock, log: Log): Sessio
     queue.push(...inputs);
     if (isHandling) return true;
     isHandling = true;
-    for (let first = queue.shift(); first; first = queue.shift()) handle(first);
+    for (let next = queue.shift(); next; next = queue.shift()) handle(next);
     isHandling = false;
-    sleepUntil(engine?.pollTimeout());
-    host.settled();
+    sleep();
+    core.status.change();
+    core.stats.touch();
     return true;
   };
 
   const start = () => {
-    if (isStarted || isEnded) return;
+    if (isStarted || core.isDestroyed) return;
     isStarted = true;
-    Promise.all([loadEngine(), host.prepare()])
+    Promise.all([loadEngine(), prepare(core, config)])
       .then(([factory]) => {
-        if (isEnded) return;
-        engine = factory.create(host.config(), Math.floor(Math.random() * 2 ** 32));
-        input(...host.replay());
+        if (core.isDestroyed) return;
+        engine = factory.create(engineConfig(core), Math.floor(Math.random() * 2 ** 32));
+        input(...replay(core));
       })
       .catch(lose);
   };
@@ -129,20 +107,47 @@ export function createSession(host: SessionHost, clock: Clock, log: Log): Sessio
   return {
     start,
     input,
-    whileAlive(callback) {
-      const present = engine;
-      return (...args) => {
-        if (engine === present) callback(...args);
-      };
-    },
+    engine: () => engine,
     isHandling: () => isHandling,
     stats: () => engine?.stats,
     end() {
-      isEnded = true;
       clearTimeout(restart);
-      sleepUntil(undefined);
+      clearTimeout(timer);
       engine?.free();
       engine = undefined;
     },
   };
+}
+
+/** Loads what only some clients have, once; what cannot be loaded is done without. */
+async function prepare(core: Core, config: WebSocketConfig): Promise<void> {
+  if (core.extras || !(config.persistQueue || config.shareAcrossTabs)) return;
+  try {
+    await (await import("./extras.js")).addExtras(core, config);
+  } catch (error) {
+    core.log("something was not loaded", error);
+    core.isReady = true;
+  }
+}
+
+/** What a new engine must be told: choices apart, all that was wished for and is not done. */
+function replay(core: Core): EngineInput[] {
+  const isHidden = typeof document !== "undefined" && document.visibilityState === "hidden";
+  return [
+    ...(isHidden ? [{ type: "hidden" } as const] : []),
+    ...core.wishes.replay(),
+    ...(core.isReady ? core.outgoing.replay() : []),
+    ...(core.lifetime.isWanted() ? [{ type: "connect" } as const] : []),
+  ];
+}
+
+/** The engine failed: what it alone knew is lost, and all else is as after the loss of a connection. */
+function tellLoss(core: Core): void {
+  const { isConnected } = core.status.get();
+  core.connection.close(1000);
+  core.wishes.halted();
+  core.outgoing.halted();
+  core.pings.failed();
+  core.status.enter({ type: core.lifetime.isWanted() ? "connecting" : "disconnected" });
+  if (isConnected) core.events.tell("onClose", closeEvent(1006, ""));
 }

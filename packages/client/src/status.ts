@@ -1,14 +1,10 @@
 /** Where the client stands, for those who look and those who listen. */
 
-import { createEmitter, type Emitter } from "./emitter.js";
+import type { Core } from "./core.js";
 import type { EngineState } from "./engine/types.js";
-import type { Events } from "./events.js";
 import { toWire } from "./frames.js";
 import { DISCONNECTED, type ClientSnapshot, type ConnectionState } from "./state.js";
 import { createStore, type Store } from "./store.js";
-
-/** The parts of a snapshot that others keep. */
-export type Counts = Pick<ClientSnapshot, "subscriptions" | "subscriptionStates" | "queuedMessageCount">;
 
 /** The snapshot of a client. */
 export interface Status extends Store<ClientSnapshot> {
@@ -16,22 +12,19 @@ export interface Status extends Store<ClientSnapshot> {
   change(patch?: Partial<ClientSnapshot>): void;
   /** The connection is in another state. */
   enter(state: ConnectionState): void;
-  /** Told when the connection is established, or gone. */
-  readonly connection: Emitter<[isConnected: boolean]>;
 }
 
 /** Makes the snapshot of a client that never connected. */
-export function createStatus(events: Events, counts: () => Counts): Status {
+export function createStatus(core: Core): Status {
   const store = createStore(DISCONNECTED);
-  const connection = createEmitter<[boolean]>();
   const change = (patch: Partial<ClientSnapshot> = {}) => {
     const before = store.get();
-    store.update({ ...before, ...counts(), ...patch });
+    store.update({ ...before, ...core.wishes.snapshot(), queuedMessageCount: core.outgoing.size(), ...patch });
     const { state, isConnected } = store.get();
-    if (state !== before.state) events.tell("onStateChange", state);
+    if (state !== before.state) core.events.tell("onStateChange", state);
     if (isConnected === before.isConnected) return;
-    connection.emit(isConnected);
-    if (isConnected) events.tell("onOpen", new Event("open"));
+    core.heard.connections.emit(isConnected);
+    if (isConnected) core.events.tell("onOpen", new Event("open"));
   };
   return {
     get: store.get,
@@ -49,7 +42,6 @@ export function createStatus(events: Events, counts: () => Counts): Status {
         readyState: isConnected ? 1 : state.type === "connecting" ? 0 : 3,
       });
     },
-    connection,
   };
 }
 

@@ -42,14 +42,17 @@ export function createStore<Value extends object>(
   };
 }
 
+/** See `createSampledStore`. */
+export interface SampledStore<Value> extends Store<Value> {
+  /** The value may be another one by now. */
+  readonly touch: () => void;
+}
+
 /**
  * A store of what changes all the time. While anybody listens, it changes at most every `STATS_INTERVAL`; while nobody
  * does, it is up to date whenever it is read, and costs nothing else.
  */
-export function createSampledStore<Value extends object>(
-  initial: Value,
-  read: () => Value,
-): Store<Value> & { readonly touch: () => void } {
+export function createSampledStore<Value extends object>(initial: Value, read: () => Value): SampledStore<Value> {
   let value = initial;
   let listening = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,6 +1,7 @@
 /** Wishes for channels: who holds them, and where they stand. */
 
 import type { ClientHandle } from "./client.js";
+import type { Core } from "./core.js";
 import type { EngineInput, SubscriptionState } from "./engine/types.js";
 import { isId } from "./frames.js";
 
@@ -8,6 +9,8 @@ import { isId } from "./frames.js";
 interface Wish {
   state: SubscriptionState;
   readonly holders: Set<number>;
+  /** Events may have been missed when an engine failed; told once the channel is live again. */
+  isMissed?: boolean;
 }
 
 /** All wishes of a client, in the order in which they were made. */
@@ -16,8 +19,12 @@ export interface Wishes {
   createHandle(): ClientHandle;
   /** Wishes for a channel until the returned function is called. */
   hold(channel: string): () => void;
-  /** Takes what the engine says of a channel; whether that is news. */
-  changed(channel: string, state: SubscriptionState): boolean;
+  /** Takes what the engine says of a channel, and tells it. */
+  change(channel: string, state: SubscriptionState): void;
+  /** Events of a channel are missing and will not come. */
+  resync(channel: string): void;
+  /** The engine is gone: what was confirmed is confirmed no more, and has a hole. */
+  halted(): void;
   /** Where a wish stands. */
   state(channel: string): SubscriptionState | undefined;
   /** The confirmed ones, and all states. */
@@ -26,48 +33,51 @@ export interface Wishes {
   replay(): EngineInput[];
 }
 
-/** Makes an empty list. `tell` hears of changes that the engine does not tell. */
-export function createWishes(
-  input: (input: EngineInput) => void,
-  tell: (channel: string, state: SubscriptionState) => void,
-): Wishes {
+/** Makes an empty list. */
+export function createWishes(core: Core): Wishes {
   const wishes = new Map<string, Wish>();
   let holders = 0;
   let confirmed: readonly string[] | undefined = [];
   let states: Readonly<Record<string, SubscriptionState>> | undefined;
 
-  const changed = (channel: string, state: SubscriptionState) => {
+  const resync = (channel: string) => {
+    core.heard.resyncs.emit(channel);
+    core.events.tell("onResync", channel);
+  };
+
+  const change = (channel: string, state: SubscriptionState) => {
     const wish = wishes.get(channel);
-    if (!wish || (wish.state.type === state.type && state.type !== "refused")) return false;
+    if (!wish) return;
     // Somebody may hold it again by the time that the engine has let go of it.
-    if (state.type === "released" && wish.holders.size) return false;
-    if (wish.state.type === "confirmed" || state.type === "confirmed") confirmed = undefined;
-    states = undefined;
-    wish.state = state;
-    if (state.type === "released") wishes.delete(channel);
-    return true;
+    const isLate = state.type === "released" && wish.holders.size;
+    if (!isLate && (wish.state.type !== state.type || state.type === "refused")) {
+      if (wish.state.type === "confirmed" || state.type === "confirmed") confirmed = undefined;
+      states = undefined;
+      wish.state = state;
+      if (state.type === "released") wishes.delete(channel);
+      core.status.change();
+      core.heard.subscriptions.emit(channel, state);
+    }
+    if (state.type === "confirmed" && wish.isMissed) {
+      wish.isMissed = false;
+      resync(channel);
+    }
   };
 
   const hold = (channel: string, holder: number) => {
     const wish = wishes.get(channel) ?? { state: { type: "released" }, holders: new Set() };
     wishes.set(channel, wish);
     wish.holders.add(holder);
-    const isValid = isId(channel.slice(channel.indexOf(":") + 1));
-    if (wish.state.type === "released" || !isValid) {
-      const state: SubscriptionState = isValid ? { type: "pending" } : { type: "refused", code: "invalid_message" };
-      if (changed(channel, state)) tell(channel, state);
-    }
-    if (isValid) input({ type: "subscribe", channel, holder });
+    if (!isId(channel.slice(channel.indexOf(":") + 1))) return change(channel, { type: "refused", code: "invalid_message" });
+    if (wish.state.type === "released") change(channel, { type: "pending" });
+    core.session.input({ type: "subscribe", channel, holder });
   };
 
   const release = (channel: string, holder: number) => {
     const wish = wishes.get(channel);
     if (!wish?.holders.delete(holder)) return;
-    if (!wish.holders.size) {
-      const state: SubscriptionState = { type: "released" };
-      if (changed(channel, state)) tell(channel, state);
-    }
-    input({ type: "unsubscribe", channel, holder });
+    if (!wish.holders.size) change(channel, { type: "released" });
+    core.session.input({ type: "unsubscribe", channel, holder });
   };
 
   return {
@@ -88,7 +98,15 @@ export function createWishes(
       hold(channel, holder);
       return () => release(channel, holder);
     },
-    changed,
+    change,
+    resync,
+    halted() {
+      for (const [channel, wish] of wishes) {
+        if (wish.state.type !== "confirmed") continue;
+        wish.isMissed = true;
+        change(channel, { type: "pending" });
+      }
+    },
     state: (channel) => wishes.get(channel)?.state,
     snapshot() {
       const all = [...wishes];

@@ -1,11 +1,10 @@
 //! What WebAssembly exports. All `unsafe` of the crate is here.
 //!
-//! A call that passes a record goes like this: ask [`input`] for room, write the record there, make the call
-//! with the record's length. A call that gives a record returns its length, or one of the negative codes
-//! below, and [`output`] says where it is. Both places are valid until the next call of any function.
+//! An instance of the module has one engine and one [record](crate::record), which lies at a fixed place. A call
+//! that takes something takes it from the record, and one that gives something leaves it there. A call returns 1
+//! when it did what was asked, and 0 when it refused: then nothing has happened.
 //!
-//! The names are exported in WebAssembly alone: natively a symbol `free` would take the place of the C
-//! library's.
+//! The names are exported in WebAssembly alone: natively they would be in the way of other libraries'.
 
 #![cfg_attr(
     target_arch = "wasm32",
@@ -15,13 +14,6 @@
 use std::cell::RefCell;
 
 use crate::host::Host;
-
-/// The engine of that number does not exist, or not any more.
-pub const NO_SUCH_ENGINE: i32 = -1;
-/// The record is none, or holds what cannot be; nothing has happened.
-pub const MALFORMED: i32 = -2;
-/// There is no room: for so many engines, or for such a long record.
-pub const NO_ROOM: i32 = -3;
 
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
@@ -38,38 +30,39 @@ fn with_host<T>(call: impl FnOnce(&mut Host) -> T) -> T {
     HOST.with_borrow_mut(call)
 }
 
-/// Gives room for a record of that many bytes; null when it is too long.
+/// Where the record is: [`SLOTS`](crate::record::SLOTS) numbers of eight bytes.
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
-pub extern "C" fn input(length: u32) -> *mut u8 {
-    with_host(|host| host.input(length))
+pub extern "C" fn record() -> *mut f64 {
+    with_host(|host| host.record.as_mut_ptr())
 }
 
-/// Where the record is that the last call gave.
+/// Makes the engine: `seed, configuration`. Refuses what is malformed, and to make a second one.
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
-pub extern "C" fn output() -> *const u8 {
-    with_host(|host| host.output())
+pub extern "C" fn create() -> u32 {
+    with_host(|host| host.create().into())
 }
 
-/// Makes an engine: `seed, configuration`. Returns its number, or an error code.
+/// Hands in one input at that time. Refuses what is malformed.
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
-pub extern "C" fn create(length: u32) -> i32 {
-    with_host(|host| host.create(length))
+pub extern "C" fn handle(now: f64) -> u32 {
+    with_host(|host| host.handle(now).into())
 }
 
-/// Ends an engine. Its number is never given again; ending it twice does nothing.
+/// Gives the next output; behind the last one `idle`, with the next wake-up and the number of queued messages.
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
-pub extern "C" fn free(engine: i32) {
-    with_host(|host| host.free(engine));
-}
-
-/// Hands in one input at that time, and gives `next wake-up (or -1), queued messages, outputs…`.
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
-pub extern "C" fn handle(engine: i32, length: u32, now: f64) -> i32 {
-    with_host(|host| host.handle(engine, length, now))
+pub extern "C" fn poll() -> u32 {
+    with_host(|host| host.poll().into())
 }
 
 /// Gives the counters.
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
-pub extern "C" fn stats(engine: i32) -> i32 {
-    with_host(|host| host.stats(engine))
+pub extern "C" fn stats() -> u32 {
+    with_host(|host| host.stats().into())
+}
+
+/// Gives the texts that the engine holds, in as many calls as it takes: those from `first` on that the record has
+/// room for. Returns how many they are: 0 behind the last one.
+#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
+pub extern "C" fn held(first: u32) -> u32 {
+    with_host(|host| host.held(first))
 }

@@ -3,6 +3,7 @@
 use cossistant_engine::{Channel, Config, Envelope, EnvelopeKind, Input, TokenOutcome};
 
 use crate::record::Reader;
+use crate::symbol::{CONVERSATION, DENIED, FAILED, READY, Symbol, WEBSITE};
 
 /// The choices of an application, in the order of the engine's own type.
 pub(crate) fn read_config(reader: &mut Reader<'_>) -> Config {
@@ -25,7 +26,7 @@ pub(crate) fn read_config(reader: &mut Reader<'_>) -> Config {
     }
 }
 
-pub(crate) fn read_input(reader: &mut Reader<'_>) -> Input<(), ()> {
+pub(crate) fn read_input(reader: &mut Reader<'_>) -> Input<(), (), Symbol> {
     match reader.small() {
         0 => Input::Connect,
         1 => Input::Disconnect,
@@ -59,10 +60,10 @@ pub(crate) fn read_input(reader: &mut Reader<'_>) -> Input<(), ()> {
 }
 
 fn read_outcome(reader: &mut Reader<'_>) -> TokenOutcome {
-    match reader.small() {
-        0 => TokenOutcome::Ready,
-        1 => TokenOutcome::Failed,
-        2 => TokenOutcome::Denied,
+    match reader.symbol() {
+        READY => TokenOutcome::Ready,
+        FAILED => TokenOutcome::Failed,
+        DENIED => TokenOutcome::Denied,
         _ => {
             reader.refuse();
             TokenOutcome::Denied
@@ -70,23 +71,23 @@ fn read_outcome(reader: &mut Reader<'_>) -> TokenOutcome {
     }
 }
 
-/// A channel by its name on the wire.
+/// A channel: what is before the colon of its name, and what is behind it.
 #[inline(never)]
-fn read_channel(reader: &mut Reader<'_>) -> Channel {
-    let name = reader.text();
-    if let Some(id) = name.strip_prefix("conversation:") {
-        Channel::Conversation(String::from(id))
-    } else if let Some(id) = name.strip_prefix("website:") {
-        Channel::Website(String::from(id))
-    } else {
-        reader.refuse();
-        Channel::Website(name)
+fn read_channel(reader: &mut Reader<'_>) -> Channel<Symbol> {
+    match (reader.symbol(), reader.text()) {
+        (CONVERSATION, id) => Channel::Conversation(id),
+        (WEBSITE, id) => Channel::Website(id),
+        (_, id) => {
+            reader.refuse();
+            Channel::Website(id)
+        }
     }
 }
 
-fn read_envelope(reader: &mut Reader<'_>) -> Envelope {
+fn read_envelope(reader: &mut Reader<'_>) -> Envelope<Symbol> {
+    let code = reader.small();
     let id = reader.optional_text();
-    let kind = match reader.small() {
+    let kind = match code {
         0 => EnvelopeKind::ConnectionEstablished {
             heartbeat_interval: reader.optional_integer(),
             typing_interval: reader.optional_integer(),
@@ -109,14 +110,14 @@ fn read_envelope(reader: &mut Reader<'_>) -> Envelope {
         7 => EnvelopeKind::Error { code: reader.text(), retry_after: reader.optional_integer() },
         8 => EnvelopeKind::Reconnect { retry_after: reader.optional_integer() },
         9 => EnvelopeKind::Pong,
-        10 => EnvelopeKind::Event {
+        // Each type of event has a code of its own.
+        10..=14 => EnvelopeKind::Event {
             conversation: reader.text(),
             website: reader.text(),
             seq: reader.integer(),
             offset: reader.optional_integer(),
         },
-        11 => EnvelopeKind::Ephemeral,
-        12 => EnvelopeKind::Unknown,
+        15 => EnvelopeKind::Ephemeral,
         _ => {
             reader.refuse();
             EnvelopeKind::Unknown

@@ -1,157 +1,161 @@
-//! From outputs to records.
+//! From outputs to records. Codes are places in the list of names in `packages/client/src/engine/shapes.ts`.
 
 use cossistant_engine::{
     Channel, ConnectionState, Failure, Frame, Output, Stats, StopReason, SubscriptionState, Trouble,
 };
 
 use crate::record::Writer;
+use crate::symbol::{CONVERSATION, Symbol, TROUBLES, WEBSITE};
 
-pub(crate) fn write_output(output: Output<(), ()>, writer: &mut Writer<'_>) {
+const REFUSED: u32 = 16;
+
+pub(crate) fn write_output(output: Output<(), (), Symbol>, writer: &mut Writer<'_>) {
     match output {
-        Output::Dial { generation } => {
-            writer.code(0);
-            writer.code(generation);
-        }
+        Output::Dial { generation } => write_numbered(1, generation, writer),
         Output::CloseSocket { generation, code } => {
-            writer.code(1);
-            writer.code(generation);
+            write_numbered(2, generation, writer);
             writer.code(code.into());
         }
         Output::RequestToken { request, is_refused } => {
-            writer.code(2);
-            writer.code(request);
+            write_numbered(3, request, writer);
             writer.flag(is_refused);
         }
         Output::Transmit { generation, frame } => {
-            writer.code(3);
-            writer.code(generation);
-            write_frame(&frame, writer);
+            write_numbered(4, generation, writer);
+            write_frame(frame, writer);
         }
-        Output::Deliver(()) => writer.code(4),
+        Output::Deliver(()) => writer.code(5),
         Output::StateChanged(state) => {
-            writer.code(5);
+            writer.code(6);
             write_state(state, writer);
         }
         Output::Closed { code, reason } => {
-            writer.code(6);
-            writer.code(code.into());
-            writer.text(&reason);
+            write_numbered(7, code.into(), writer);
+            writer.text(reason);
         }
-        Output::ReconnectAttempt(attempt) => {
-            writer.code(7);
-            writer.code(attempt);
-        }
-        Output::ReconnectSuccess => writer.code(8),
-        Output::ReconnectFail => writer.code(9),
+        Output::ReconnectAttempt(attempt) => write_numbered(8, attempt, writer),
+        Output::ReconnectSuccess => writer.code(9),
+        Output::ReconnectFail => writer.code(10),
         Output::SubscriptionChanged { channel, state } => {
-            writer.code(10);
-            write_channel(&channel, writer);
-            write_subscription(&state, writer);
+            writer.code(11);
+            write_channel(channel, writer);
+            write_subscription(state, writer);
         }
         Output::Resync(channel) => {
-            writer.code(11);
-            write_channel(&channel, writer);
+            writer.code(12);
+            write_channel(channel, writer);
         }
-        Output::MessageAcked { id } => write_named(12, &id, writer),
+        Output::MessageAcked { id } => write_named(13, id, writer),
         Output::MessageFailed { id, failure } => {
-            write_named(13, &id, writer);
-            write_failure(&failure, writer);
+            write_named(14, id, writer);
+            write_failure(failure, writer);
         }
         Output::Pong { id, latency } => {
-            write_named(14, &id, writer);
+            write_named(15, id, writer);
             writer.integer(latency);
         }
-        Output::PingFailed { id } => write_named(15, &id, writer),
+        Output::PingFailed { id } => write_named(17, id, writer),
     }
 }
 
-fn write_frame(frame: &Frame<()>, writer: &mut Writer<'_>) {
+/// All outputs were polled.
+pub(crate) fn write_idle(timeout: Option<u64>, queued: usize, writer: &mut Writer<'_>) {
+    writer.code(0);
+    writer.optional_integer(timeout);
+    writer.integer(queued as u64);
+}
+
+fn write_frame(frame: Frame<(), Symbol>, writer: &mut Writer<'_>) {
     match frame {
         Frame::Subscribe { id, channel, after, epoch } => {
-            write_named(0, id, writer);
+            write_named(18, id, writer);
             write_channel(channel, writer);
-            writer.optional_integer(*after);
-            writer.optional_text(epoch.as_deref());
+            writer.optional_integer(after);
+            writer.optional_text(epoch);
         }
         Frame::Unsubscribe { id, channel } => {
-            write_named(1, id, writer);
+            write_named(19, id, writer);
             write_channel(channel, writer);
         }
         Frame::SendMessage { id, conversation, payload: () } => {
-            write_named(2, id, writer);
+            write_named(20, id, writer);
             writer.text(conversation);
         }
-        Frame::Pass(()) => writer.code(3),
-        Frame::TypingStart { conversation } => write_named(4, conversation, writer),
-        Frame::TypingStop { conversation } => write_named(5, conversation, writer),
+        Frame::Pass(()) => writer.code(21),
+        Frame::TypingStart { conversation } => write_named(22, conversation, writer),
+        Frame::TypingStop { conversation } => write_named(23, conversation, writer),
         Frame::TypingProgress { conversation, text } => {
-            write_named(6, conversation, writer);
+            write_named(24, conversation, writer);
             writer.text(text);
         }
-        Frame::Ping { id } => write_named(7, id, writer),
-        Frame::Authenticate { id } => write_named(8, id, writer),
+        Frame::Ping { id } => write_named(25, id, writer),
+        Frame::Authenticate { id } => write_named(26, id, writer),
     }
 }
 
-fn write_named(code: u32, name: &str, writer: &mut Writer<'_>) {
+#[inline(never)]
+fn write_numbered(code: u32, number: u32, writer: &mut Writer<'_>) {
+    writer.code(code);
+    writer.code(number);
+}
+
+#[inline(never)]
+fn write_named(code: u32, name: Symbol, writer: &mut Writer<'_>) {
     writer.code(code);
     writer.text(name);
 }
 
-/// A channel by its name on the wire.
-fn write_channel(channel: &Channel, writer: &mut Writer<'_>) {
-    let (prefix, id) = match channel {
-        Channel::Conversation(id) => ("conversation:", id),
-        Channel::Website(id) => ("website:", id),
+#[inline(never)]
+fn write_channel(channel: Channel<Symbol>, writer: &mut Writer<'_>) {
+    let (kind, id) = match channel {
+        Channel::Conversation(id) => (CONVERSATION, id),
+        Channel::Website(id) => (WEBSITE, id),
     };
-    writer.text_of_two(prefix, id);
+    writer.text(kind);
+    writer.text(id);
 }
 
 fn write_state(state: ConnectionState, writer: &mut Writer<'_>) {
     match state {
-        ConnectionState::Disconnected => writer.code(0),
-        ConnectionState::Connecting => writer.code(1),
-        ConnectionState::Connected => writer.code(2),
+        ConnectionState::Disconnected => writer.code(27),
+        ConnectionState::Connecting => writer.code(28),
+        ConnectionState::Connected => writer.code(29),
         ConnectionState::Waiting { attempt, until } => {
-            writer.code(3);
-            writer.code(attempt);
+            write_numbered(30, attempt, writer);
             writer.integer(until);
         }
         ConnectionState::Stopped(reason) => {
-            writer.code(4);
+            writer.code(31);
             match reason {
-                StopReason::Close(code) => {
-                    writer.code(0);
-                    writer.code(code.into());
-                }
-                StopReason::TokenDenied => writer.code(1),
-                StopReason::Exhausted => writer.code(2),
+                StopReason::Close(code) => write_numbered(32, code.into(), writer),
+                StopReason::TokenDenied => writer.code(33),
+                StopReason::Exhausted => writer.code(34),
             }
         }
     }
 }
 
-fn write_subscription(state: &SubscriptionState, writer: &mut Writer<'_>) {
+fn write_subscription(state: SubscriptionState<Symbol>, writer: &mut Writer<'_>) {
     match state {
-        SubscriptionState::Pending => writer.code(0),
-        SubscriptionState::Confirmed => writer.code(1),
-        SubscriptionState::Unavailable => writer.code(2),
-        SubscriptionState::Released => writer.code(3),
-        SubscriptionState::Refused(code) => write_named(4, code, writer),
+        SubscriptionState::Pending => writer.code(35),
+        SubscriptionState::Confirmed => writer.code(36),
+        SubscriptionState::Unavailable => writer.code(37),
+        SubscriptionState::Released => writer.code(38),
+        SubscriptionState::Refused(code) => write_named(REFUSED, code, writer),
     }
 }
 
-fn write_failure(failure: &Failure, writer: &mut Writer<'_>) {
+fn write_failure(failure: Failure<Symbol>, writer: &mut Writer<'_>) {
     match failure {
-        Failure::QueueFull => writer.code(0),
-        Failure::DuplicateId => writer.code(1),
-        Failure::TooOld => writer.code(2),
-        Failure::NotConnected => writer.code(3),
-        Failure::Refused(code) => write_named(4, code, writer),
+        Failure::QueueFull => writer.code(39),
+        Failure::DuplicateId => writer.code(40),
+        Failure::TooOld => writer.code(41),
+        Failure::NotConnected => writer.code(42),
+        Failure::Refused(code) => write_named(REFUSED, code, writer),
     }
 }
 
-pub(crate) fn write_stats(stats: &Stats, writer: &mut Writer<'_>) {
+pub(crate) fn write_stats(stats: &Stats<Symbol>, writer: &mut Writer<'_>) {
     let Stats {
         connected_at,
         messages_sent,
@@ -169,18 +173,15 @@ pub(crate) fn write_stats(stats: &Stats, writer: &mut Writer<'_>) {
     for moment in [connected_at, last_error_at, latency] {
         writer.optional_integer(*moment);
     }
-    writer.flag(last_error.is_some());
-    match last_error {
-        None => {}
-        Some(Trouble::Server(code)) => write_named(0, code, writer),
-        Some(Trouble::Close(code)) => {
-            writer.code(1);
-            writer.code((*code).into());
-        }
-        Some(Trouble::Dial) => writer.code(2),
-        Some(Trouble::Token) => writer.code(3),
-        Some(Trouble::ConnectTimeout) => writer.code(4),
-        Some(Trouble::Silence) => writer.code(5),
-        Some(Trouble::Loss) => writer.code(6),
+    // A close code is a number, all else a text.
+    match *last_error {
+        None => writer.optional_text(None),
+        Some(Trouble::Server(code)) => writer.text(code),
+        Some(Trouble::Close(code)) => writer.code(code.into()),
+        Some(Trouble::Dial) => writer.text(Symbol(TROUBLES)),
+        Some(Trouble::Token) => writer.text(Symbol(TROUBLES + 1)),
+        Some(Trouble::ConnectTimeout) => writer.text(Symbol(TROUBLES + 2)),
+        Some(Trouble::Silence) => writer.text(Symbol(TROUBLES + 3)),
+        Some(Trouble::Loss) => writer.text(Symbol(TROUBLES + 4)),
     }
 }

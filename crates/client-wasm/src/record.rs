@@ -1,85 +1,78 @@
-//! Records: numbers and texts, one behind the other.
+//! The record: a row of numbers, in which a call takes and gives.
 //!
-//! A number is eight bytes, a little-endian `f64`, because that is what JavaScript has. A text is its length as
-//! four bytes, little-endian, and that many bytes of UTF-8. A flag is the number 0 or 1. What may be missing
-//! has a flag before it. Nothing tells the two kinds apart: both sides know what comes next.
+//! A number that is not negative is one. A text is a negative number: that of its [symbol](crate::symbol), `s`, is
+//! `-1 - s`. Flags and what is missing have symbols too. Nothing else tells what comes next: both sides know.
+
+use crate::symbol::{FALSE, NOTHING, Symbol, TRUE};
+
+/// How many numbers a record has; no input and no output needs more.
+pub const SLOTS: usize = 16;
 
 /// The largest integer that a `f64` and its neighbours can tell apart.
 const MAX_INTEGER: f64 = 9_007_199_254_740_991.0;
 
-/// What is wrong with a record; there is nothing that a caller could do with more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Malformed;
-
 /// Takes a record apart.
 ///
-/// What is not there or cannot be reads as nothing (zero, no text), and is held against the record: at the
-/// [end](Self::end) it is refused. A check at every field would be a fifth of the whole module.
+/// What cannot be reads as nothing (zero, the empty text), and is held against the record: in the end it is not
+/// [sound](Self::is_sound). A check at every field would be a fifth of the whole module.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
-    rest: &'a [u8],
+    rest: core::slice::Iter<'a, f64>,
     is_malformed: bool,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, is_malformed: false }
+    pub(crate) fn new(record: &'a [f64; SLOTS]) -> Self {
+        Self { rest: record.iter(), is_malformed: false }
     }
 
-    #[inline(never)]
     pub(crate) fn number(&mut self) -> f64 {
-        let Some((bytes, rest)) = self.rest.split_first_chunk() else {
-            self.refuse();
-            return 0.0;
-        };
-        self.rest = rest;
-        f64::from_le_bytes(*bytes)
+        self.rest.next().copied().unwrap_or(f64::NAN)
     }
 
     /// An integer that is exact.
     #[inline(never)]
     pub(crate) fn integer(&mut self) -> u64 {
         let number = self.number();
-        let integer = number as u64;
+        self.exact(number)
+    }
+
+    /// The limits are drawn before the conversion, because in plain JavaScript one beyond the range of the integer
+    /// does not stop at its end.
+    fn exact(&mut self, number: f64) -> u64 {
         // A NaN fails this too.
-        if !(number <= MAX_INTEGER && integer as f64 == number) {
-            self.refuse();
+        if (0.0..=MAX_INTEGER).contains(&number) && number as u64 as f64 == number {
+            return number as u64;
         }
-        integer
+        self.refuse();
+        0
     }
 
     #[inline(never)]
     pub(crate) fn small(&mut self) -> u32 {
-        u32::try_from(self.integer()).unwrap_or_else(|_| {
+        let integer = self.integer();
+        if integer > u32::MAX.into() {
             self.refuse();
-            0
-        })
+        }
+        integer as u32
     }
 
     /// A close code.
     pub(crate) fn close_code(&mut self) -> u16 {
-        u16::try_from(self.small()).unwrap_or_else(|_| {
+        let code = self.small();
+        if code > u16::MAX.into() {
             self.refuse();
-            0
-        })
+        }
+        code as u16
     }
 
     /// A length of time or a count, rounded down; infinity is as much as there is.
     #[inline(never)]
     pub(crate) fn amount(&mut self) -> u64 {
-        amount(self.number()).unwrap_or_else(|Malformed| {
+        amount(self.number()).unwrap_or_else(|| {
             self.refuse();
             0
         })
-    }
-
-    #[inline(never)]
-    pub(crate) fn flag(&mut self) -> bool {
-        let flag = self.small();
-        if flag > 1 {
-            self.refuse();
-        }
-        flag == 1
     }
 
     /// A number that is one.
@@ -92,29 +85,51 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(never)]
-    pub(crate) fn text(&mut self) -> String {
-        let text = self.rest.split_first_chunk().and_then(|(length, rest)| {
-            let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-            self.rest = rest;
-            core::str::from_utf8(text).ok()
-        });
-        match text {
-            Some(text) => String::from(text),
-            None => {
-                self.refuse();
-                String::new()
-            }
+    pub(crate) fn symbol(&mut self) -> Symbol {
+        let number = -1.0 - self.number();
+        let integer = self.exact(number);
+        if integer > u32::MAX.into() {
+            self.refuse();
         }
+        Symbol(integer as u32)
+    }
+
+    #[inline(never)]
+    pub(crate) fn text(&mut self) -> Symbol {
+        let symbol = self.symbol();
+        if matches!(symbol, NOTHING | FALSE | TRUE) {
+            self.refuse();
+        }
+        symbol
+    }
+
+    #[inline(never)]
+    pub(crate) fn flag(&mut self) -> bool {
+        let symbol = self.symbol();
+        if !matches!(symbol, FALSE | TRUE) {
+            self.refuse();
+        }
+        symbol == TRUE
     }
 
     #[inline(never)]
     pub(crate) fn optional_integer(&mut self) -> Option<u64> {
-        if self.flag() { Some(self.integer()) } else { None }
+        if self.has_nothing() { None } else { Some(self.integer()) }
     }
 
     #[inline(never)]
-    pub(crate) fn optional_text(&mut self) -> Option<String> {
-        if self.flag() { Some(self.text()) } else { None }
+    pub(crate) fn optional_text(&mut self) -> Option<Symbol> {
+        if self.has_nothing() { None } else { Some(self.text()) }
+    }
+
+    /// Whether nothing comes next; then it is taken.
+    fn has_nothing(&mut self) -> bool {
+        let mut ahead = self.rest.clone();
+        let has_nothing = ahead.next() == Some(&to_number(NOTHING));
+        if has_nothing {
+            self.rest = ahead;
+        }
+        has_nothing
     }
 
     /// Holds against the record that it says what cannot be.
@@ -122,29 +137,44 @@ impl<'a> Reader<'a> {
         self.is_malformed = true;
     }
 
-    /// All was well, and nothing is left over.
-    pub(crate) fn end(self) -> Result<(), Malformed> {
-        if self.is_malformed || !self.rest.is_empty() { Err(Malformed) } else { Ok(()) }
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.is_malformed
     }
 }
 
 /// A length or a point of time, rounded down; infinity is as much as there is.
-///
-/// The limit is drawn before the conversion, because in plain JavaScript one beyond the range of the integer
-/// does not stop at its end.
-pub(crate) fn amount(number: f64) -> Result<u64, Malformed> {
+pub(crate) fn amount(number: f64) -> Option<u64> {
     // A NaN fails this too.
-    if number >= 0.0 { Ok(number.min(MAX_INTEGER) as u64) } else { Err(Malformed) }
+    if number >= 0.0 { Some(number.min(MAX_INTEGER) as u64) } else { None }
 }
 
-/// Puts a record together.
-#[derive(Debug)]
-pub(crate) struct Writer<'a>(pub(crate) &'a mut Vec<u8>);
+fn to_number(symbol: Symbol) -> f64 {
+    -1.0 - f64::from(symbol.0)
+}
 
-impl Writer<'_> {
+/// Fills a record. What it has no room for is left out.
+#[derive(Debug)]
+pub(crate) struct Writer<'a> {
+    record: &'a mut [f64; SLOTS],
+    at: usize,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(record: &'a mut [f64; SLOTS]) -> Self {
+        Self { record, at: 0 }
+    }
+
+    /// How many numbers there are.
+    pub(crate) fn written(&self) -> u32 {
+        self.at as u32
+    }
+
     #[inline(never)]
     pub(crate) fn number(&mut self, number: f64) {
-        self.0.extend_from_slice(&number.to_le_bytes());
+        if let Some(slot) = self.record.get_mut(self.at) {
+            *slot = number;
+            self.at += 1;
+        }
     }
 
     #[inline(never)]
@@ -157,36 +187,24 @@ impl Writer<'_> {
         self.number(f64::from(code));
     }
 
-    pub(crate) fn flag(&mut self, flag: bool) {
-        self.number(if flag { 1.0 } else { 0.0 });
-    }
-
-    pub(crate) fn text(&mut self, text: &str) {
-        self.text_of_two(text, "");
-    }
-
-    /// One text, given in two parts.
     #[inline(never)]
-    pub(crate) fn text_of_two(&mut self, head: &str, tail: &str) {
-        // All texts came in by a record or are short, so the length fits.
-        self.0.extend_from_slice(&((head.len() + tail.len()) as u32).to_le_bytes());
-        self.0.extend_from_slice(head.as_bytes());
-        self.0.extend_from_slice(tail.as_bytes());
+    pub(crate) fn text(&mut self, symbol: Symbol) {
+        self.number(to_number(symbol));
+    }
+
+    pub(crate) fn flag(&mut self, flag: bool) {
+        self.text(if flag { TRUE } else { FALSE });
     }
 
     #[inline(never)]
     pub(crate) fn optional_integer(&mut self, integer: Option<u64>) {
-        self.flag(integer.is_some());
-        if let Some(integer) = integer {
-            self.integer(integer);
+        match integer {
+            Some(integer) => self.integer(integer),
+            None => self.text(NOTHING),
         }
     }
 
-    #[inline(never)]
-    pub(crate) fn optional_text(&mut self, text: Option<&str>) {
-        self.flag(text.is_some());
-        if let Some(text) = text {
-            self.text(text);
-        }
+    pub(crate) fn optional_text(&mut self, text: Option<Symbol>) {
+        self.text(text.unwrap_or(NOTHING));
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::backoff;
 use crate::config::Millis;
-use crate::engine::{Engine, request_id};
+use crate::engine::Engine;
 use crate::input::TokenOutcome;
 use crate::law::{CloseAction, close_action};
 use crate::liveness::Liveness;
 use crate::output::{ConnectionState, Failure, Frame, Output, StopReason, Trouble};
+use crate::text::{RequestKind, Text, Word};
 
 /// A connection that lasted this long counts as stable.
 pub(crate) const STABLE_AFTER: Millis = 5_000;
@@ -18,7 +19,7 @@ const GIVEN_UP: u16 = 4_000;
 
 /// Where the connection stands. Each state owns what is valid only in it.
 #[derive(Debug)]
-pub(crate) enum Phase {
+pub(crate) enum Phase<T> {
     /// Not wanted.
     Idle,
     /// Wanted, but the page is away.
@@ -30,7 +31,7 @@ pub(crate) enum Phase {
     /// The socket is open; waiting for `connection_established`.
     Opening { generation: u32, deadline: Millis },
     /// Established and authenticated.
-    Established(Link),
+    Established(Link<T>),
     /// Waiting before the next attempt.
     Waiting { until: Millis },
     /// Given up until the application connects again.
@@ -39,7 +40,7 @@ pub(crate) enum Phase {
 
 /// An established connection.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct Link<T> {
     pub(crate) generation: u32,
     pub(crate) liveness: Liveness,
     pub(crate) typing_interval: Millis,
@@ -52,10 +53,10 @@ pub(crate) struct Link {
     /// The token request that is under way for a renewal.
     pub(crate) renewal: Option<u32>,
     /// The engine's own last ping: its id and when it went.
-    pub(crate) ping: Option<(String, Millis)>,
+    pub(crate) ping: Option<(T, Millis)>,
 }
 
-impl Phase {
+impl<T> Phase<T> {
     /// The generation of the socket that this state owns, open or not.
     pub(crate) fn generation(&self) -> Option<u32> {
         match self {
@@ -69,16 +70,16 @@ impl Phase {
         matches!(self, Self::Opening { .. } | Self::Established(_))
     }
 
-    pub(crate) fn link(&self) -> Option<&Link> {
+    pub(crate) fn link(&self) -> Option<&Link<T>> {
         if let Self::Established(link) = self { Some(link) } else { None }
     }
 
-    pub(crate) fn link_mut(&mut self) -> Option<&mut Link> {
+    pub(crate) fn link_mut(&mut self) -> Option<&mut Link<T>> {
         if let Self::Established(link) = self { Some(link) } else { None }
     }
 }
 
-impl<P: Clone, M> Engine<P, M> {
+impl<P: Clone, M, T: Text> Engine<P, M, T> {
     pub(crate) fn connection_state(&self) -> ConnectionState {
         match &self.phase {
             Phase::Idle | Phase::Suspended => ConnectionState::Disconnected,
@@ -89,7 +90,7 @@ impl<P: Clone, M> Engine<P, M> {
         }
     }
 
-    pub(crate) fn enter(&mut self, phase: Phase) {
+    pub(crate) fn enter(&mut self, phase: Phase<T>) {
         let before = self.connection_state();
         self.phase = phase;
         let after = self.connection_state();
@@ -118,7 +119,7 @@ impl<P: Clone, M> Engine<P, M> {
 
     pub(crate) fn disconnect(&mut self) {
         self.is_reconnecting = false;
-        self.drop_socket(DONE, "disconnected");
+        self.drop_socket(DONE, Word::Disconnected);
         self.enter(Phase::Idle);
     }
 
@@ -131,7 +132,7 @@ impl<P: Clone, M> Engine<P, M> {
             | Phase::Established(_)
             | Phase::Waiting { .. } => {
                 self.is_reconnecting = true;
-                self.drop_socket(DONE, "page hidden");
+                self.drop_socket(DONE, Word::PageHidden);
                 self.enter(Phase::Suspended);
             }
         }
@@ -192,7 +193,7 @@ impl<P: Clone, M> Engine<P, M> {
                 link.renewal = None;
                 // Without a new token the old one serves on until it expires.
                 if outcome == TokenOutcome::Ready {
-                    let id = request_id("auth-", self.next_number());
+                    let id = T::of_request(RequestKind::Authenticate, self.next_number());
                     self.transmit(Frame::Authenticate { id });
                 }
             }
@@ -289,7 +290,7 @@ impl<P: Clone, M> Engine<P, M> {
 
     /// The time that a draining server gave is over, and with it the wait before the next connection.
     pub(crate) fn handle_drained(&mut self) {
-        self.drop_socket(DONE, "server drains");
+        self.drop_socket(DONE, Word::ServerDrains);
         if self.config.auto_reconnect {
             self.is_reconnecting = true;
             self.attempts = self.attempts.max(1);
@@ -299,7 +300,7 @@ impl<P: Clone, M> Engine<P, M> {
         }
     }
 
-    pub(crate) fn handle_closed(&mut self, closed: u32, code: u16, reason: String) {
+    pub(crate) fn handle_closed(&mut self, closed: u32, code: u16, reason: T) {
         if self.phase.generation() != Some(closed) {
             return;
         }
@@ -326,12 +327,12 @@ impl<P: Clone, M> Engine<P, M> {
     }
 
     /// The present attempt or connection is to be given up for that reason.
-    pub(crate) fn lose(&mut self, trouble: Trouble) {
+    pub(crate) fn lose(&mut self, trouble: Trouble<T>) {
         let reason = match trouble {
-            Trouble::ConnectTimeout => "connect timeout",
-            Trouble::Silence => "silent",
-            Trouble::Loss => "an event was missing",
-            Trouble::Dial | Trouble::Token | Trouble::Server(_) | Trouble::Close(_) => "given up",
+            Trouble::ConnectTimeout => Word::ConnectTimeout,
+            Trouble::Silence => Word::Silent,
+            Trouble::Loss => Word::EventMissing,
+            Trouble::Dial | Trouble::Token | Trouble::Server(_) | Trouble::Close(_) => Word::GivenUp,
         };
         self.note(trouble);
         self.drop_socket(GIVEN_UP, reason);
@@ -362,12 +363,12 @@ impl<P: Clone, M> Engine<P, M> {
     }
 
     /// Closes whatever socket there is, and forgets what was true of it alone.
-    fn drop_socket(&mut self, code: u16, reason: &str) {
+    fn drop_socket(&mut self, code: u16, reason: Word) {
         if let Some(generation) = self.phase.generation() {
             self.put(Output::CloseSocket { generation, code });
         }
         if self.phase.is_open() {
-            self.put(Output::Closed { code, reason: String::from(reason) });
+            self.put(Output::Closed { code, reason: T::of_word(reason) });
         }
         self.forget_requests();
     }

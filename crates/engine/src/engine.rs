@@ -9,6 +9,7 @@ use crate::input::{Channel, Input};
 use crate::outbox::Outbox;
 use crate::output::{ConnectionState, Failure, Frame, Output, Stats, SubscriptionState, Trouble};
 use crate::subscription::Subscriptions;
+use crate::text::{RequestKind, Text};
 use crate::timer::Timer;
 use crate::typing::{Keystroke, Typing};
 
@@ -23,13 +24,13 @@ const MAX_FIRINGS: usize = 64;
 /// It never panics, whatever the order of its inputs. At any time at most one socket lives: each
 /// [`Output::Dial`] is followed by [`Output::CloseSocket`], [`Input::Closed`] or [`Input::DialFailed`] of that generation before the next one.
 #[derive(Debug)]
-pub struct Engine<P, M = P> {
+pub struct Engine<P, M = P, T = String> {
     pub(crate) config: Config,
     pub(crate) randomness: Randomness,
     pub(crate) now: Millis,
     /// When the driver was asked to come back.
     wake_at: Option<Millis>,
-    pub(crate) phase: Phase,
+    pub(crate) phase: Phase<T>,
     pub(crate) generation: u32,
     numbers: u32,
     /// Failures in a row, which is the number of the present or next attempt.
@@ -42,16 +43,16 @@ pub struct Engine<P, M = P> {
     pub(crate) not_before: Millis,
     is_hidden: bool,
     is_offline: bool,
-    pub(crate) subscriptions: Subscriptions,
-    pub(crate) outbox: Outbox<P>,
-    pub(crate) typing: Typing,
+    pub(crate) subscriptions: Subscriptions<T>,
+    pub(crate) outbox: Outbox<P, T>,
+    pub(crate) typing: Typing<T>,
     /// Pings of the application: id and when it went.
-    pub(crate) pings: Vec<(String, Millis)>,
-    outputs: VecDeque<Output<P, M>>,
-    pub(crate) stats: Stats,
+    pub(crate) pings: Vec<(T, Millis)>,
+    outputs: VecDeque<Output<P, M, T>>,
+    pub(crate) stats: Stats<T>,
 }
 
-impl<P: Clone, M> Engine<P, M> {
+impl<P: Clone, M, T: Text> Engine<P, M, T> {
     /// A client that is not connected. Equal seeds and inputs give equal outputs.
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
@@ -81,7 +82,7 @@ impl<P: Clone, M> Engine<P, M> {
     /// Takes in one thing that happened, at the time `now` in ms.
     ///
     /// What is due by then happens too. All outputs are to be polled before the next input.
-    pub fn handle_input(&mut self, input: Input<P, M>, now: Millis) {
+    pub fn handle_input(&mut self, input: Input<P, M, T>, now: Millis) {
         self.now = self.now.max(now);
         let is_asleep_over = self.wake_at.is_some_and(|at| self.now > at.saturating_add(CLOCK_JUMP));
         // What a socket did, it did before this moment: that comes before the timers that it may put out.
@@ -105,7 +106,7 @@ impl<P: Clone, M> Engine<P, M> {
     }
 
     /// The next thing to do, in order; `None` when all is done.
-    pub fn poll_output(&mut self) -> Option<Output<P, M>> {
+    pub fn poll_output(&mut self) -> Option<Output<P, M, T>> {
         self.outputs.pop_front()
     }
 
@@ -160,7 +161,7 @@ impl<P: Clone, M> Engine<P, M> {
 
     /// The counters.
     #[must_use]
-    pub fn stats(&self) -> &Stats {
+    pub fn stats(&self) -> &Stats<T> {
         &self.stats
     }
 
@@ -177,12 +178,27 @@ impl<P: Clone, M> Engine<P, M> {
     }
 
     /// All wishes and where they stand, in the order in which they were made.
-    pub fn subscriptions(&self) -> impl Iterator<Item = (&Channel, SubscriptionState)> {
+    pub fn subscriptions(&self) -> impl Iterator<Item = (&Channel<T>, SubscriptionState<T>)> {
         self.subscriptions.list.iter().map(|subscription| (&subscription.channel, subscription.state()))
     }
 
+    /// Shows all texts that the engine holds between two inputs, some of them more than once. What is not shown it has
+    /// forgotten, so a driver whose texts stand for something of its own may forget that too.
+    pub fn visit_texts(&self, visit: &mut dyn FnMut(&T)) {
+        self.subscriptions.visit_texts(visit);
+        self.outbox.visit_texts(visit);
+        self.typing.visit_texts(visit);
+        self.pings.iter().for_each(|(id, _)| visit(id));
+        if let Some((id, _)) = self.phase.link().and_then(|link| link.ping.as_ref()) {
+            visit(id);
+        }
+        if let Some(Trouble::Server(code)) = &self.stats.last_error {
+            visit(code);
+        }
+    }
+
     /// Notes a life sign, if the input is a frame of the present socket.
-    fn hear(&mut self, input: &Input<P, M>) {
+    fn hear(&mut self, input: &Input<P, M, T>) {
         let (Input::Inbound { generation, .. } | Input::Invalid { generation }) = input else {
             return;
         };
@@ -194,7 +210,7 @@ impl<P: Clone, M> Engine<P, M> {
         }
     }
 
-    fn apply(&mut self, input: Input<P, M>) {
+    fn apply(&mut self, input: Input<P, M, T>) {
         match input {
             Input::Connect => self.connect(),
             Input::Disconnect => self.disconnect(),
@@ -218,7 +234,7 @@ impl<P: Clone, M> Engine<P, M> {
             Input::Subscribe { channel, holder } => self.subscriptions.hold(channel, holder),
             Input::Unsubscribe { channel, holder } => {
                 if self.subscriptions.release(&channel, holder) && self.may_transmit() {
-                    let id = request_id("sub-", self.next_number());
+                    let id = T::of_request(RequestKind::Subscribe, self.next_number());
                     self.transmit(Frame::Unsubscribe { id, channel });
                 }
             }
@@ -251,7 +267,7 @@ impl<P: Clone, M> Engine<P, M> {
         }
     }
 
-    fn apply_typing(&mut self, input: Input<P, M>) {
+    fn apply_typing(&mut self, input: Input<P, M, T>) {
         // Typing is never queued: without a connection it is forgotten.
         if !self.may_transmit() {
             return;
@@ -267,7 +283,7 @@ impl<P: Clone, M> Engine<P, M> {
         }
     }
 
-    fn send(&mut self, id: String, conversation: String, payload: P, age: Millis) {
+    fn send(&mut self, id: T, conversation: T, payload: P, age: Millis) {
         let config = &self.config;
         let is_connected = matches!(self.phase, Phase::Established(_));
         let expires_at = self.now.saturating_add(config.max_queue_age.saturating_sub(age));
@@ -282,7 +298,7 @@ impl<P: Clone, M> Engine<P, M> {
         }
     }
 
-    fn ping_for(&mut self, id: String) {
+    fn ping_for(&mut self, id: T) {
         if !self.may_transmit() || self.pings.iter().any(|(known, _)| *known == id) {
             self.put(Output::PingFailed { id });
             return;
@@ -373,8 +389,8 @@ impl<P: Clone, M> Engine<P, M> {
         let now = self.now;
         let is_resumption = self.phase.link().is_some_and(|link| !link.is_resumed);
         loop {
-            let id = request_id("sub-", self.numbers.wrapping_add(1));
-            let Some((id, channel, place)) = self.subscriptions.ask_next(id, now, is_resumption) else {
+            let number = self.numbers.wrapping_add(1);
+            let Some((id, channel, place)) = self.subscriptions.ask_next(number, now, is_resumption) else {
                 break;
             };
             self.next_number();
@@ -403,13 +419,13 @@ impl<P: Clone, M> Engine<P, M> {
 
     /// Pings, and gives the link a short deadline if somebody looks.
     pub(crate) fn probe(&mut self) {
-        let is_probing = |link: &Link| link.liveness.probe_until().is_some();
+        let is_probing = |link: &Link<T>| link.liveness.probe_until().is_some();
         if self.phase.link().is_some_and(is_probing) {
             return;
         }
         let now = self.now;
         // A heartbeat of this very moment serves as the question.
-        let has_asked = |link: &Link| link.ping.as_ref().is_some_and(|(_, at)| *at == now);
+        let has_asked = |link: &Link<T>| link.ping.as_ref().is_some_and(|(_, at)| *at == now);
         if !self.phase.link().is_some_and(has_asked) {
             self.ping();
         }
@@ -421,7 +437,7 @@ impl<P: Clone, M> Engine<P, M> {
 
     fn ping(&mut self) {
         let now = self.now;
-        let id = request_id("ping-", self.next_number());
+        let id = T::of_request(RequestKind::Ping, self.next_number());
         if let Some(link) = self.phase.link_mut() {
             link.liveness.pinged(now);
             link.ping = Some((id.clone(), now));
@@ -433,7 +449,7 @@ impl<P: Clone, M> Engine<P, M> {
         self.phase.link().is_some_and(|link| !link.liveness.is_overdue(self.now))
     }
 
-    pub(crate) fn transmit(&mut self, frame: Frame<P>) {
+    pub(crate) fn transmit(&mut self, frame: Frame<P, T>) {
         if let Some(generation) = self.phase.link().map(|link| link.generation) {
             self.stats.messages_sent += 1;
             self.put(Output::Transmit { generation, frame });
@@ -444,11 +460,11 @@ impl<P: Clone, M> Engine<P, M> {
         self.phase.link().map_or(0, |link| self.config.typing_progress_throttle.max(link.typing_interval))
     }
 
-    pub(crate) fn put(&mut self, output: Output<P, M>) {
+    pub(crate) fn put(&mut self, output: Output<P, M, T>) {
         self.outputs.push_back(output);
     }
 
-    pub(crate) fn note(&mut self, trouble: Trouble) {
+    pub(crate) fn note(&mut self, trouble: Trouble<T>) {
         self.stats.last_error = Some(trouble);
         self.stats.last_error_at = Some(self.now);
     }
@@ -470,20 +486,4 @@ impl Next {
             self.0 = Some((at, timer));
         }
     }
-}
-
-/// The id of a request: a prefix and a number. Written by hand, because the formatting machinery of the
-/// standard library would outweigh the whole engine in WebAssembly.
-pub(crate) fn request_id(prefix: &str, number: u32) -> String {
-    let mut id = String::from(prefix);
-    let mut unit = 1_u32;
-    while number / unit >= 10 {
-        unit *= 10;
-    }
-    while unit > 0 {
-        let digit = (number / unit % 10) as u8;
-        id.push((b'0' + digit) as char);
-        unit /= 10;
-    }
-    id
 }

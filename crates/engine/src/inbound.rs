@@ -4,20 +4,21 @@ use crate::backoff;
 use crate::config::Millis;
 use crate::engine::Engine;
 use crate::input::{Envelope, EnvelopeKind};
-use crate::law::{ErrorClass, error_class};
+use crate::law::ErrorClass;
 use crate::output::{Failure, Output, Trouble};
 use crate::place::{Places, Verdict};
+use crate::text::{Text, Word};
 
 /// The shortest wait before a refused request goes again, whatever the server and the dice say.
 const MIN_RETRY: Millis = 100;
 
-impl<P: Clone, M> Engine<P, M> {
+impl<P: Clone, M, T: Text> Engine<P, M, T> {
     /// Hands the message on, unless it is an echo or shows a loss, and draws the consequences.
-    pub(crate) fn handle_inbound(&mut self, envelope: Envelope, message: M) {
+    pub(crate) fn handle_inbound(&mut self, envelope: Envelope<T>, message: M) {
         self.stats.messages_received += 1;
         if let EnvelopeKind::Event { conversation, website, seq, offset } = &envelope.kind {
             let places = Places { conversation, website, seq: *seq, offset: *offset };
-            match self.subscriptions.judge(places) {
+            match self.subscriptions.judge(&places) {
                 Verdict::Deliver => {
                     // A hole that is lived with is told before what comes behind it.
                     self.tell_subscriptions();
@@ -32,8 +33,8 @@ impl<P: Clone, M> Engine<P, M> {
         self.handle_message(envelope);
     }
 
-    fn handle_message(&mut self, envelope: Envelope) {
-        let id = envelope.id.as_deref();
+    fn handle_message(&mut self, envelope: Envelope<T>) {
+        let id = envelope.id.as_ref();
         match envelope.kind {
             EnvelopeKind::ConnectionEstablished { heartbeat_interval, typing_interval } => {
                 self.handle_established(heartbeat_interval, typing_interval)
@@ -46,7 +47,7 @@ impl<P: Clone, M> Engine<P, M> {
             EnvelopeKind::SubscriptionError { channel, code, retry_after } => {
                 self.note(Trouble::Server(code.clone()));
                 let retry_at = self.retry_at(retry_after, 1);
-                if error_class(&code) == ErrorClass::NeedsToken {
+                if code.error_class() == ErrorClass::NeedsToken {
                     self.renew();
                 }
                 self.subscriptions.refused(id, Some(&channel), code, retry_at);
@@ -54,7 +55,7 @@ impl<P: Clone, M> Engine<P, M> {
             EnvelopeKind::SubscriptionEnded { channel, reason } => {
                 // With an id it answers our own unsubscribing, and there is nothing left to end.
                 if id.is_none() {
-                    let reason = reason.unwrap_or_else(|| String::from("ended"));
+                    let reason = reason.unwrap_or_else(|| T::of_word(Word::Ended));
                     self.subscriptions.ended(&channel, reason);
                 }
             }
@@ -74,7 +75,7 @@ impl<P: Clone, M> Engine<P, M> {
         }
     }
 
-    fn handle_error(&mut self, id: Option<String>, code: String, retry_after: Option<Millis>) {
+    fn handle_error(&mut self, id: Option<T>, code: T, retry_after: Option<Millis>) {
         self.note(Trouble::Server(code.clone()));
         let Some(id) = id else {
             // It is about the connection as a whole; a close may follow.
@@ -95,8 +96,8 @@ impl<P: Clone, M> Engine<P, M> {
     }
 
     /// A message was refused, for now or for good.
-    fn handle_refusal(&mut self, id: String, code: String, retry_after: Option<Millis>) {
-        let class = if self.config.enable_message_queue { error_class(&code) } else { ErrorClass::Permanent };
+    fn handle_refusal(&mut self, id: T, code: T, retry_after: Option<Millis>) {
+        let class = if self.config.enable_message_queue { code.error_class() } else { ErrorClass::Permanent };
         match class {
             ErrorClass::Transient => {
                 let refusals = self.outbox.count_refusal(&id);
@@ -122,7 +123,7 @@ impl<P: Clone, M> Engine<P, M> {
         self.now.saturating_add(wait.max(MIN_RETRY))
     }
 
-    fn handle_pong(&mut self, id: Option<String>) {
+    fn handle_pong(&mut self, id: Option<T>) {
         let Some(id) = id else {
             return;
         };

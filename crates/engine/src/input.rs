@@ -4,11 +4,11 @@ use crate::config::Config;
 
 /// What one subscribes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Channel {
+pub enum Channel<T = String> {
     /// One conversation, by its id; `conversation:ID` on the wire.
-    Conversation(String),
+    Conversation(T),
     /// One website, by its id; `website:ID` on the wire.
-    Website(String),
+    Website(T),
 }
 
 /// One thing that happened, on the network, to the page or by the application.
@@ -16,7 +16,7 @@ pub enum Channel {
 /// Inputs about a socket name its `generation`, as given by [`Output::Dial`](crate::Output::Dial). One of a
 /// generation that was closed or replaced changes nothing, so a driver need not filter.
 #[derive(Debug)]
-pub enum Input<P, M = P> {
+pub enum Input<P, M = P, T = String> {
     /// Connect, and stay connected until [`Input::Disconnect`]. Ends a wait and begins anew after a stop.
     Connect,
     /// Close, and stay closed. Wishes and queued messages are kept.
@@ -50,14 +50,14 @@ pub enum Input<P, M = P> {
         /// The close code; 1006 when there was none.
         code: u16,
         /// The server's reason, for people.
-        reason: String,
+        reason: T,
     },
     /// A valid frame came.
     Inbound {
         /// On which socket.
         generation: u32,
         /// What the engine needs to know of it.
-        envelope: Envelope,
+        envelope: Envelope<T>,
         /// What the application gets of it, by [`Output::Deliver`](crate::Output::Deliver).
         message: M,
     },
@@ -71,14 +71,14 @@ pub enum Input<P, M = P> {
     /// that a refused channel is asked for again.
     Subscribe {
         /// What is wanted.
-        channel: Channel,
+        channel: Channel<T>,
         /// By whom: any number that the driver gives each hook or handle.
         holder: u32,
     },
     /// A holder lets go; the wish ends with the last one. Letting go twice changes nothing.
     Unsubscribe {
         /// What is no longer wanted.
-        channel: Channel,
+        channel: Channel<T>,
         /// By whom.
         holder: u32,
     },
@@ -86,9 +86,9 @@ pub enum Input<P, M = P> {
     /// [`Output::MessageFailed`](crate::Output::MessageFailed), once.
     Send {
         /// The idempotency key, unique among the messages that are not yet answered.
-        id: String,
+        id: T,
         /// The conversation whose order it keeps.
-        conversation: String,
+        conversation: T,
         /// What is sent; cloned for each transmission.
         payload: P,
         /// How long ago it was first queued, in ms: 0 for a new one, more for one that was stored.
@@ -102,25 +102,25 @@ pub enum Input<P, M = P> {
     /// Somebody types.
     TypingStart {
         /// Where.
-        conversation: String,
+        conversation: T,
     },
     /// The draft is now this text; sent throttled, and preceded by `typing_start` when that was not sent.
     TypingProgress {
         /// Where.
-        conversation: String,
+        conversation: T,
         /// The whole draft.
-        text: String,
+        text: T,
     },
     /// Typing ended, or the field lost the focus.
     TypingStop {
         /// Where.
-        conversation: String,
+        conversation: T,
     },
     /// Measure the link. Ends in [`Output::Pong`](crate::Output::Pong) or
     /// [`Output::PingFailed`](crate::Output::PingFailed), once.
     Ping {
         /// The id of the ping; one that starts with neither `ping-` nor `sub-` nor `auth-`.
-        id: String,
+        id: T,
     },
 
     /// The network says that it is back.
@@ -137,7 +137,7 @@ pub enum Input<P, M = P> {
     PageShow,
 }
 
-impl<P, M> Input<P, M> {
+impl<P, M, T> Input<P, M, T> {
     /// Whether a socket did this, as opposed to the application, the page or the clock.
     pub(crate) fn is_of_socket(&self) -> bool {
         matches!(
@@ -165,16 +165,16 @@ pub enum TokenOutcome {
 
 /// What the engine needs to know of a server message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Envelope {
+pub struct Envelope<T = String> {
     /// The `id` of the message, which for an answer is that of the request.
-    pub id: Option<String>,
+    pub id: Option<T>,
     /// What kind of message it is.
-    pub kind: EnvelopeKind,
+    pub kind: EnvelopeKind<T>,
 }
 
 /// The kinds of server messages that the engine tells apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EnvelopeKind {
+pub enum EnvelopeKind<T = String> {
     /// `connection_established`.
     ConnectionEstablished {
         /// `heartbeatInterval`, in ms.
@@ -189,9 +189,9 @@ pub enum EnvelopeKind {
     /// `subscription_confirmed`.
     SubscriptionConfirmed {
         /// Which.
-        channel: Channel,
+        channel: Channel<T>,
         /// The life of the store.
-        epoch: String,
+        epoch: T,
         /// The newest place.
         head: u64,
         /// Whether nothing is missing since the place that was asked for.
@@ -200,25 +200,25 @@ pub enum EnvelopeKind {
     /// `subscription_error`.
     SubscriptionError {
         /// Which.
-        channel: Channel,
+        channel: Channel<T>,
         /// The error code.
-        code: String,
+        code: T,
         /// `retryAfter`, in ms.
         retry_after: Option<u64>,
     },
     /// `subscription_ended`.
     SubscriptionEnded {
         /// Which.
-        channel: Channel,
+        channel: Channel<T>,
         /// Why, if the server ended it.
-        reason: Option<String>,
+        reason: Option<T>,
     },
     /// `message_ack`; the envelope's `id` names the message.
     MessageAck,
     /// `error`; the envelope's `id` names what it answers, if anything.
     Error {
         /// The error code.
-        code: String,
+        code: T,
         /// `retryAfter`, in ms.
         retry_after: Option<u64>,
     },
@@ -232,9 +232,9 @@ pub enum EnvelopeKind {
     /// A durable event.
     Event {
         /// `conversationId`.
-        conversation: String,
+        conversation: T,
         /// `websiteId`.
-        website: String,
+        website: T,
         /// Its place in the conversation.
         seq: u64,
         /// Its place in the website, which a visitor is not told.

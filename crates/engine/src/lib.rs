@@ -14,7 +14,8 @@
 //!
 //! The engine is generic over what it carries but never reads: `P` is what the application sends (cloned
 //! when it is sent again) and `M` is what it receives. In a browser both may be `()` or a small handle,
-//! while the text stays outside.
+//! while the text stays outside. The same holds for `T`, the ids and other short texts that it compares:
+//! see [`Text`].
 
 #![forbid(unsafe_code)]
 
@@ -30,6 +31,7 @@ mod outbox;
 mod output;
 mod place;
 mod subscription;
+mod text;
 mod timer;
 mod typing;
 
@@ -38,6 +40,7 @@ pub use engine::Engine;
 pub use input::{Channel, Envelope, EnvelopeKind, Input, TokenOutcome};
 pub use law::{CloseAction, ErrorClass, close_action, error_class};
 pub use output::{ConnectionState, Failure, Frame, Output, Stats, StopReason, SubscriptionState, Trouble};
+pub use text::{RequestKind, Text, Word};
 pub use timer::Timer;
 
 #[cfg(test)]

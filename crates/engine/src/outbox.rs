@@ -2,17 +2,18 @@
 
 use crate::config::{Config, Millis};
 use crate::output::Failure;
+use crate::text::Text;
 
 /// The order of a conversation is the order of its entries; only the first one of each may be under way.
 #[derive(Debug)]
-pub(crate) struct Outbox<P> {
-    entries: Vec<Entry<P>>,
+pub(crate) struct Outbox<P, T> {
+    entries: Vec<Entry<P, T>>,
 }
 
 #[derive(Debug)]
-struct Entry<P> {
-    id: String,
-    conversation: String,
+struct Entry<P, T> {
+    id: T,
+    conversation: T,
     payload: P,
     expires_at: Millis,
     /// How often the server put it off.
@@ -28,7 +29,7 @@ enum Delivery {
     NeedsToken,
 }
 
-impl<P: Clone> Outbox<P> {
+impl<P: Clone, T: Text> Outbox<P, T> {
     pub(crate) fn new() -> Self {
         Self { entries: Vec::new() }
     }
@@ -37,23 +38,30 @@ impl<P: Clone> Outbox<P> {
         self.entries.len()
     }
 
+    pub(crate) fn visit_texts(&self, visit: &mut dyn FnMut(&T)) {
+        for entry in &self.entries {
+            visit(&entry.id);
+            visit(&entry.conversation);
+        }
+    }
+
     /// Takes a message in, or says why not.
     pub(crate) fn queue(
         &mut self,
-        id: &str,
-        conversation: String,
+        id: &T,
+        conversation: T,
         payload: P,
         expires_at: Millis,
         config: &Config,
-    ) -> Result<(), Failure> {
-        if self.entries.iter().any(|entry| entry.id == id) {
+    ) -> Result<(), Failure<T>> {
+        if self.entries.iter().any(|entry| entry.id == *id) {
             return Err(Failure::DuplicateId);
         }
         if self.entries.len() >= config.max_queue_size {
             return Err(Failure::QueueFull);
         }
         self.entries.push(Entry {
-            id: String::from(id),
+            id: id.clone(),
             conversation,
             payload,
             expires_at,
@@ -64,7 +72,7 @@ impl<P: Clone> Outbox<P> {
     }
 
     /// The next message that may go, now under way: its id, conversation and payload.
-    pub(crate) fn take_next(&mut self, now: Millis) -> Option<(String, String, P)> {
+    pub(crate) fn take_next(&mut self, now: Millis) -> Option<(T, T, P)> {
         let index = self.entries.iter().enumerate().position(|(index, entry)| {
             entry.state == Delivery::Queued
                 && !self.entries.iter().take(index).any(|earlier| earlier.conversation == entry.conversation)
@@ -75,18 +83,18 @@ impl<P: Clone> Outbox<P> {
     }
 
     /// An entry is done with, by an ack or a failure; whether there was one.
-    pub(crate) fn remove(&mut self, id: &str) -> bool {
+    pub(crate) fn remove(&mut self, id: &T) -> bool {
         let before = self.entries.len();
-        self.entries.retain(|entry| entry.id != id);
+        self.entries.retain(|entry| entry.id != *id);
         before != self.entries.len()
     }
 
-    pub(crate) fn contains(&self, id: &str) -> bool {
-        self.entries.iter().any(|entry| entry.id == id)
+    pub(crate) fn contains(&self, id: &T) -> bool {
+        self.entries.iter().any(|entry| entry.id == *id)
     }
 
     /// Counts a refusal of an entry, for its backoff.
-    pub(crate) fn count_refusal(&mut self, id: &str) -> u32 {
+    pub(crate) fn count_refusal(&mut self, id: &T) -> u32 {
         self.find(id).map_or(1, |entry| {
             entry.refusals = entry.refusals.saturating_add(1);
             entry.refusals
@@ -94,14 +102,14 @@ impl<P: Clone> Outbox<P> {
     }
 
     /// The entry goes again at that time, unless another answer comes first.
-    pub(crate) fn put_off(&mut self, id: &str, until: Millis) {
+    pub(crate) fn put_off(&mut self, id: &T, until: Millis) {
         if let Some(entry) = self.find(id) {
             entry.state = Delivery::Waiting { until };
         }
     }
 
     /// The entry goes again once a token was accepted.
-    pub(crate) fn await_token(&mut self, id: &str) {
+    pub(crate) fn await_token(&mut self, id: &T) {
         if let Some(entry) = self.find(id) {
             entry.state = Delivery::NeedsToken;
         }
@@ -117,12 +125,12 @@ impl<P: Clone> Outbox<P> {
     }
 
     /// Takes all entries out, for a client without a queue.
-    pub(crate) fn take_all(&mut self) -> Vec<String> {
+    pub(crate) fn take_all(&mut self) -> Vec<T> {
         self.entries.drain(..).map(|entry| entry.id).collect()
     }
 
     /// Takes out what is too old.
-    pub(crate) fn take_expired(&mut self, now: Millis) -> Vec<String> {
+    pub(crate) fn take_expired(&mut self, now: Millis) -> Vec<T> {
         let mut expired = Vec::new();
         self.entries.retain(|entry| {
             let is_kept = entry.expires_at > now;
@@ -177,7 +185,7 @@ impl<P: Clone> Outbox<P> {
         has_any
     }
 
-    fn find(&mut self, id: &str) -> Option<&mut Entry<P>> {
-        self.entries.iter_mut().find(|entry| entry.id == id)
+    fn find(&mut self, id: &T) -> Option<&mut Entry<P, T>> {
+        self.entries.iter_mut().find(|entry| entry.id == *id)
     }
 }

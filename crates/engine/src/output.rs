@@ -5,7 +5,7 @@ use crate::input::Channel;
 
 /// One thing to do, or to tell. Outputs are to be handled in the order in which they come.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Output<P, M = P> {
+pub enum Output<P, M = P, T = String> {
     /// Open a socket, with the newest token. The driver answers with
     /// [`Input::Opened`](crate::Input::Opened) or [`Input::DialFailed`](crate::Input::DialFailed).
     Dial {
@@ -31,7 +31,7 @@ pub enum Output<P, M = P> {
         /// Which socket.
         generation: u32,
         /// What to send.
-        frame: Frame<P>,
+        frame: Frame<P, T>,
     },
 
     /// Hand a server message to the application. Durable events come in order and once.
@@ -43,7 +43,7 @@ pub enum Output<P, M = P> {
         /// The close code.
         code: u16,
         /// Why, for people.
-        reason: String,
+        reason: T,
     },
     /// Attempt `n` begins; the count returns to 0 after a stable connection.
     ReconnectAttempt(u32),
@@ -54,65 +54,65 @@ pub enum Output<P, M = P> {
     /// A subscription is in another state.
     SubscriptionChanged {
         /// Which.
-        channel: Channel,
+        channel: Channel<T>,
         /// Its state now.
-        state: SubscriptionState,
+        state: SubscriptionState<T>,
     },
     /// Events of this channel are missing and will not come: load it afresh.
-    Resync(Channel),
+    Resync(Channel<T>),
     /// A message was acknowledged; it has left the queue.
     MessageAcked {
         /// Which.
-        id: String,
+        id: T,
     },
     /// A message failed for good; it has left the queue, or never entered it.
     MessageFailed {
         /// Which.
-        id: String,
+        id: T,
         /// Why.
-        failure: Failure,
+        failure: Failure<T>,
     },
     /// A ping of the application was answered.
     Pong {
         /// Which.
-        id: String,
+        id: T,
         /// The round trip, in ms.
         latency: Millis,
     },
     /// A ping of the application was not sent, or not answered in time.
     PingFailed {
         /// Which.
-        id: String,
+        id: T,
     },
 }
 
 /// A request to the server, to be encoded by the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Frame<P> {
+pub enum Frame<P, T = String> {
     /// `subscribe_conversation` or `subscribe_website`.
     Subscribe {
         /// The `id` of the request.
-        id: String,
+        id: T,
         /// Which.
-        channel: Channel,
+        channel: Channel<T>,
         /// The last place seen.
         after: Option<u64>,
         /// The life of the store in which that place was seen.
-        epoch: Option<String>,
+        epoch: Option<T>,
     },
     /// `unsubscribe_conversation` or `unsubscribe_website`.
     Unsubscribe {
         /// The `id` of the request.
-        id: String,
+        id: T,
         /// Which.
-        channel: Channel,
+        channel: Channel<T>,
     },
     /// `send_message`.
     SendMessage {
         /// The idempotency key.
-        id: String,
+        id: T,
         /// Where.
-        conversation: String,
+        conversation: T,
         /// As given by [`Input::Send`](crate::Input::Send).
         payload: P,
     },
@@ -121,29 +121,29 @@ pub enum Frame<P> {
     /// `typing_start`.
     TypingStart {
         /// Where.
-        conversation: String,
+        conversation: T,
     },
     /// `typing_progress`.
     TypingProgress {
         /// Where.
-        conversation: String,
+        conversation: T,
         /// The whole draft, possibly empty.
-        text: String,
+        text: T,
     },
     /// `typing_stop`.
     TypingStop {
         /// Where.
-        conversation: String,
+        conversation: T,
     },
     /// `ping`.
     Ping {
         /// The `id` of the request.
-        id: String,
+        id: T,
     },
     /// `authenticate`, with the newest token.
     Authenticate {
         /// The `id` of the request.
-        id: String,
+        id: T,
     },
 }
 
@@ -180,13 +180,13 @@ pub enum StopReason {
 
 /// Where a subscription stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SubscriptionState {
+pub enum SubscriptionState<T = String> {
     /// Wanted, and not yet answered on this connection.
     Pending,
     /// Live.
     Confirmed,
     /// Refused or ended by the server, with its code or reason; not asked for again on its own.
-    Refused(String),
+    Refused(T),
     /// Not answered, or put off by the server; asked for again later.
     Unavailable,
     /// Nobody holds it any more.
@@ -195,9 +195,9 @@ pub enum SubscriptionState {
 
 /// Why a message failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub enum Failure<T = String> {
     /// The server refused it for good, with this code.
-    Refused(String),
+    Refused(T),
     /// The queue is full; the message never entered it.
     QueueFull,
     /// An unanswered message has the same id; this one never entered the queue.
@@ -210,9 +210,9 @@ pub enum Failure {
 
 /// What last went wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum Trouble<T = String> {
     /// An `error` or `subscription_error`, by its code.
-    Server(String),
+    Server(T),
     /// A close code other than 1000 and 1001.
     Close(u16),
     /// The socket could not be opened.
@@ -229,7 +229,7 @@ pub enum Trouble {
 
 /// Counters and the like. They only grow, except for what a new value replaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stats {
+pub struct Stats<T = String> {
     /// When the present or last connection was established.
     pub connected_at: Option<Millis>,
     /// Frames given to a socket.
@@ -243,7 +243,7 @@ pub struct Stats {
     /// Attempts to reconnect.
     pub reconnect_attempts: u64,
     /// What last went wrong.
-    pub last_error: Option<Trouble>,
+    pub last_error: Option<Trouble<T>>,
     /// When that was.
     pub last_error_at: Option<Millis>,
     /// The newest round trip of a ping, in ms.

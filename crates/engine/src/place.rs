@@ -18,6 +18,7 @@
 
 use crate::input::Channel;
 use crate::subscription::{Ask, Place, Subscription, Subscriptions};
+use crate::text::Text;
 
 /// Offsets seen ahead that are remembered; more than that is taken for a loss.
 const MAX_AHEAD: usize = 1_024;
@@ -37,22 +38,22 @@ pub(crate) enum Verdict {
 }
 
 /// An event's places.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Places<'a> {
-    pub(crate) conversation: &'a str,
-    pub(crate) website: &'a str,
+#[derive(Debug)]
+pub(crate) struct Places<'a, T> {
+    pub(crate) conversation: &'a T,
+    pub(crate) website: &'a T,
     pub(crate) seq: u64,
     pub(crate) offset: Option<u64>,
 }
 
 /// How far a conversation that nobody holds was seen, through its website or while it was held.
 #[derive(Debug)]
-pub(crate) struct Unheld {
-    conversation: String,
+pub(crate) struct Unheld<T> {
+    pub(crate) conversation: T,
     seq: u64,
 }
 
-impl Subscription {
+impl<T: Text> Subscription<T> {
     fn is_live(&self) -> bool {
         matches!(self.ask, Ask::Confirmed)
     }
@@ -100,7 +101,7 @@ impl Subscription {
         offset <= self.at() || self.ahead.contains(&offset)
     }
 
-    fn note_offset(&mut self, offset: u64, epoch: &str) {
+    fn note_offset(&mut self, offset: u64, epoch: &T) {
         if self.has_seen_offset(offset) || self.ahead.len() > MAX_AHEAD {
             return;
         }
@@ -113,7 +114,7 @@ impl Subscription {
         self.move_to(at, epoch);
     }
 
-    fn move_to(&mut self, at: u64, epoch: &str) {
+    fn move_to(&mut self, at: u64, epoch: &T) {
         match &mut self.place {
             Some(place) => place.at = at,
             None => self.place = Some(Place::new(at, epoch)),
@@ -121,9 +122,9 @@ impl Subscription {
     }
 }
 
-impl Subscriptions {
+impl<T: Text> Subscriptions<T> {
     /// Judges an event, and moves the places of its conversation and its website unless it shows a loss.
-    pub(crate) fn judge(&mut self, event: Places<'_>) -> Verdict {
+    pub(crate) fn judge(&mut self, event: &Places<'_, T>) -> Verdict {
         let conversation =
             self.find_index(|channel| matches!(channel, Channel::Conversation(id) if id == event.conversation));
         let website = event
@@ -158,7 +159,7 @@ impl Subscriptions {
         }
     }
 
-    fn has_jump(&mut self, event: Places<'_>, conversation: Option<usize>) -> bool {
+    fn has_jump(&mut self, event: &Places<'_, T>, conversation: Option<usize>) -> bool {
         let Some(held) = conversation.and_then(|index| self.list.get_mut(index)) else {
             return false;
         };
@@ -176,7 +177,7 @@ impl Subscriptions {
         false
     }
 
-    fn has_website_jump(&mut self, event: Places<'_>, conversation: Option<usize>, website: Option<usize>) -> bool {
+    fn has_website_jump(&mut self, event: &Places<'_, T>, conversation: Option<usize>, website: Option<usize>) -> bool {
         let (Some(index), Some(offset)) = (website, event.offset) else {
             return false;
         };
@@ -215,7 +216,7 @@ impl Subscriptions {
         false
     }
 
-    fn note_seq(&mut self, event: Places<'_>, conversation: Option<usize>, is_website_wanted: bool, epoch: &str) {
+    fn note_seq(&mut self, event: &Places<'_, T>, conversation: Option<usize>, is_website_wanted: bool, epoch: &T) {
         if let Some(held) = conversation.and_then(|index| self.list.get_mut(index)) {
             held.delivered = Some(event.seq);
             if event.seq > held.at() {
@@ -226,23 +227,23 @@ impl Subscriptions {
         }
     }
 
-    fn unheld_seq(&self, conversation: &str) -> Option<u64> {
-        self.unheld.iter().find(|unheld| unheld.conversation == conversation).map(|unheld| unheld.seq)
+    fn unheld_seq(&self, conversation: &T) -> Option<u64> {
+        self.unheld.iter().find(|unheld| unheld.conversation == *conversation).map(|unheld| unheld.seq)
     }
 
-    pub(crate) fn remember_unheld(&mut self, conversation: &str, seq: u64) {
-        if let Some(unheld) = self.unheld.iter_mut().find(|unheld| unheld.conversation == conversation) {
+    pub(crate) fn remember_unheld(&mut self, conversation: &T, seq: u64) {
+        if let Some(unheld) = self.unheld.iter_mut().find(|unheld| unheld.conversation == *conversation) {
             unheld.seq = seq;
             return;
         }
         if self.unheld.len() >= MAX_UNHELD {
             self.unheld.remove(0);
         }
-        self.unheld.push(Unheld { conversation: String::from(conversation), seq });
+        self.unheld.push(Unheld { conversation: conversation.clone(), seq });
     }
 
-    pub(crate) fn take_unheld(&mut self, conversation: &str) -> Option<u64> {
-        let index = self.unheld.iter().position(|unheld| unheld.conversation == conversation)?;
+    pub(crate) fn take_unheld(&mut self, conversation: &T) -> Option<u64> {
+        let index = self.unheld.iter().position(|unheld| unheld.conversation == *conversation)?;
         Some(self.unheld.remove(index).seq)
     }
 }

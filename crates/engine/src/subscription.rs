@@ -2,33 +2,34 @@
 
 use crate::config::Millis;
 use crate::input::Channel;
-use crate::law::{ErrorClass, error_class};
+use crate::law::ErrorClass;
 use crate::output::SubscriptionState;
 use crate::place::Unheld;
+use crate::text::{RequestKind, Text};
 
 /// All wishes, in the order in which they were made.
 ///
 /// A change of state is noted in `changes` and a hole that will not be filled in `resyncs`; the engine takes both after each call.
 #[derive(Debug, Default)]
-pub(crate) struct Subscriptions {
-    pub(crate) list: Vec<Subscription>,
-    pub(crate) unheld: Vec<Unheld>,
+pub(crate) struct Subscriptions<T> {
+    pub(crate) list: Vec<Subscription<T>>,
+    pub(crate) unheld: Vec<Unheld<T>>,
     /// The store's life, as last told; all channels of a server share one store.
-    pub(crate) epoch: Option<String>,
-    pub(crate) changes: Vec<(Channel, SubscriptionState)>,
-    pub(crate) resyncs: Vec<Channel>,
+    pub(crate) epoch: Option<T>,
+    pub(crate) changes: Vec<(Channel<T>, SubscriptionState<T>)>,
+    pub(crate) resyncs: Vec<Channel<T>>,
 }
 
 /// A wish for a channel. It lives as long as somebody holds it.
 #[derive(Debug)]
-pub(crate) struct Subscription {
-    pub(crate) channel: Channel,
+pub(crate) struct Subscription<T> {
+    pub(crate) channel: Channel<T>,
     holders: Vec<u32>,
-    pub(crate) ask: Ask,
+    pub(crate) ask: Ask<T>,
     /// The id of the request on this connection; asking again keeps it, so that a late answer is one too.
-    request: Option<Request>,
+    request: Option<Request<T>>,
     /// Where to resume.
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Option<Place<T>>,
     /// Of a conversation: the newest `seq` that the application got. Less than the place where the place is
     /// the head that the server named and nothing came since.
     pub(crate) delivered: Option<u64>,
@@ -42,7 +43,7 @@ pub(crate) struct Subscription {
 
 /// Where the asking for a channel stands on this connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub(crate) enum Ask<T> {
     /// To be asked for as soon as there is a connection.
     Wanted {
         is_second: bool,
@@ -56,7 +57,7 @@ pub(crate) enum Ask {
     },
     Confirmed,
     Refused {
-        code: String,
+        code: T,
     },
     /// Told unavailable; asked for again at that time, or on the next connection.
     Unavailable {
@@ -65,27 +66,27 @@ pub(crate) enum Ask {
 }
 
 #[derive(Debug)]
-struct Request {
-    id: String,
+struct Request<T> {
+    id: T,
     /// Whether a place was given, so that a replay follows.
     is_resuming: bool,
 }
 
 /// A place in a channel, valid in one life of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Place<T> {
     pub(crate) at: u64,
-    pub(crate) epoch: String,
+    pub(crate) epoch: T,
 }
 
-impl Place {
-    pub(crate) fn new(at: u64, epoch: &str) -> Self {
-        Self { at, epoch: String::from(epoch) }
+impl<T: Text> Place<T> {
+    pub(crate) fn new(at: u64, epoch: &T) -> Self {
+        Self { at, epoch: epoch.clone() }
     }
 }
 
-impl Subscription {
-    pub(crate) fn state(&self) -> SubscriptionState {
+impl<T: Text> Subscription<T> {
+    pub(crate) fn state(&self) -> SubscriptionState<T> {
         match &self.ask {
             Ask::Wanted { .. } | Ask::Asked { .. } => SubscriptionState::Pending,
             Ask::Confirmed => SubscriptionState::Confirmed,
@@ -98,7 +99,7 @@ impl Subscription {
         matches!(self.channel, Channel::Website(_))
     }
 
-    fn set(&mut self, ask: Ask, changes: &mut Vec<(Channel, SubscriptionState)>) {
+    fn set(&mut self, ask: Ask<T>, changes: &mut Vec<(Channel<T>, SubscriptionState<T>)>) {
         let before = self.state();
         self.ask = ask;
         let after = self.state();
@@ -108,22 +109,36 @@ impl Subscription {
     }
 
     /// Whether this answers the request of this wish, late or not. An answer without an id can only be that.
-    fn is_answer(&self, answer: Option<&str>) -> bool {
+    fn is_answer(&self, answer: Option<&T>) -> bool {
         let is_open = match &self.ask {
             Ask::Wanted { .. } | Ask::Asked { .. } | Ask::Unavailable { .. } => true,
             Ask::Confirmed | Ask::Refused { .. } => false,
         };
-        is_open && self.request.as_ref().is_some_and(|request| answer.is_none_or(|answer| answer == request.id))
+        is_open && self.request.as_ref().is_some_and(|request| answer.is_none_or(|answer| *answer == request.id))
     }
 }
 
-impl Subscriptions {
-    pub(crate) fn find_index(&self, is_meant: impl Fn(&Channel) -> bool) -> Option<usize> {
+impl<T: Text> Subscriptions<T> {
+    pub(crate) fn visit_texts(&self, visit: &mut dyn FnMut(&T)) {
+        self.epoch.iter().for_each(&mut *visit);
+        self.unheld.iter().for_each(|unheld| visit(&unheld.conversation));
+        for known in &self.list {
+            let (Channel::Conversation(id) | Channel::Website(id)) = &known.channel;
+            visit(id);
+            known.request.iter().for_each(|request| visit(&request.id));
+            known.place.iter().for_each(|place| visit(&place.epoch));
+            if let Ask::Refused { code } = &known.ask {
+                visit(code);
+            }
+        }
+    }
+
+    pub(crate) fn find_index(&self, is_meant: impl Fn(&Channel<T>) -> bool) -> Option<usize> {
         self.list.iter().position(|subscription| is_meant(&subscription.channel))
     }
 
     /// Somebody wants a channel.
-    pub(crate) fn hold(&mut self, channel: Channel, holder: u32) {
+    pub(crate) fn hold(&mut self, channel: Channel<T>, holder: u32) {
         if let Some(index) = self.find_index(|known| *known == channel)
             && let Some(known) = self.list.get_mut(index)
         {
@@ -166,7 +181,7 @@ impl Subscriptions {
     }
 
     /// A holder lets go; whether the server must be told, because the wish has ended and it knows of it.
-    pub(crate) fn release(&mut self, channel: &Channel, holder: u32) -> bool {
+    pub(crate) fn release(&mut self, channel: &Channel<T>, holder: u32) -> bool {
         let Some(index) = self.find_index(|known| known == channel) else {
             return false;
         };
@@ -188,17 +203,17 @@ impl Subscriptions {
         gone.request.is_some() && !matches!(gone.ask, Ask::Refused { .. })
     }
 
-    /// The next channel to ask for, with its id: the new one, unless it is asked for again.
+    /// The next channel to ask for, with the id: of that number, unless it is asked for again.
     ///
     /// A website comes behind the conversations that are resumed, so that their replays are not behind what it
     /// brings, and before those that begin, so that it brings what was before their beginning.
     pub(crate) fn ask_next(
         &mut self,
-        new_id: String,
+        number: u32,
         now: Millis,
         is_resumption: bool,
-    ) -> Option<(String, Channel, Option<Place>)> {
-        let rank = |known: &Subscription| match (&known.channel, &known.place) {
+    ) -> Option<(T, Channel<T>, Option<Place<T>>)> {
+        let rank = |known: &Subscription<T>| match (&known.channel, &known.place) {
             (Channel::Conversation(_), Some(_)) => 0,
             (Channel::Website(_), _) => 1,
             (Channel::Conversation(_), None) => 2,
@@ -211,7 +226,10 @@ impl Subscriptions {
                 if rank(known) != turn {
                     continue;
                 }
-                let request = known.request.get_or_insert(Request { id: new_id, is_resuming: known.place.is_some() });
+                let request = known.request.get_or_insert_with(|| Request {
+                    id: T::of_request(RequestKind::Subscribe, number),
+                    is_resuming: known.place.is_some(),
+                });
                 let id = request.id.clone();
                 known.ask = Ask::Asked { since: now, is_second, is_resumption };
                 return Some((id, known.channel.clone(), known.place.clone()));
@@ -227,9 +245,9 @@ impl Subscriptions {
 
     pub(crate) fn confirmed(
         &mut self,
-        answer: Option<&str>,
-        channel: &Channel,
-        epoch: &str,
+        answer: Option<&T>,
+        channel: &Channel<T>,
+        epoch: &T,
         head: u64,
         is_recovered: bool,
     ) {
@@ -264,14 +282,14 @@ impl Subscriptions {
     }
 
     /// In another life of the store all that was seen is of no meaning.
-    fn adopt_epoch(&mut self, epoch: &str) {
-        if self.epoch.as_deref() == Some(epoch) {
+    fn adopt_epoch(&mut self, epoch: &T) {
+        if self.epoch.as_ref() == Some(epoch) {
             return;
         }
-        self.epoch = Some(String::from(epoch));
+        self.epoch = Some(epoch.clone());
         self.unheld.clear();
         for subscription in &mut self.list {
-            if subscription.place.as_ref().is_none_or(|place| place.epoch != epoch) {
+            if subscription.place.as_ref().is_none_or(|place| place.epoch != *epoch) {
                 subscription.delivered = None;
                 subscription.ahead.clear();
             }
@@ -279,7 +297,7 @@ impl Subscriptions {
     }
 
     /// A refusal, by `subscription_error`, or by an `error` that names only the request.
-    pub(crate) fn refused(&mut self, answer: Option<&str>, channel: Option<&Channel>, code: String, retry_at: Millis) {
+    pub(crate) fn refused(&mut self, answer: Option<&T>, channel: Option<&Channel<T>>, code: T, retry_at: Millis) {
         let Some(known) = self
             .list
             .iter_mut()
@@ -287,7 +305,7 @@ impl Subscriptions {
         else {
             return;
         };
-        let ask = match error_class(&code) {
+        let ask = match code.error_class() {
             ErrorClass::Transient => Ask::Unavailable { retry_at },
             ErrorClass::NeedsToken | ErrorClass::Permanent => Ask::Refused { code },
         };
@@ -295,7 +313,7 @@ impl Subscriptions {
     }
 
     /// The server ended a subscription on its own.
-    pub(crate) fn ended(&mut self, channel: &Channel, reason: String) {
+    pub(crate) fn ended(&mut self, channel: &Channel<T>, reason: T) {
         if let Some(index) = self.find_index(|known| known == channel)
             && let Some(known) = self.list.get_mut(index)
         {
@@ -307,7 +325,7 @@ impl Subscriptions {
     pub(crate) fn token_accepted(&mut self) {
         for subscription in &mut self.list {
             if let Ask::Refused { code } = &subscription.ask
-                && error_class(code) == ErrorClass::NeedsToken
+                && code.error_class() == ErrorClass::NeedsToken
             {
                 subscription.set(Ask::Wanted { is_second: false }, &mut self.changes);
             }
@@ -370,7 +388,7 @@ impl Subscriptions {
         })
     }
 
-    fn due(&self, at: impl Fn(&Ask) -> Option<Millis>) -> Option<Millis> {
+    fn due(&self, at: impl Fn(&Ask<T>) -> Option<Millis>) -> Option<Millis> {
         self.list.iter().filter_map(|subscription| at(&subscription.ask)).min()
     }
 }

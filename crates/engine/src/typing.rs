@@ -1,6 +1,7 @@
 //! Telling others that and what somebody types, at a bearable rate.
 
 use crate::config::Millis;
+use crate::text::Text;
 
 /// After this long without a change typing has stopped; also how often an ongoing start is repeated, which
 /// is well within the time after which a server lets it expire.
@@ -11,35 +12,35 @@ const MAX_DRAFTS: usize = 32;
 
 /// A typing frame of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Keystroke {
+pub(crate) enum Keystroke<T> {
     Start,
-    Progress(String),
+    Progress(T),
     Stop,
 }
 
 /// The drafts of all conversations on this connection.
 #[derive(Debug, Default)]
-pub(crate) struct Typing {
-    drafts: Vec<Draft>,
+pub(crate) struct Typing<T> {
+    drafts: Vec<Draft<T>>,
     /// What to send, in order; taken by the engine after each call.
-    frames: Vec<(String, Keystroke)>,
+    frames: Vec<(T, Keystroke<T>)>,
 }
 
 #[derive(Debug)]
-struct Draft {
-    conversation: String,
+struct Draft<T> {
+    conversation: T,
     is_active: bool,
     changed_at: Millis,
     /// When any frame of this draft was last sent.
     sent_at: Millis,
     /// The text that was last sent, and when.
-    sent: Option<(String, Millis)>,
+    sent: Option<(T, Millis)>,
     /// A newer text, held back by the throttle.
-    pending: Option<String>,
+    pending: Option<T>,
 }
 
-impl Draft {
-    fn begin(&mut self, now: Millis, frames: &mut Vec<(String, Keystroke)>) {
+impl<T: Text> Draft<T> {
+    fn begin(&mut self, now: Millis, frames: &mut Vec<(T, Keystroke<T>)>) {
         self.changed_at = now;
         if !self.is_active {
             self.is_active = true;
@@ -48,7 +49,7 @@ impl Draft {
         }
     }
 
-    fn flush(&mut self, now: Millis, frames: &mut Vec<(String, Keystroke)>) {
+    fn flush(&mut self, now: Millis, frames: &mut Vec<(T, Keystroke<T>)>) {
         if let Some(text) = self.pending.take() {
             self.sent_at = now;
             self.sent = Some((text.clone(), now));
@@ -56,7 +57,7 @@ impl Draft {
         }
     }
 
-    fn stop(&mut self, frames: &mut Vec<(String, Keystroke)>) {
+    fn stop(&mut self, frames: &mut Vec<(T, Keystroke<T>)>) {
         if self.is_active {
             self.is_active = false;
             frames.push((self.conversation.clone(), Keystroke::Stop));
@@ -74,8 +75,16 @@ impl Draft {
     }
 }
 
-impl Typing {
-    pub(crate) fn take_frames(&mut self) -> Vec<(String, Keystroke)> {
+impl<T: Text> Typing<T> {
+    pub(crate) fn visit_texts(&self, visit: &mut dyn FnMut(&T)) {
+        for draft in &self.drafts {
+            visit(&draft.conversation);
+            draft.sent.iter().for_each(|(text, _)| visit(text));
+            draft.pending.iter().for_each(&mut *visit);
+        }
+    }
+
+    pub(crate) fn take_frames(&mut self) -> Vec<(T, Keystroke<T>)> {
         core::mem::take(&mut self.frames)
     }
 
@@ -85,7 +94,7 @@ impl Typing {
         self.frames.clear();
     }
 
-    pub(crate) fn start(&mut self, conversation: String, now: Millis) {
+    pub(crate) fn start(&mut self, conversation: T, now: Millis) {
         let mut draft = self.take_draft(conversation, now);
         draft.begin(now, &mut self.frames);
         if now >= draft.sent_at.saturating_add(TYPING_IDLE) {
@@ -95,7 +104,7 @@ impl Typing {
         self.drafts.push(draft);
     }
 
-    pub(crate) fn progress(&mut self, conversation: String, text: String, throttle: Millis, now: Millis) {
+    pub(crate) fn progress(&mut self, conversation: T, text: T, throttle: Millis, now: Millis) {
         let mut draft = self.take_draft(conversation, now);
         let sent = draft.sent.as_ref().map(|(text, _)| text);
         if draft.pending.as_ref().or(sent) != Some(&text) {
@@ -110,9 +119,9 @@ impl Typing {
     }
 
     /// Typing ended, or the field lost the focus. The last text still goes.
-    pub(crate) fn stop(&mut self, conversation: &str, now: Millis) {
+    pub(crate) fn stop(&mut self, conversation: &T, now: Millis) {
         for draft in &mut self.drafts {
-            if draft.conversation == conversation {
+            if draft.conversation == *conversation {
                 draft.flush(now, &mut self.frames);
                 draft.stop(&mut self.frames);
             }
@@ -120,8 +129,8 @@ impl Typing {
     }
 
     /// The draft was sent as a message: a held-back text is of no interest any more.
-    pub(crate) fn message_sent(&mut self, conversation: &str) {
-        if let Some(index) = self.drafts.iter().position(|draft| draft.conversation == conversation) {
+    pub(crate) fn message_sent(&mut self, conversation: &T) {
+        if let Some(index) = self.drafts.iter().position(|draft| draft.conversation == *conversation) {
             let mut draft = self.drafts.remove(index);
             draft.stop(&mut self.frames);
         }
@@ -153,7 +162,7 @@ impl Typing {
     }
 
     /// The draft of a conversation, made if need be. The caller puts it back, at the end as the newest.
-    fn take_draft(&mut self, conversation: String, now: Millis) -> Draft {
+    fn take_draft(&mut self, conversation: T, now: Millis) -> Draft<T> {
         if let Some(index) = self.drafts.iter().position(|draft| draft.conversation == conversation) {
             return self.drafts.remove(index);
         }

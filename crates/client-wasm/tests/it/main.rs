@@ -1,11 +1,13 @@
 //! Sequences of calls that no driver would make: what comes back is an answer or an error code, and never worse.
 //!
 //! The functions are the very ones that WebAssembly exports. Natively every access is the standard library's
-//! own, so whatever went wrong would be a panic.
+//! own, so whatever went wrong would be a panic. An instance has one engine; natively a thread is one.
 
-use cossistant_client_wasm::abi::{self, MALFORMED, NO_ROOM, NO_SUCH_ENGINE};
+use cossistant_client_wasm::abi;
+use cossistant_client_wasm::record::SLOTS;
 
-/// The codes of inputs, with the fields of each: `n` is a number, `g` that of a socket or request, `t` a text, `c` a channel, `?` optional.
+/// The codes of inputs, with the fields of each: `n` is a number, `g` that of a socket or request, `f` a flag, `o` an
+/// outcome, `t` a text, `c` a channel, `e` a server message, `?` that the next one is optional.
 const INPUTS: &[&str] = &[
     "",
     "",
@@ -17,8 +19,8 @@ const INPUTS: &[&str] = &[
     "",
     "",
     "", // inputs without fields
-    "nnnnnnnnnnnnnn",
-    "gn",
+    "fnnnnnnfnnnnnf",
+    "go",
     "g",
     "g",
     "g",
@@ -32,10 +34,15 @@ const INPUTS: &[&str] = &[
     "tt",
     "t",
 ];
-/// The codes of server messages, behind the optional id.
-const ENVELOPES: &[&str] = &["?n?n", "", "", "ctnn", "ct?n", "c?t", "", "t?n", "?n", "", "ttn?n", "", ""];
-const TEXTS: &[&str] = &["", "c-1", "m-1", "m-2", "sub-1", "ping-1", "unavailable", "e", "\u{feff}naïve 漢字 👋🏽"];
-const CHANNELS: &[&str] = &["conversation:c-1", "conversation:c-2", "website:w-1", "website:", "neither"];
+/// The codes of server messages, with what comes behind the optional id.
+const MESSAGES: &[&str] =
+    &["?n?n", "", "", "ctnf", "ct?n", "c?t", "", "t?n", "?n", "", "ttn?n", "ttn?n", "ttn?n", "ttn?n", "ttn?n", ""];
+/// Symbols: of what is known, of texts that JavaScript keeps, and of requests.
+const TEXTS: &[f64] = &[0.0, 4.0, 7.0, 14.0, 27.0, 28.0, 29.0, 1e3, 2_147_483_649.0, 2_684_354_561.0, 3_221_225_473.0];
+const NOTHING: f64 = 1.0;
+const FALSE: f64 = 2.0;
+const OUTCOMES: f64 = 9.0;
+const CHANNELS: f64 = 12.0;
 const NUMBERS: &[f64] =
     &[0.0, 1.0, 1.0, 2.0, 3.0, 5.0, 1_000.0, 30_000.0, 1e15, 9e15, 0.5, -1.0, f64::NAN, f64::INFINITY, f64::MAX, 1e20];
 
@@ -43,12 +50,16 @@ const NUMBERS: &[f64] =
 struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % sides as u64) as usize
+        z ^ (z >> 31)
+    }
+
+    fn roll(&mut self, sides: usize) -> usize {
+        (self.next() % sides as u64) as usize
     }
 
     fn pick<T: Copy>(&mut self, of: &[T]) -> T {
@@ -60,100 +71,119 @@ impl Dice {
         if self.roll(12) == 0 { self.pick(NUMBERS) } else { self.roll(2) as f64 }
     }
 
-    fn fields(&mut self, fields: &str, record: &mut Vec<u8>) {
-        for field in fields.bytes() {
+    fn fields(&mut self, fields: &str, record: &mut Vec<f64>) {
+        let mut fields = fields.bytes();
+        while let Some(field) = fields.next() {
             match field {
-                b'n' => number(self.number(), record),
-                b'g' => number(self.roll(5) as f64, record),
-                b't' => text(self.pick(TEXTS), record),
-                b'c' => text(self.pick(CHANNELS), record),
-                b'?' => {
-                    // The field behind the flag comes even where the flag denies it: then the record is malformed.
-                    let has_field = self.roll(10) > 0;
-                    number(f64::from(u8::from(has_field)), record);
+                b'n' => record.push(self.number()),
+                b'g' => record.push(self.roll(5) as f64),
+                b'f' => record.push(symbol(FALSE + self.roll(2) as f64)),
+                b'o' => record.push(symbol(OUTCOMES + self.roll(3) as f64)),
+                b't' => record.push(symbol(self.pick(TEXTS))),
+                b'c' => record.extend([symbol(CHANNELS + self.roll(2) as f64), symbol(self.pick(TEXTS))]),
+                b'?' if self.roll(3) == 0 => {
+                    record.push(symbol(NOTHING));
+                    fields.next();
                 }
+                b'?' => {}
                 _ => {
-                    number(0.0, record);
-                    let code = self.roll(ENVELOPES.len());
-                    number(code as f64, record);
-                    self.fields(ENVELOPES[code], record);
+                    let code = self.roll(MESSAGES.len());
+                    record.push(code as f64);
+                    let id = if self.roll(3) == 0 { NOTHING } else { self.pick(TEXTS) };
+                    record.push(symbol(id));
+                    self.fields(MESSAGES[code], record);
                 }
             }
         }
     }
 
     /// An input, more often right than not.
-    fn record(&mut self) -> Vec<u8> {
-        let mut record = Vec::new();
+    fn record(&mut self) -> Vec<f64> {
         if self.roll(20) == 0 {
-            (0..self.roll(60)).for_each(|_| record.push(self.roll(256) as u8));
-            return record;
+            return (0..self.roll(SLOTS + 1)).map(|_| f64::from_bits(self.next())).collect();
         }
         let code = self.roll(INPUTS.len() + 1);
-        number(code as f64, &mut record);
+        let mut record = vec![code as f64];
         self.fields(INPUTS.get(code).copied().unwrap_or(""), &mut record);
-        match self.roll(20) {
-            0 => record.truncate(self.roll(record.len() + 1)),
-            1 => record.push(0),
-            2 => {
-                let index = self.roll(record.len());
-                record[index] ^= 1 << self.roll(8);
-            }
+        let index = self.roll(record.len());
+        match self.roll(12) {
+            0 => record[index] = f64::from_bits(record[index].to_bits() ^ (1 << self.roll(64))),
+            1 => record[index] = symbol(self.pick(NUMBERS)),
             _ => {}
         }
         record
     }
 }
 
-fn number(number: f64, record: &mut Vec<u8>) {
-    record.extend_from_slice(&number.to_le_bytes());
+fn symbol(number: f64) -> f64 {
+    -1.0 - number
 }
 
-fn text(text: &str, record: &mut Vec<u8>) {
-    record.extend_from_slice(&(text.len() as u32).to_le_bytes());
-    record.extend_from_slice(text.as_bytes());
-}
-
-/// Writes a record where the module asks for it, as JavaScript does; its length.
+/// Writes a record where the module says, as JavaScript does.
 #[expect(unsafe_code, reason = "the memory of a module is written from outside")]
-fn put(record: &[u8]) -> u32 {
-    let room = abi::input(record.len() as u32);
-    assert!(!room.is_null());
-    // SAFETY: `input` gave room for as many bytes, which is valid until the next call.
-    unsafe { core::ptr::copy_nonoverlapping(record.as_ptr(), room, record.len()) };
-    record.len() as u32
+fn put(record: &[f64]) {
+    assert!(record.len() <= SLOTS);
+    // SAFETY: at the place of the record are so many numbers, which nobody else uses in this thread.
+    unsafe { core::ptr::copy_nonoverlapping(record.as_ptr(), abi::record(), record.len()) };
 }
 
 /// The record that the last call gave.
 #[expect(unsafe_code, reason = "the memory of a module is read from outside")]
-fn take(length: i32) -> Vec<u8> {
-    let length = usize::try_from(length).expect("a length, not an error");
-    // SAFETY: the last call returned this length for what is there, which is valid until the next call.
-    unsafe { core::slice::from_raw_parts(abi::output(), length) }.to_vec()
+fn take() -> [f64; SLOTS] {
+    // SAFETY: at the place of the record are so many numbers, which nobody else uses in this thread.
+    unsafe { abi::record().cast::<[f64; SLOTS]>().read() }
 }
 
-fn config(seed: f64) -> Vec<u8> {
-    let mut record = Vec::new();
-    for field in [
+/// Polls until there is nothing left; the next wake-up and the number of queued messages.
+fn drain() -> (f64, f64) {
+    loop {
+        assert_eq!(abi::poll(), 1);
+        let [code, timeout, queued, ..] = take();
+        assert!((0.0..27.0).contains(&code), "{code}");
+        if code == 0.0 {
+            return (timeout, queued);
+        }
+    }
+}
+
+/// The symbols that the engine holds.
+fn held() -> Vec<f64> {
+    let mut held = Vec::new();
+    loop {
+        let count = abi::held(held.len() as u32) as usize;
+        assert!(count <= SLOTS);
+        if count == 0 {
+            return held;
+        }
+        held.extend_from_slice(&take()[..count]);
+    }
+}
+
+fn config(seed: f64) -> [f64; 15] {
+    let (no, yes) = (symbol(FALSE), symbol(FALSE + 1.0));
+    let unlimited = f64::INFINITY;
+    [
         seed,
-        1.0,
+        yes,
         1_000.0,
         30_000.0,
         1.5,
-        f64::INFINITY,
+        unlimited,
         1.0,
         10_000.0,
-        1.0,
+        yes,
         100.0,
         86_400_000.0,
         30_000.0,
         10_000.0,
         100.0,
-        0.0,
-    ] {
-        number(field, &mut record);
-    }
-    record
+        no,
+    ]
+}
+
+/// Runs in an instance of its own, which natively is a thread.
+fn in_instance<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    std::thread::spawn(run).join().expect("the instance is sound")
 }
 
 #[test]
@@ -163,102 +193,116 @@ fn random_calls_are_answered_or_refused() {
     let mut refused = 0_u64;
     for seed in base..base + 300 {
         println!("FUZZ_SEED={seed}");
-        let mut dice = Dice(seed);
-        let mut engines = vec![abi::create(put(&config(seed as f64)))];
-        assert!(engines[0] > 0);
-        let mut clock = 0.0;
-        for _ in 0..400 {
-            clock += dice.roll(3_000) as f64;
-            let now = if dice.roll(40) == 0 { dice.pick(NUMBERS) } else { clock };
-            let engine = if dice.roll(10) == 0 { dice.roll(2_000) as i32 - 3 } else { dice.pick(&engines) };
-            match dice.roll(30) {
-                0 => {
-                    let record = if dice.roll(2) == 0 { config(f64::NAN) } else { dice.record() };
-                    let created = abi::create(put(&record));
-                    if created > 0 {
-                        engines.push(created);
-                    }
-                }
-                1 => abi::free(engine),
-                2 => {
-                    let length = abi::stats(engine);
-                    assert!(length == NO_SUCH_ENGINE || take(length).len() >= 9 * 8);
-                }
-                3 => {
-                    // A length that was never asked for.
-                    let length = put(&dice.record());
-                    assert_eq!(abi::handle(engine, length + 1 + dice.roll(1 << 30) as u32, now), MALFORMED);
-                }
-                _ => {
-                    let length = put(&dice.record());
-                    match abi::handle(engine, length, now) {
-                        NO_SUCH_ENGINE => {}
-                        MALFORMED => refused += 1,
-                        length => {
-                            taken += 1;
-                            let record = take(length);
-                            let wake_at = f64::from_le_bytes(record[..8].try_into().expect("eight bytes"));
-                            assert!(wake_at == -1.0 || wake_at >= 0.0, "{wake_at}");
-                        }
-                    }
-                }
-            }
-        }
-        engines.into_iter().for_each(|engine| abi::free(engine));
+        let (more_taken, more_refused) = in_instance(move || random_calls(seed));
+        taken += more_taken;
+        refused += more_refused;
     }
     // It is of no use if hardly anything is taken, or hardly anything refused.
     assert!(taken > refused && refused > 1_000, "{taken} taken, {refused} refused");
 }
 
+/// How many inputs were taken, and how many refused.
+fn random_calls(seed: u64) -> (u64, u64) {
+    let mut dice = Dice(seed);
+    put(&config(seed as f64));
+    assert_eq!(abi::create(), 1);
+    let mut clock = 0.0;
+    let (mut taken, mut refused) = (0, 0);
+    for _ in 0..400 {
+        clock += dice.roll(3_000) as f64;
+        let now = if dice.roll(40) == 0 { dice.pick(NUMBERS) } else { clock };
+        match dice.roll(30) {
+            0 => {
+                put(&dice.record());
+                assert_eq!(abi::create(), 0, "a second engine");
+            }
+            1 => assert_eq!(abi::poll(), 1),
+            2 => {
+                assert_eq!(abi::stats(), 1);
+                assert!(take()[..5].iter().all(|count| *count >= 0.0));
+            }
+            3 => assert!(held().iter().all(|text| *text < 0.0)),
+            4 => assert_eq!(abi::held(dice.next() as u32 | 1 << 31), 0),
+            _ => {
+                put(&dice.record());
+                if abi::handle(now) == 0 {
+                    refused += 1;
+                    continue;
+                }
+                taken += 1;
+                // Whoever does not poll at once gets it with what comes next.
+                if dice.roll(8) > 0 {
+                    let (timeout, queued) = drain();
+                    assert!(timeout == symbol(NOTHING) || timeout >= 0.0, "{timeout}");
+                    assert!(queued >= 0.0, "{queued}");
+                }
+            }
+        }
+    }
+    (taken, refused)
+}
+
 #[test]
-fn a_freed_engine_is_gone_and_its_number_with_it() {
-    let first = abi::create(put(&config(7.0)));
-    assert!(first > 0);
-    abi::free(first);
-    abi::free(first);
-    let second = abi::create(put(&config(7.0)));
-    assert_ne!(first, second);
-    assert_eq!(abi::stats(first), NO_SUCH_ENGINE);
-    assert_eq!(abi::handle(first, put(&0.0_f64.to_le_bytes()), 0.0), NO_SUCH_ENGINE);
-    assert!(abi::handle(second, put(&0.0_f64.to_le_bytes()), 0.0) > 16);
+fn without_an_engine_there_is_nothing() {
+    put(&[0.0]);
+    assert_eq!((abi::handle(0.0), abi::poll(), abi::stats(), abi::held(0)), (0, 0, 0, 0));
+    put(&config(f64::from(7)).map(|field| if field == 1.5 { f64::NAN } else { field }));
+    assert_eq!(abi::create(), 0);
+    put(&config(7.0));
+    assert_eq!((abi::create(), abi::create()), (1, 0));
 }
 
 #[test]
 fn what_cannot_be_is_refused_whole() {
-    let engine = abi::create(put(&config(7.0)));
-    let refused = |record: &[u8], now: f64| assert_eq!(abi::handle(engine, put(record), now), MALFORMED, "{record:?}");
-    refused(&[], 0.0);
-    refused(&1.5_f64.to_le_bytes(), 0.0);
-    refused(&24.0_f64.to_le_bytes(), 0.0);
-    let connect = 0.0_f64.to_le_bytes();
-    refused(&connect, f64::NAN);
-    refused(&connect, -1.0);
-    let mut behind = connect.to_vec();
-    behind.push(0);
-    refused(&behind, 0.0);
-    let mut broken = Vec::new();
-    number(23.0, &mut broken);
-    broken.extend_from_slice(&[1, 0, 0, 0, 0xff]);
-    refused(&broken, 0.0);
-    let mut short = Vec::new();
-    number(23.0, &mut short);
-    short.extend_from_slice(&[0xff, 0xff, 0xff, 0xff, b'x']);
-    refused(&short, 0.0);
+    put(&config(7.0));
+    assert_eq!(abi::create(), 1);
+    let refused = |record: &[f64], now: f64| {
+        put(record);
+        assert_eq!(abi::handle(now), 0, "{record:?}");
+    };
+    refused(&[1.5], 0.0);
+    refused(&[24.0], 0.0);
+    refused(&[-1.0], 0.0);
+    refused(&[f64::NAN], 0.0);
+    refused(&[0.0], f64::NAN);
+    refused(&[0.0], -1.0);
+    // A ping under a number, under no text at all, and under what no symbol can be.
+    for text in [5.0, symbol(NOTHING), symbol(FALSE), symbol(0.5), symbol(4_294_967_296.0), f64::NEG_INFINITY] {
+        refused(&[23.0, text], 0.0);
+    }
+    // A channel of another kind, a holder beyond 32 bits, a flag that is a number, an outcome that is none.
+    refused(&[17.0, symbol(0.0), symbol(27.0), 1.0], 0.0);
+    refused(&[17.0, symbol(CHANNELS), symbol(27.0), 4_294_967_296.0], 0.0);
+    refused(&[16.0, 1.0, 3.0, symbol(NOTHING), symbol(CHANNELS), symbol(27.0), symbol(28.0), 1.0, 1.0], 0.0);
+    refused(&[11.0, 1.0, symbol(OUTCOMES + 3.0)], 0.0);
     // None of this has happened: the engine still has to connect.
-    let length = abi::handle(engine, put(&connect), 5.0);
-    assert_eq!(take(length)[..8], 10_005.0_f64.to_le_bytes());
+    put(&[0.0]);
+    assert_eq!(abi::handle(5.0), 1);
+    assert_eq!(drain(), (10_005.0, 0.0));
 }
 
+/// What JavaScript may forget: the table of texts is as long as this list, and no hostile server makes it longer.
 #[test]
-fn there_is_an_end_to_room() {
-    assert!(abi::input(u32::MAX).is_null());
-    let mut count = 0;
-    let last = loop {
-        let engine = abi::create(put(&config(1.0)));
-        if engine < 0 {
-            break engine;
-        }
-        count += 1;
+fn the_texts_that_it_holds_have_a_bound() {
+    put(&config(7.0));
+    assert_eq!(abi::create(), 1);
+    let input = |record: &[f64]| {
+        put(record);
+        assert_eq!(abi::handle(1.0), 1, "{record:?}");
+        drain();
     };
-    assert_eq!((last, count), (NO_ROOM, 1_024));
+    let nothing = symbol(NOTHING);
+    input(&[0.0]);
+    input(&[12.0, 1.0]);
+    input(&[16.0, 1.0, 0.0, nothing, 30_000.0, nothing]);
+    assert_eq!(held(), []);
+    input(&[17.0, symbol(CHANNELS + 1.0), symbol(50.0), 0.0]);
+    input(&[16.0, 1.0, 3.0, nothing, symbol(CHANNELS + 1.0), symbol(50.0), symbol(51.0), 0.0, symbol(FALSE)]);
+    for place in 1..=5_000 {
+        let conversation = symbol(f64::from(100 + place));
+        input(&[16.0, 1.0, 10.0, nothing, conversation, symbol(50.0), f64::from(place), f64::from(place)]);
+    }
+    let held = held();
+    assert!(held.contains(&symbol(50.0)) && held.contains(&symbol(51.0)) && held.contains(&symbol(5_100.0)));
+    assert!((1_024..1_100).contains(&held.len()), "{}", held.len());
 }

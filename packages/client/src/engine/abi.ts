@@ -1,93 +1,123 @@
 /**
- * The border to the engine in Rust: records of numbers and texts in two buffers of the engine's memory.
+ * The border to the engine in Rust: one record of numbers in the engine's memory, for what goes in and what comes out.
  *
- * `crates/client-wasm/src/record.rs` says how a record looks, `input.rs` and `output.rs` beside it in which
- * order the fields come and which codes stand for what. The scenarios prove that both sides agree.
+ * `crates/client-wasm/src/record.rs` says what a number means, `shapes.ts` in which order they come.
+ * The scenarios prove that both sides agree.
  */
 
-/** What both builds of the engine export. */
+import * as shapes from "./shapes.js";
+import { createSymbols, type Meaning } from "./symbols.js";
+import type { EngineConfig, EngineInput } from "./types.js";
+
+/** What both builds of the engine export. A call returns 1 when it did what was asked, 0 when it refused. */
 export interface Exports {
   readonly memory: { readonly buffer: ArrayBufferLike };
-  input(length: number): number;
-  output(): number;
-  create(length: number): number;
-  free(engine: number): void;
-  handle(engine: number, length: number, now: number): number;
-  stats(engine: number): number;
+  record(): number;
+  create(): number;
+  handle(now: number): number;
+  poll(): number;
+  stats(): number;
+  held(first: number): number;
 }
 
-/** A value of a record: a flag is 0 or 1, and what may be missing has a flag before it. */
-export type Field = number | string;
+/** How many numbers a record has. */
+const SLOTS = 16;
 
-/** The fields of something that may be missing. */
-export function optional(value: Field | undefined): Field[] {
-  return value === undefined ? [0] : [1, value];
+type Fields = Record<string, unknown>;
+
+/** What is in the record of one engine. What is written is judged by the engine, not here. */
+export interface Records {
+  writeConfig(seed: number, config: EngineConfig): void;
+  writeInput(input: EngineInput): void;
+  readOutput(): unknown;
+  readStats(): Fields;
 }
 
-const encoder = new TextEncoder();
-// Without the option a text that begins with U+FEFF would lose it.
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+/** The records of the engine with these exports. */
+export function createRecords(exports: Exports): Records {
+  const symbols = createSymbols();
+  let slots: Float64Array;
+  let at: number;
 
-/** What `handle`, `create` and `stats` return when they refuse; -1 is an engine that was freed. */
-export const MALFORMED = -2;
-export const NO_ROOM = -3;
+  /** Goes to the beginning of the record. It is looked for each time, because a memory that grows moves. */
+  const begin = () => {
+    slots = new Float64Array(exports.memory.buffer, exports.record(), SLOTS);
+    at = 0;
+  };
 
-/** Writes a record into the engine's input buffer; gives its length in bytes, or `NO_ROOM`. */
-export function writeRecord(exports: Exports, fields: readonly Field[]): number {
-  let room = 0;
-  for (const field of fields) room += typeof field === "string" ? 4 + field.length * 3 : 8;
-  const start = exports.input(room);
-  if (start === 0) return NO_ROOM;
-  // Made anew each time: asking for room may have moved the memory.
-  const view = new DataView(exports.memory.buffer, start, room);
-  let at = 0;
-  for (const field of fields) {
-    if (typeof field === "string") {
-      const { written } = encoder.encodeInto(field, new Uint8Array(view.buffer, start + at + 4, room - at - 4));
-      view.setUint32(at, written, true);
-      at += 4 + written;
-    } else {
-      view.setFloat64(at, field, true);
-      at += 8;
+  const write = (value: unknown) => {
+    slots[at++] = typeof value === "number" ? value : symbols.toNumber(value as Meaning);
+  };
+
+  const writeFields = (names: readonly string[], from: Fields) => {
+    for (const name of names) {
+      const value = from[name];
+      if (name === "channel") {
+        const colon = (value as string).indexOf(":");
+        write((value as string).slice(0, colon));
+        write((value as string).slice(colon + 1));
+      } else write(value);
     }
-  }
-  return at;
-}
+  };
 
-/** Takes a record of the engine's apart, field by field. */
-export class RecordReader {
-  private readonly view: DataView;
-  private at = 0;
+  const writeMessage = (message: Fields) => {
+    const last = shapes.messages.length - 1;
+    const code = shapes.messages.findIndex(([type], index) => type === message["type"] || index === last);
+    write(code);
+    // Of what means nothing to the engine it is told nothing.
+    write(code < last ? message["id"] : undefined);
+    writeFields(shapes.messages[code]!.slice(1), { ...message, ...(message["limits"] as object) });
+  };
 
-  constructor(exports: Exports, length: number) {
-    this.view = new DataView(exports.memory.buffer, exports.output(), length);
-  }
+  const read = () => {
+    const number = slots[at++]!;
+    return number < 0 ? symbols.toMeaning(number) : number;
+  };
 
-  get isDone(): boolean {
-    return this.at >= this.view.byteLength;
-  }
+  const readFields = (names: readonly string[], into: Fields): Fields => {
+    for (const name of names) {
+      const value = name === "channel" ? `${read()}:${read()}` : name[0] === ">" ? readShape() : read();
+      if (value !== undefined) into[name.replace(">", "")] = value;
+    }
+    return into;
+  };
 
-  number(): number {
-    const number = this.view.getFloat64(this.at, true);
-    this.at += 8;
-    return number;
-  }
+  const readShape = (): Fields => {
+    const [type, ...names] = shapes.outputs[read() as number]!;
+    return readFields(names, { type });
+  };
 
-  flag(): boolean {
-    return this.number() === 1;
-  }
+  const held = () => {
+    const numbers: number[] = [];
+    for (let count; (count = exports.held(numbers.length)); ) {
+      begin();
+      numbers.push(...slots.subarray(0, count));
+    }
+    return numbers;
+  };
 
-  text(): string {
-    const length = this.view.getUint32(this.at, true);
-    const text = decoder.decode(new Uint8Array(this.view.buffer, this.view.byteOffset + this.at + 4, length));
-    this.at += 4 + length;
-    return text;
-  }
-
-  /** One of these, by its code. */
-  choice<T>(choices: readonly T[]): T {
-    const choice = choices[this.number()];
-    if (choice === undefined) throw new RangeError("the engine gave an unknown code");
-    return choice;
-  }
+  return {
+    writeConfig(seed, config) {
+      begin();
+      write(seed);
+      writeFields(shapes.config, config as unknown as Fields);
+    },
+    writeInput(input) {
+      symbols.sweep(held);
+      begin();
+      const code = shapes.inputs.findIndex(([type]) => type === input.type);
+      write(code);
+      writeFields(shapes.inputs[code]?.slice(1) ?? [], input);
+      if (input.type === "configure") writeFields(shapes.config, input.config as unknown as Fields);
+      if (input.type === "inbound") writeMessage(input.message as unknown as Fields);
+    },
+    readOutput() {
+      begin();
+      return readShape();
+    },
+    readStats() {
+      begin();
+      return readFields(shapes.stats, {});
+    },
+  };
 }

@@ -1,8 +1,8 @@
 /** Where the engine comes from. */
 
 import type { Exports } from "./abi.js";
-import { makeFactory } from "./host.js";
-import type { EngineFactory } from "./types.js";
+import { createEngine } from "./host.js";
+import type { EngineFactory, EngineVariant } from "./types.js";
 
 /** Choices for `configureEngine`. */
 export interface EngineSource {
@@ -17,7 +17,13 @@ export interface EngineSource {
 }
 
 let source: EngineSource = {};
-let loading: Promise<EngineFactory> | undefined;
+/** A build of the engine, of which any number of instances can be made. */
+interface Build {
+  readonly variant: EngineVariant;
+  instantiate(): Promise<Exports> | Exports;
+}
+
+let loading: Promise<Build> | undefined;
 
 /**
  * Says where the engine comes from. To be called before the first `loadEngine`; later it holds from the next
@@ -28,33 +34,37 @@ export function configureEngine(next: EngineSource): void {
 }
 
 /**
- * Loads the engine, once for all who ask. A failure is not kept: the next call tries again, and so does the
- * first one after an `EngineTrap`.
+ * Loads the engine, once for all who ask, and gives each of them an instance: what one of them does to it is of no
+ * concern to the others. A failure is not kept: the next call tries again.
  *
  * Where WebAssembly is missing or forbidden by the page's CSP, the plain-JavaScript build comes instead.
  */
-export function loadEngine(): Promise<EngineFactory> {
-  const reset = () => {
+export async function loadEngine(): Promise<EngineFactory> {
+  const present = (loading ??= load());
+  try {
+    const { variant, instantiate } = await present;
+    const exports = await instantiate();
+    return { variant, create: (config, seed) => createEngine(exports, config, seed) };
+  } catch (error) {
     if (loading === present) loading = undefined;
-  };
-  const present: Promise<EngineFactory> = (loading ??= load(reset));
-  present.catch(reset);
-  return present;
+    throw error;
+  }
 }
 
-async function load(reset: () => void): Promise<EngineFactory> {
+async function load(): Promise<Build> {
   const { wasm, variant } = source;
   if (variant !== "js" && typeof WebAssembly === "object" && (wasm || typeof DecompressionStream === "function")) {
     try {
+      const module = await compile(wasm);
       // The exports are those of `crates/client-wasm/src/abi.rs`.
-      const exports = (await instantiate(wasm)).exports as unknown as Exports;
-      return makeFactory("wasm", exports, reset);
+      const instantiate = async () => (await WebAssembly.instantiate(module)).exports as unknown as Exports;
+      return { variant: "wasm", instantiate };
     } catch (error) {
       if (!isForbidden(error)) throw error;
     }
   }
-  const fallback = await import("./generated/fallback.js");
-  return makeFactory("js", fallback.instantiate(), reset);
+  const { instantiate } = await import("./generated/fallback.js");
+  return { variant: "js", instantiate };
 }
 
 /** A CSP without 'wasm-unsafe-eval' makes compiling fail, in the words of each browser. */
@@ -62,25 +72,19 @@ function isForbidden(error: unknown): boolean {
   return error instanceof WebAssembly.CompileError || error instanceof EvalError;
 }
 
-async function instantiate(wasm: EngineSource["wasm"]): Promise<WebAssembly.Instance> {
+async function compile(wasm: EngineSource["wasm"]): Promise<WebAssembly.Module> {
   if (wasm === undefined) {
     const inline = await import("./generated/inline.js");
     wasm = await inline.bytes();
   } else if (typeof wasm === "string" || wasm instanceof URL) {
     wasm = await fetch(wasm);
   }
-  if (wasm instanceof WebAssembly.Module) return WebAssembly.instantiate(wasm);
+  if (wasm instanceof WebAssembly.Module) return wasm;
   if (!(typeof Response === "function" && wasm instanceof Response)) {
     // What is left are bytes; the compiler cannot know, because the type of a module has no members.
-    return (await WebAssembly.instantiate(wasm as BufferSource)).instance;
+    return WebAssembly.compile(wasm as BufferSource);
   }
   if (!wasm.ok) throw new Error(`the engine's .wasm file cannot be fetched: status ${wasm.status}`);
-  const again = wasm.clone();
-  try {
-    return (await WebAssembly.instantiateStreaming(wasm)).instance;
-  } catch (error) {
-    // Streaming refuses a file that is served under another type than application/wasm.
-    if (!(error instanceof TypeError)) throw error;
-    return (await WebAssembly.instantiate(await again.arrayBuffer())).instance;
-  }
+  // It may be served under another type than streaming asks for.
+  return WebAssembly.compile(await wasm.arrayBuffer());
 }

@@ -178,7 +178,7 @@ export interface EngineStats {
   latency?: number;
 }
 
-/** One engine. Its owner frees it; an engine that is not freed is freed with its factory's memory. */
+/** One engine. Its memory goes with the last reference to it. */
 export interface Engine {
   /**
    * Hands in one thing that happened, and gives what follows from it, in order.
@@ -203,9 +203,12 @@ export interface Engine {
 /** Which build of the engine runs: WebAssembly, or the plain JavaScript made from it. */
 export type EngineVariant = "wasm" | "js";
 
-/** Makes engines; what `loadEngine` gives. */
+/** An instance that is to have an engine; what `loadEngine` gives. */
 export interface EngineFactory {
   readonly variant: EngineVariant;
-  /** `seed` makes the jitter; equal seeds and inputs give equal histories. Any number will do. */
+  /**
+   * Makes the engine; there can be one. `seed` makes the jitter; equal seeds and inputs give equal histories. Any
+   * number will do.
+   */
   create(config: EngineConfig, seed: number): Engine;
 }

@@ -1,0 +1,112 @@
+/**
+ * The order of fields in records, and the codes of names: a name's code is the number of its line.
+ *
+ * The other half is in `crates/client-wasm/src/input.rs` and `output.rs`. A field with `>` is a shape of its own,
+ * which comes last.
+ */
+
+/** A name, and the names of its fields. */
+type Shape = readonly [name: string, ...fields: string[]];
+
+function parse(lines: string): Shape[] {
+  return lines.split("\n").map((line) => line.trim().split(" ") as unknown as Shape);
+}
+
+/** The fields of a configuration. */
+export const config = parse(
+  `autoReconnect reconnectDelay maxReconnectDelay reconnectDelayMultiplier maxReconnectAttempts reconnectJitter connectTimeout enableMessageQueue maxQueueSize maxQueueAge heartbeatInterval requestTimeout typingProgressThrottle hasTokenSource`,
+)[0]!;
+
+/** Inputs. */
+export const inputs = parse(`connect
+  disconnect
+  tick
+  online
+  offline
+  visible
+  hidden
+  pageHide
+  pageShow
+  pass
+  configure
+  token request outcome
+  opened generation
+  dialFailed generation
+  invalid generation
+  closed generation code reason
+  inbound generation
+  subscribe channel holder
+  unsubscribe channel holder
+  send id conversationId age
+  typingStart conversationId
+  typingStop conversationId
+  typingProgress conversationId text
+  ping id`);
+
+/** Server messages that mean something to the engine. The last line stands for all others, known or not. */
+export const messages = parse(`connection_established heartbeatInterval typingInterval
+  authenticated
+  token_expiring
+  subscription_confirmed channel epoch head recovered
+  subscription_error channel code retryAfter
+  subscription_ended channel reason
+  message_ack
+  error code retryAfter
+  reconnect retryAfter
+  pong
+  new_message conversationId websiteId seq offset
+  message_updated conversationId websiteId seq offset
+  conversation_created conversationId websiteId seq offset
+  conversation_status_changed conversationId websiteId seq offset
+  conversation_assigned conversationId websiteId seq offset
+  *`);
+
+/** Outputs, and what is in them. */
+export const outputs = parse(`idle timeout queued
+  dial generation
+  closeSocket generation code
+  requestToken request isRefused
+  transmit generation >frame
+  deliver
+  stateChanged >state
+  closed code reason
+  reconnectAttempt attempt
+  reconnectSuccess
+  reconnectFail
+  subscriptionChanged channel >state
+  resync channel
+  messageAcked id
+  messageFailed id >failure
+  pong id latency
+  refused code
+  pingFailed id
+  subscribe id channel after epoch
+  unsubscribe id channel
+  sendMessage id conversationId
+  pass
+  typingStart conversationId
+  typingStop conversationId
+  typingProgress conversationId text
+  ping id
+  authenticate id
+  disconnected
+  connecting
+  connected
+  waiting attempt until
+  stopped >reason
+  close code
+  tokenDenied
+  exhausted
+  pending
+  confirmed
+  unavailable
+  released
+  queueFull
+  duplicateId
+  tooOld
+  notConnected`);
+
+/** The counters. */
+export const stats = parse(
+  `messagesSent messagesReceived messagesInvalid duplicates reconnectAttempts connectedAt lastErrorAt latency lastError`,
+)[0]!;

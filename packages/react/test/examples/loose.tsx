@@ -23,7 +23,11 @@ export function NightShift({ url }) {
 
 function Desk({ drafts }) {
   const websocket = useWebSocket();
-  const [conversations] = useState([{ id: "order-17" }, { id: "order-18" }]);
+  const [conversations, setConversations] = useState([]);
+
+  useEffect(() => {
+    setConversations([{ id: "order-17" }, { id: "order-18" }]);
+  }, []);
 
   useEffect(() => {
     if (websocket.isConnected) {

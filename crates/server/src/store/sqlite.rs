@@ -8,6 +8,7 @@ mod connection;
 mod conversations;
 mod error;
 mod history;
+mod kept;
 mod lists;
 mod lock;
 mod lookup;
@@ -131,7 +132,7 @@ impl Store for SqliteStore {
     }
 
     fn append_message(&self, append: AppendMessage) -> StoreFuture<Appended> {
-        self.writer.call(move |write| messages::append(write, append))
+        self.writer.call_unsettled(move |write| messages::append(write, &append))
     }
 
     fn known_message(
@@ -146,23 +147,23 @@ impl Store for SqliteStore {
     }
 
     fn edit_message(&self, edit: EditMessage) -> StoreFuture<Vec<StoredEvent>> {
-        self.writer.call(move |write| messages::edit(write, edit))
+        self.writer.call(move |write| messages::edit(write, &edit))
     }
 
     fn delete_message(&self, delete: DeleteMessage) -> StoreFuture<Vec<StoredEvent>> {
-        self.writer.call(move |write| messages::delete(write, delete))
+        self.writer.call(move |write| messages::delete(write, &delete))
     }
 
     fn create_conversation(&self, create: CreateConversation) -> StoreFuture<Created> {
-        self.writer.call(move |write| conversations::create(write, create))
+        self.writer.call(move |write| conversations::create(write, &create))
     }
 
     fn change_conversation(&self, change: ChangeConversation) -> StoreFuture<Changed> {
-        self.writer.call(move |write| conversations::change(write, change))
+        self.writer.call(move |write| conversations::change(write, &change))
     }
 
     fn mark_seen(&self, mark: MarkSeen) -> StoreFuture<Option<MovedMark>> {
-        self.writer.call(move |write| conversations::mark_seen(write, mark))
+        self.writer.call(move |write| conversations::mark_seen(write, &mark))
     }
 
     fn conversation(
@@ -253,7 +254,8 @@ impl Store for SqliteStore {
     }
 
     fn touch_person(&self, touch: TouchPerson) -> StoreFuture<()> {
-        self.writer.call(move |write| people::touch(write, &touch))
+        // It reads and writes people alone.
+        self.writer.call_unsettled(move |write| people::touch(write, &touch))
     }
 
     fn resolve_visitor(&self, website: SiteKey, visitor: PersonId) -> StoreFuture<PersonId> {
@@ -273,7 +275,7 @@ impl Store for SqliteStore {
     }
 
     fn identify_visitor(&self, identify: IdentifyVisitor) -> StoreFuture<Identified> {
-        self.writer.call(move |write| people::identify(write, identify))
+        self.writer.call(move |write| people::identify(write, &identify))
     }
 
     fn members(&self, website: SiteKey) -> StoreFuture<Vec<Member>> {

@@ -100,6 +100,13 @@ impl Thread {
 
     /// Writes the conversation's and the website's row, after all events of an operation.
     pub(super) fn save(&self, conn: &Connection) -> Result<(), Failure> {
+        self.save_conversation(conn)?;
+        conn.prepare_cached(statements::UPDATE_HEAD)?.execute((self.website, rows::int(self.website_head)))?;
+        Ok(())
+    }
+
+    /// Writes the conversation's row alone.
+    pub(super) fn save_conversation(&self, conn: &Connection) -> Result<(), Failure> {
         let c = &self.conversation;
         conn.prepare_cached(statements::UPDATE_CONVERSATION)?.execute((
             self.id,
@@ -110,7 +117,6 @@ impl Thread {
             rows::int(c.visitor_head),
             rows::int(c.visitor_activity_at.0),
         ))?;
-        conn.prepare_cached(statements::UPDATE_HEAD)?.execute((self.website, rows::int(self.website_head)))?;
         Ok(())
     }
 }
@@ -159,17 +165,19 @@ fn begin(
 }
 
 /// Makes the conversation that a visitor's first message names.
-pub(super) fn begin_for(conn: &Connection, append: &AppendMessage) -> Result<(Thread, StoredEvent), Failure> {
+pub(super) fn begin_for(write: &Write<'_>, append: &AppendMessage) -> Result<(Thread, StoredEvent), Failure> {
     let (true, Scope::Visitor { website, visitor }) = (append.may_create, &append.scope) else {
         return Err(StoreError::NotFound.into());
     };
     let key = SiteKey { organization: append.organization.clone(), website: website.clone() };
-    let site = lookup::site_of(conn, &key)?;
+    let conn = write.conn;
+    let mut site = lookup::site_of(conn, &key)?;
+    site.head = write.kept.head(site.id, site.head);
     let visitor = lookup::person_or_new(conn, site.organization, site.id, UserType::Visitor, visitor, append.at)?;
     begin(conn, key, site, visitor, append.conversation.clone(), append.at)
 }
 
-pub(super) fn create(write: &mut Write<'_>, create: CreateConversation) -> Result<Created, Failure> {
+pub(super) fn create(write: &mut Write<'_>, create: &CreateConversation) -> Result<Created, Failure> {
     let conn = write.conn;
     let site = lookup::site_of(conn, &create.website)?;
     if let Some(thread) = lookup::thread(conn, &create.website.organization, &create.conversation)? {
@@ -182,26 +190,27 @@ pub(super) fn create(write: &mut Write<'_>, create: CreateConversation) -> Resul
     }
     let kind = UserType::Visitor;
     let visitor = lookup::person_or_new(conn, site.organization, site.id, kind, &create.visitor, create.at)?;
-    let (thread, event) = begin(conn, create.website, site, visitor, create.conversation, create.at)?;
+    let (thread, event) = begin(conn, create.website.clone(), site, visitor, create.conversation.clone(), create.at)?;
     thread.save(conn)?;
     Ok(Created { conversation: thread.conversation, events: vec![event] })
 }
 
-pub(super) fn change(write: &mut Write<'_>, change: ChangeConversation) -> Result<Changed, Failure> {
+pub(super) fn change(write: &mut Write<'_>, change: &ChangeConversation) -> Result<Changed, Failure> {
     let conn = write.conn;
     let mut thread = lookup::thread_in(conn, &change.organization, &change.scope, &change.conversation)?;
-    if change.if_assigned_to.is_some_and(|expected| expected != thread.conversation.assignee) {
+    if change.if_assigned_to.as_ref().is_some_and(|expected| *expected != thread.conversation.assignee) {
         return Err(StoreError::Conflict(Conflict::Assignee).into());
     }
     let mut events = Vec::new();
     if let Some(status) = change.status.filter(|status| *status != thread.conversation.status) {
         events.push(thread.set_status(conn, status, change.by.clone(), change.at)?);
     }
-    if let Some(assignee) = change.assignee.filter(|assignee| *assignee != thread.conversation.assignee) {
+    if let Some(assignee) = change.assignee.as_ref().filter(|assignee| **assignee != thread.conversation.assignee) {
         let columns = Columns { assignee: assignee.as_ref(), by: change.by.as_ref(), ..Columns::default() };
         let place = thread.add(conn, rows::ASSIGNED, &columns, false, change.at)?;
-        thread.conversation.assignee.clone_from(&assignee);
-        events.push(thread.event(place, EventBody::Assigned { assignee, by: change.by }));
+        thread.conversation.assignee.clone_from(assignee);
+        let body = EventBody::Assigned { assignee: assignee.clone(), by: change.by.clone() };
+        events.push(thread.event(place, body));
     }
     if !events.is_empty() {
         thread.save(conn)?;
@@ -209,11 +218,11 @@ pub(super) fn change(write: &mut Write<'_>, change: ChangeConversation) -> Resul
     Ok(Changed { conversation: thread.conversation, events })
 }
 
-pub(super) fn mark_seen(write: &mut Write<'_>, mark: MarkSeen) -> Result<Option<MovedMark>, Failure> {
+pub(super) fn mark_seen(write: &mut Write<'_>, mark: &MarkSeen) -> Result<Option<MovedMark>, Failure> {
     let conn = write.conn;
     let audience = mark.scope.audience();
     let thread = lookup::thread_in(conn, &mark.organization, &mark.scope, &mark.conversation)?;
-    let person = thread.resolve_person(conn, mark.person)?;
+    let person = thread.resolve_person(conn, mark.person.clone())?;
     rules::check_person(&mark.scope, &person, &thread.conversation.visitor)?;
     let seq = mark.seq.min(thread.conversation.head(audience));
     if seq == 0 {
@@ -241,8 +250,8 @@ pub(super) fn mark_seen(write: &mut Write<'_>, mark: MarkSeen) -> Result<Option<
     let mark = SeenMark {
         website: thread.conversation.website,
         person,
-        name: mark.name,
-        avatar_url: mark.avatar_url,
+        name: mark.name.clone(),
+        avatar_url: mark.avatar_url.clone(),
         team_seq,
         visitor_seq,
         at: mark.at,

@@ -14,17 +14,17 @@ use crate::store::{
     StoreError, StoredEvent,
 };
 
-pub(super) fn append(write: &mut Write<'_>, append: AppendMessage) -> Result<Appended, Failure> {
+pub(super) fn append(write: &mut Write<'_>, append: &AppendMessage) -> Result<Appended, Failure> {
     let conn = write.conn;
     rules::check_visibility(&append.scope, append.visibility)?;
     let mut events = Vec::with_capacity(1);
-    let mut thread = match lookup::thread(conn, &append.organization, &append.conversation)? {
+    let mut thread = match write.kept.thread(conn, &append.organization, &append.conversation)? {
         Some(thread) => {
             thread.check(conn, &append.scope)?;
             thread
         }
         None => {
-            let (thread, created) = begin_for(conn, &append)?;
+            let (thread, created) = begin_for(write, append)?;
             events.push(created);
             thread
         }
@@ -32,7 +32,7 @@ pub(super) fn append(write: &mut Write<'_>, append: AppendMessage) -> Result<App
     let sender = thread.resolve_person(conn, append.sender.clone())?;
     rules::check_person(&append.scope, &sender, &thread.conversation.visitor)?;
     let sender_row = thread.person_row(conn, &sender, append.at)?;
-    if let Some(first) = duplicate(conn, &thread, sender_row, &append)? {
+    if let Some(first) = duplicate(conn, &thread, sender_row, append)? {
         return Ok(first);
     }
     let status = thread.conversation.status;
@@ -55,7 +55,7 @@ pub(super) fn append(write: &mut Write<'_>, append: AppendMessage) -> Result<App
     if is_visitor && status == ConversationStatus::Resolved && visitor_seq.is_some() {
         events.push(thread.set_status(conn, ConversationStatus::Open, Some(by.id), at)?);
     }
-    thread.save(conn)?;
+    write.keep(thread)?;
     Ok(Appended { message: id, team_seq, visitor_seq, created_at: at, duplicate: false, events })
 }
 
@@ -107,7 +107,7 @@ fn insert(
     thread: &mut Thread,
     sender_row: i64,
     sender: PersonKey,
-    append: AppendMessage,
+    append: &AppendMessage,
 ) -> Result<StoredEvent, Failure> {
     let is_note = append.visibility == Visibility::Internal;
     let place = thread.next_place(is_note, append.at);
@@ -136,12 +136,12 @@ fn insert(
     Ok(thread.event(
         place,
         EventBody::Message(Message {
-            id: append.message,
-            content: Some(append.content),
-            metadata: append.metadata,
+            id: append.message.clone(),
+            content: Some(append.content.clone()),
+            metadata: append.metadata.clone(),
             sender,
-            sender_name: append.sender_name,
-            key: append.key,
+            sender_name: append.sender_name.clone(),
+            key: append.key.clone(),
             visibility: append.visibility,
             created_at: append.at,
             updated_at: None,
@@ -154,29 +154,29 @@ fn words(thread: &Thread, is_note: bool, text: &str) -> String {
     indexed(thread.website, if is_note { 'n' } else { 'p' }, text)
 }
 
-pub(super) fn edit(write: &mut Write<'_>, edit: EditMessage) -> Result<Vec<StoredEvent>, Failure> {
+pub(super) fn edit(write: &mut Write<'_>, edit: &EditMessage) -> Result<Vec<StoredEvent>, Failure> {
     let conn = write.conn;
     let mut thread = lookup::thread_in(conn, &edit.organization, &edit.scope, &edit.conversation)?;
     let (row, facts) = facts(conn, &thread, &edit.scope, &edit.message)?;
-    let editor = thread.resolve_person(conn, edit.editor)?;
+    let editor = thread.resolve_person(conn, edit.editor.clone())?;
     facts.check_edit(&editor, edit.not_before)?;
     conn.prepare_cached(statements::EDIT_MESSAGE)?.execute((row, &*edit.content, rows::int(edit.at.0)))?;
     write.replace_words(message_document(row), words(&thread, facts.is_note, &edit.search_text));
-    let event = updated(conn, &mut thread, row, &facts, edit.message, Some(edit.content), edit.at)?;
+    let event = updated(conn, &mut thread, row, &facts, edit.message.clone(), Some(edit.content.clone()), edit.at)?;
     Ok(vec![event])
 }
 
-pub(super) fn delete(write: &mut Write<'_>, delete: DeleteMessage) -> Result<Vec<StoredEvent>, Failure> {
+pub(super) fn delete(write: &mut Write<'_>, delete: &DeleteMessage) -> Result<Vec<StoredEvent>, Failure> {
     let conn = write.conn;
     let mut thread = lookup::thread_in(conn, &delete.organization, &delete.scope, &delete.conversation)?;
     let (row, facts) = facts(conn, &thread, &delete.scope, &delete.message)?;
     if !delete.is_admin {
-        let editor = thread.resolve_person(conn, delete.editor)?;
+        let editor = thread.resolve_person(conn, delete.editor.clone())?;
         facts.check_edit(&editor, delete.not_before)?;
     }
     conn.prepare_cached(statements::DELETE_MESSAGE)?.execute((row, rows::int(delete.at.0)))?;
     write.delete_words(message_document(row));
-    let event = updated(conn, &mut thread, row, &facts, delete.message, None, delete.at)?;
+    let event = updated(conn, &mut thread, row, &facts, delete.message.clone(), None, delete.at)?;
     Ok(vec![event])
 }
 

@@ -198,13 +198,13 @@ pub(super) fn members(conn: &Connection, website: &SiteKey) -> Result<Vec<Member
     Ok(members)
 }
 
-pub(super) fn identify(write: &mut Write<'_>, identify: IdentifyVisitor) -> Result<Identified, Failure> {
+pub(super) fn identify(write: &mut Write<'_>, identify: &IdentifyVisitor) -> Result<Identified, Failure> {
     let conn = write.conn;
     let site = lookup::site_of(conn, &identify.website)?;
     let external_id =
         identify.identity.external_id.as_deref().ok_or(StoreError::Forbidden("an external id is needed"))?;
     let known = with_external_id(conn, site, external_id)?;
-    let anonymous = anonymous(conn, site, &identify, external_id)?;
+    let anonymous = anonymous(conn, site, identify, external_id)?;
     let (person, merged) = match (known, anonymous) {
         (Some(known), Some(old)) if old.id != known.id => {
             let moved = merge(write, site, &old, &known)?;
@@ -219,9 +219,9 @@ pub(super) fn identify(write: &mut Write<'_>, identify: IdentifyVisitor) -> Resu
     };
     let before = Profile::read(conn, person.id)?;
     let mut now = before.clone();
-    now.external_id = identify.identity.external_id;
-    now.name = identify.identity.name.or(now.name);
-    now.email = identify.identity.email.or(now.email);
+    now.external_id.clone_from(&identify.identity.external_id);
+    now.name = identify.identity.name.clone().or(now.name);
+    now.email = identify.identity.email.clone().or(now.email);
     now.save_visitor(write, person.id, site.id, &before)?;
     match merged {
         Some((previous, conversations)) => {

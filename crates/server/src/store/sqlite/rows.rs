@@ -107,7 +107,7 @@ pub(super) fn identity(
 }
 
 /// A conversation with the integers by which its rows refer to each other.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Thread {
     pub(super) id: i64,
     pub(super) website: i64,

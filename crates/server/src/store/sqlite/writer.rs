@@ -1,7 +1,11 @@
 //! The one thread that writes, and the group commit.
 //!
-//! It takes what waits, runs each operation in a savepoint of one transaction, commits at once, and only then answers.
-//! There is no timer: while one commit waits for the disk, the next group gathers.
+//! It takes what waits, runs it in one transaction, commits at once, and only then answers. There is no timer: while
+//! one commit waits for the disk, the next group gathers.
+//!
+//! Operations that fail mostly do so before they have written anything, so a group is run without savepoints, which
+//! would cost more than the operations. If one fails after it has written, the transaction is rolled back, and the
+//! whole group is run again with a savepoint for each operation, so that this one is undone alone.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +19,8 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::error::Failure;
-use super::{OpenError, connection, statements};
+use super::kept::Kept;
+use super::{OpenError, connection, rows, statements};
 use crate::store::{StoreError, StoreFuture, search};
 
 /// How many operations share a commit at most, so that the first of them does not wait for long.
@@ -34,6 +39,9 @@ pub(super) struct Write<'c> {
     /// Changes of the search index, applied once for the whole group: the index writes a segment whenever a savepoint
     /// is taken after a change.
     words: Vec<(i64, Words)>,
+    /// Rows that are ahead of the database; nothing, unless the operation was queued with [`Writer::call_unsettled`].
+    pub(super) kept: &'c mut Kept,
+    undo: Undo,
 }
 
 enum Words {
@@ -51,6 +59,17 @@ impl Write<'_> {
     /// Indexes a document anew.
     pub(super) fn replace_words(&mut self, document: i64, words: String) {
         self.words.push((document, Words::Replace(words)));
+    }
+
+    /// Writes a changed conversation's and its website's row, at the end of the group if that will do. It is the last
+    /// thing that an operation does.
+    pub(super) fn keep(&mut self, thread: rows::Thread) -> Result<(), Failure> {
+        match self.undo {
+            Undo::All => self.kept.keep(thread),
+            // What a savepoint is to undo must be in the database.
+            Undo::Each => thread.save(self.conn)?,
+        }
+        Ok(())
     }
 
     /// Takes a document out of the index.
@@ -84,6 +103,10 @@ pub(super) fn indexed(website: i64, of: char, text: &str) -> String {
 }
 
 trait Operation: Send {
+    /// Whether it reads or writes conversations and websites by itself, so that what is kept of them must be written.
+    fn is_settled(&self) -> bool;
+
+    /// May be called again after what it wrote was rolled back; the last outcome is the answer.
     fn run(&mut self, write: &mut Write<'_>) -> Result<(), Step>;
     fn answer(self: Box<Self>, group: Option<&StoreError>);
 }
@@ -94,7 +117,8 @@ struct Step {
 }
 
 struct Call<T, F> {
-    run: Option<F>,
+    is_settled: bool,
+    run: F,
     outcome: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -102,12 +126,15 @@ struct Call<T, F> {
 impl<T, F> Operation for Call<T, F>
 where
     T: Send,
-    F: FnOnce(&mut Write<'_>) -> Result<T, Failure> + Send,
+    F: FnMut(&mut Write<'_>) -> Result<T, Failure> + Send,
 {
+    fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
     fn run(&mut self, write: &mut Write<'_>) -> Result<(), Step> {
-        let Some(run) = self.run.take() else { return Ok(()) };
         // A fault in one operation must not end the writing of all others.
-        let result = catch_unwind(AssertUnwindSafe(|| run(write)))
+        let result = catch_unwind(AssertUnwindSafe(|| (self.run)(write)))
             .unwrap_or_else(|_| Err(StoreError::Corrupt("an operation panicked".to_owned()).into()));
         let step = match &result {
             Ok(_) => Ok(()),
@@ -148,14 +175,33 @@ impl Writer {
         Ok(Self { queue: Some(queue), thread: Some(handle), counters })
     }
 
-    /// Queues an operation. Its place is taken now, not when the answer is first awaited.
+    /// Queues an operation. Its place is taken now, not when the answer is first awaited. It may be run again after
+    /// all that it wrote was rolled back.
     pub(super) fn call<T, F>(&self, run: F) -> StoreFuture<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Write<'_>) -> Result<T, Failure> + Send + 'static,
+        F: FnMut(&mut Write<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        self.queue(true, run)
+    }
+
+    /// The same for an operation that looks at conversations and websites only by way of [`Write::kept`], or not at
+    /// all.
+    pub(super) fn call_unsettled<T, F>(&self, run: F) -> StoreFuture<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Write<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        self.queue(false, run)
+    }
+
+    fn queue<T, F>(&self, is_settled: bool, run: F) -> StoreFuture<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Write<'_>) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let call = Call { run: Some(run), outcome: None, reply };
+        let call = Call { is_settled, run, outcome: None, reply };
         let queued = match &self.queue {
             Some(queue) => queue.try_send(Box::new(call)),
             None => return refused("the store is closed"),
@@ -214,37 +260,44 @@ impl Thread {
 
     /// Runs a group in one transaction. On failure nothing of it is stored.
     fn commit(&mut self, group: &mut [Box<dyn Operation>]) -> Result<(), StoreError> {
+        let done = match self.attempt(group, Undo::All) {
+            Err(Halt::Again) => self.attempt(group, Undo::Each),
+            done => done,
+        };
+        match done {
+            Ok(()) => {
+                self.counters.commits.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(Halt::Again) => Err(StoreError::Unavailable("the transaction was rolled back".to_owned())),
+            Err(Halt::Failed(failure)) => Err(match StoreError::from(failure) {
+                StoreError::Unavailable(why) | StoreError::Corrupt(why) => StoreError::Unavailable(why),
+                other @ (StoreError::NotFound | StoreError::Conflict(_) | StoreError::Forbidden(_)) => other,
+            }),
+        }
+    }
+
+    fn attempt(&mut self, group: &mut [Box<dyn Operation>], undo: Undo) -> Result<(), Halt> {
         let conn = match self.conn.take() {
             Some(conn) => conn,
-            None => connection::writer(&self.path).map_err(|error| StoreError::Unavailable(error.to_string()))?,
+            None => connection::writer(&self.path).map_err(Failure::from)?,
         };
         let mut is_io = false;
-        let done = transact(&conn, group, &mut is_io);
+        let done = transact(&conn, group, undo, &mut is_io);
         if !conn.is_autocommit()
             && let Err(error) = conn.execute_batch("ROLLBACK")
         {
             tracing::warn!(%error, "a rollback failed");
             is_io = true;
         }
-        match done {
-            Ok(()) => {
-                self.counters.commits.fetch_add(1, Ordering::Relaxed);
-                if !is_io {
-                    self.conn = Some(conn);
-                }
-                Ok(())
-            }
-            Err(failure) => {
-                // After an error of the disk the handle's memory and the file may differ, so it is not used again.
-                if !is_io && !failure.is_io() {
-                    self.conn = Some(conn);
-                }
-                Err(match StoreError::from(failure) {
-                    StoreError::Unavailable(why) | StoreError::Corrupt(why) => StoreError::Unavailable(why),
-                    other @ (StoreError::NotFound | StoreError::Conflict(_) | StoreError::Forbidden(_)) => other,
-                })
-            }
+        if let Err(Halt::Failed(failure)) = &done {
+            is_io |= failure.is_io();
         }
+        // After an error of the disk the handle's memory and the file may differ, so it is not used again.
+        if !is_io {
+            self.conn = Some(conn);
+        }
+        done
     }
 }
 
@@ -256,33 +309,83 @@ fn record(operations: usize, took: std::time::Duration) {
     metrics::histogram!(crate::metrics::COMMIT_WRITES).record(operations as f64);
 }
 
-fn transact(conn: &Connection, group: &mut [Box<dyn Operation>], is_io: &mut bool) -> Result<(), Failure> {
+/// What can be undone while a group runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Undo {
+    /// All of it together.
+    All,
+    /// Each operation by itself, at the cost of a savepoint.
+    Each,
+}
+
+/// Why a transaction was not committed.
+enum Halt {
+    /// An operation failed and cannot be undone alone.
+    Again,
+    /// The database failed.
+    Failed(Failure),
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+fn transact(conn: &Connection, group: &mut [Box<dyn Operation>], undo: Undo, is_io: &mut bool) -> Result<(), Halt> {
     execute(conn, "BEGIN IMMEDIATE")?;
     let mut words: BTreeMap<i64, Words> = BTreeMap::new();
+    let mut kept = Kept::default();
     for operation in group {
-        execute(conn, "SAVEPOINT operation")?;
-        let mut write = Write { conn, words: Vec::new() };
-        match operation.run(&mut write) {
-            Ok(()) => {
+        if operation.is_settled() {
+            settle(conn, &mut kept, is_io)?;
+        }
+        if undo == Undo::Each {
+            execute(conn, "SAVEPOINT operation")?;
+        }
+        let changes = conn.total_changes();
+        let mut write = Write { conn, words: Vec::new(), kept: &mut kept, undo };
+        let done = operation.run(&mut write);
+        let has_changed = conn.total_changes() != changes;
+        match (done, undo) {
+            (Ok(()), _) => {
                 for (document, change) in write.words {
                     merge(&mut words, document, change);
                 }
             }
-            Err(step) => {
+            (Err(step), _) if conn.is_autocommit() => {
+                // The database gave up the whole transaction, the earlier operations with it.
                 *is_io |= step.is_io;
-                if conn.is_autocommit() {
-                    // The database gave up the whole transaction, the earlier operations with it.
-                    return Err(StoreError::Unavailable("the transaction was rolled back".to_owned()).into());
+                return Err(Halt::Again);
+            }
+            (Err(step), Undo::All) => {
+                *is_io |= step.is_io;
+                if has_changed {
+                    return Err(Halt::Again);
                 }
+            }
+            (Err(step), Undo::Each) => {
+                *is_io |= step.is_io;
                 execute(conn, "ROLLBACK TO operation")?;
             }
         }
-        execute(conn, "RELEASE operation")?;
+        if undo == Undo::Each {
+            execute(conn, "RELEASE operation")?;
+        }
     }
+    settle(conn, &mut kept, is_io)?;
     for (document, change) in words {
         index(conn, document, change)?;
     }
-    execute(conn, "COMMIT")
+    Ok(execute(conn, "COMMIT")?)
+}
+
+/// Writes what is kept. If that fails, each operation has to show whether its own rows can be written.
+fn settle(conn: &Connection, kept: &mut Kept, is_io: &mut bool) -> Result<(), Halt> {
+    kept.settle(conn).map_err(|failure| {
+        *is_io |= failure.is_io();
+        Halt::Again
+    })
 }
 
 /// What two changes of one document in one group come to.

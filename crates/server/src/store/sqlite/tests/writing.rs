@@ -1,12 +1,13 @@
 //! The group commit and the bounds.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 
 use super::Dir;
-use crate::store::contract::world::{World, conv, org, replies, says, team};
-use crate::store::sqlite::{SqliteConfig, SqliteStore};
-use crate::store::{Store, StoreError};
+use crate::store::contract::world::{World, conv, org, query, replies, says, team};
+use crate::store::sqlite::{SqliteConfig, SqliteStore, messages};
+use crate::store::{ConversationQuery, Store, StoreError, StoreFuture};
 
 #[tokio::test]
 async fn writes_that_wait_share_a_commit() {
@@ -76,4 +77,78 @@ async fn a_full_queue_refuses_at_once() {
     }
     assert_eq!(refused, 6);
     assert_eq!(world.conversation(team(), "c").await.unwrap().team_head, 6);
+}
+
+/// Makes the writer stand still until the returned sender is used or dropped, so that what is queued meanwhile is one
+/// group.
+fn hold(store: &SqliteStore) -> (std::sync::mpsc::Sender<()>, StoreFuture<()>) {
+    let (go, gate) = channel::<()>();
+    let (entered, has_entered) = channel();
+    let held = store.writer.call(move |_| {
+        entered.send(()).unwrap();
+        // Dropped is as good as told.
+        let _go = gate.recv();
+        Ok(())
+    });
+    has_entered.recv().unwrap();
+    (go, held)
+}
+
+#[tokio::test]
+async fn an_operation_that_fails_after_it_wrote_is_undone_alone() {
+    let dir = Dir::new();
+    let store = Arc::new(dir.open());
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    world.append(says("vera", "c", "first", "hello")).await;
+    let before = store.write_counts();
+    let (go, held) = hold(&store);
+    let first = store.append_message(replies("anna", "c", "k1", "one"));
+    let runs = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&runs);
+    let fails = store.writer.call(move |write| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        messages::append(write, &replies("anna", "c", "k2", "never"))?;
+        Err::<(), _>(StoreError::Forbidden("on second thoughts").into())
+    });
+    let second = store.append_message(replies("anna", "c", "k3", "three"));
+    let again = store.append_message(replies("anna", "c", "k1", "one"));
+    drop(go);
+    held.await.unwrap();
+    assert!(matches!(fails.await, Err(StoreError::Forbidden(_))));
+    let (first, second, again) = (first.await.unwrap(), second.await.unwrap(), again.await.unwrap());
+    assert_eq!((first.team_seq, second.team_seq), (3, 4), "the places are dense");
+    assert!(again.duplicate && again.message == first.message);
+    assert_eq!(first.events[0].offset + 1, second.events[0].offset);
+    assert_eq!(runs.load(Ordering::Relaxed), 2, "once with all, once with a savepoint of its own");
+    let after = store.write_counts();
+    assert_eq!((after.operations - before.operations, after.commits - before.commits), (5, 2));
+    assert_eq!(world.conversation(team(), "c").await.unwrap().team_head, 4);
+    let never = store.append_message(replies("anna", "c", "k2", "now")).await.unwrap();
+    assert!(!never.duplicate, "nothing of the first attempt is left");
+    let found = |text: &str| world.listed(ConversationQuery { search: vec![text.to_owned()], ..query() });
+    assert_eq!(found("never").await, Vec::<String>::new(), "its words are not found");
+    assert_eq!(found("three").await, ["c"]);
+}
+
+#[tokio::test]
+async fn an_operation_that_fails_before_it_wrote_costs_the_others_nothing() {
+    let dir = Dir::new();
+    let store = Arc::new(dir.open());
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    world.append(says("vera", "c", "first", "hello")).await;
+    let (go, held) = hold(&store);
+    let runs = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&runs);
+    let first = store.writer.call(move |write| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        messages::append(write, &replies("anna", "c", "k1", "one"))
+    });
+    let unknown = store.append_message(replies("anna", "nowhere", "k2", "two"));
+    let other = store.append_message(replies("anna", "c", "k1", "other"));
+    drop(go);
+    held.await.unwrap();
+    assert_eq!(first.await.unwrap().team_seq, 3);
+    assert_eq!(unknown.await.unwrap_err(), StoreError::NotFound);
+    assert!(matches!(other.await, Err(StoreError::Conflict(_))));
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
 }

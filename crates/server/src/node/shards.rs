@@ -283,9 +283,13 @@ async fn run_shard(
     mut stopped: watch::Receiver<Option<Duration>>,
 ) {
     let max_message_bytes = u32::try_from(common.config.max_message_bytes).unwrap_or(u32::MAX);
-    let driver =
-        Driver::new(shard, Arc::clone(&common.jobs), Clocks { steady: steady_now, wall: clock }, max_message_bytes);
+    let clocks = Clocks { steady: steady_now, wall: clock };
+    let driver = match Driver::new(shard, Arc::clone(&common.jobs), clocks, max_message_bytes) {
+        Ok(driver) => driver,
+        Err(error) => return tracing::error!(%error, "a shard could not start"),
+    };
     let requests = Rc::new(Requests::default());
+    tokio::task::spawn_local(Rc::clone(&driver).watch_always());
     tokio::task::spawn_local(Rc::clone(&driver).flush_always());
     tokio::task::spawn_local(Rc::clone(&driver).tick_always());
     tokio::task::spawn_local(take_mail(Rc::clone(&driver), mailbox));
@@ -444,10 +448,13 @@ async fn respond(
         };
         drop(request);
         match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => driver.serve(parts.io.into_inner(), parts.read_buf, arrival, deflate).await,
+            // The driver watches its sockets by itself.
+            Ok(parts) => match parts.io.into_inner().into_std() {
+                Ok(stream) => driver.accept(stream, &parts.read_buf, arrival, deflate.as_ref(), admitted),
+                Err(error) => tracing::warn!(%error, "an upgraded socket could not be taken over"),
+            },
             Err(_) => tracing::error!("an upgraded connection is not the socket that was accepted"),
         }
-        drop(admitted);
     });
     upgrade.response
 }

@@ -195,6 +195,11 @@ impl ServerMessage {
     pub fn encode(&self) -> String {
         serde_json::to_string(self).expect("a server message is always JSON")
     }
+
+    /// Appends the message as JSON text.
+    pub fn encode_into(&self, out: &mut Vec<u8>) {
+        serde_json::to_writer(out, self).expect("a server message is always JSON");
+    }
 }
 
 /// The metadata of a message as raw JSON.

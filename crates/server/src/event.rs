@@ -11,7 +11,7 @@ use cossistant_protocol::{
 use serde_json::value::RawValue;
 
 use crate::gateway::deflate::Deflater;
-use crate::gateway::frame;
+use crate::gateway::frame::{self, FrameBuffer};
 use crate::store::{Audience, EventBody, Message, SiteKey, StoredEvent};
 
 /// Frames of fewer bytes are not worth compressing.
@@ -25,8 +25,7 @@ pub struct Frame(Arc<Forms>);
 
 #[derive(Debug)]
 struct Forms {
-    json: String,
-    plain: Bytes,
+    plain: FrameBuffer,
     deflated: OnceLock<Bytes>,
 }
 
@@ -34,24 +33,31 @@ impl Frame {
     /// Encodes a message.
     #[must_use]
     pub fn new(message: &ServerMessage) -> Self {
-        let json = message.encode();
-        let plain = frame::text_frame(&json);
-        Self(Arc::new(Forms { json, plain, deflated: OnceLock::new() }))
+        let mut buffer = FrameBuffer::default();
+        message.encode_into(buffer.payload());
+        Self(Arc::new(Forms { plain: buffer.into_text(), deflated: OnceLock::new() }))
     }
 
     /// The bytes for a connection that negotiated compression, or did not.
     #[must_use]
-    pub fn bytes(&self, deflate: bool) -> Bytes {
-        if !deflate || self.0.json.len() < DEFLATE_THRESHOLD {
-            return self.0.plain.clone();
+    pub fn bytes(&self, deflate: bool) -> &[u8] {
+        if !deflate || self.0.plain.text().len() < DEFLATE_THRESHOLD {
+            return self.0.plain.bytes();
         }
-        self.0.deflated.get_or_init(|| compress(&self.0.json)).clone()
+        self.0.deflated.get_or_init(|| compress(self.json()))
     }
 
     /// The message as JSON text.
     #[must_use]
     pub fn json(&self) -> &str {
-        &self.0.json
+        std::str::from_utf8(self.0.plain.text()).expect("JSON is UTF-8")
+    }
+}
+
+impl From<Bytes> for Frame {
+    /// A frame that is no message: a ping, a pong, a close.
+    fn from(bytes: Bytes) -> Self {
+        Self(Arc::new(Forms { plain: FrameBuffer::control(&bytes), deflated: OnceLock::new() }))
     }
 }
 

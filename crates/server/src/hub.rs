@@ -10,6 +10,7 @@
 mod conversation;
 mod deliver;
 mod ephemeral;
+mod few;
 mod outbox;
 mod presence;
 mod sites;
@@ -18,7 +19,6 @@ mod state;
 mod tests;
 mod work;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -29,11 +29,12 @@ pub(crate) use outbox::{MAX_FRAMES_PER_WRITE, Outbox};
 pub(crate) use work::Answer;
 
 use crate::auth::Principal;
-use crate::bus::{Notice, PersonInfo, ShardId, Source};
+use crate::bus::{Notice, ShardId, Source};
 use crate::chat::SubscribeRequest;
 use crate::event::Frame;
-use crate::store::{Audience, SiteKey};
-use presence::{Local, Presence};
+use crate::store::{Audience, PersonKey, SiteKey};
+use few::Few;
+use presence::{Locals, Presence};
 use sites::Sites;
 use work::{Command, Work};
 
@@ -98,7 +99,7 @@ pub(crate) struct HubConfig {
 struct Link {
     site: u32,
     has_website: bool,
-    conversations: Vec<ConversationId>,
+    conversations: Few<ConversationId>,
 }
 
 /// A connection, as the hub sees it.
@@ -106,15 +107,21 @@ struct Link {
 pub(crate) struct Conn {
     pub(crate) serial: u64,
     pub(crate) principal: Principal,
-    pub(crate) info: Arc<PersonInfo>,
-    pub(crate) deflate: bool,
     pub(crate) outbox: Outbox,
     is_dirty: bool,
     /// It is being closed: nothing more is queued, so that no event follows one that was left out.
     is_sealed: bool,
-    links: Vec<Link>,
-    commands: std::collections::VecDeque<Command>,
+    links: Few<Link>,
     work: Option<Box<Work>>,
+    busy: Option<Box<Busy>>,
+}
+
+/// What a connection has that does not just listen.
+#[derive(Debug, Default)]
+struct Busy {
+    /// Requests that wait their turn.
+    commands: std::collections::VecDeque<Command>,
+    /// What its end ends.
     doing: Vec<Doing>,
 }
 
@@ -129,6 +136,22 @@ impl Conn {
     /// Whether it is taking up a subscription.
     pub(crate) fn is_working(&self) -> bool {
         self.work.is_some()
+    }
+
+    /// Whether it is a connection of this person.
+    fn is(&self, person: &PersonKey) -> bool {
+        self.principal.kind == person.kind && self.principal.id == person.id
+    }
+
+    fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.busy.iter().flat_map(|busy| &busy.commands)
+    }
+
+    /// Gives back the room for what a connection does when it does nothing.
+    fn rest(&mut self) {
+        if self.busy.as_ref().is_some_and(|busy| busy.commands.is_empty() && busy.doing.is_empty()) {
+            self.busy = None;
+        }
     }
 
     fn link(&self, site: u32) -> Option<&Link> {
@@ -149,7 +172,7 @@ pub(crate) struct Hub {
     sites: Sites,
     presence: Presence,
     /// Local connections by person; visitors are told apart by website.
-    locals: HashMap<LocalKey, Local>,
+    locals: Locals,
     dirty: Vec<u32>,
     effects: Vec<Effect>,
     deliveries: u64,
@@ -164,7 +187,7 @@ impl Hub {
             free: Vec::new(),
             sites: Sites::default(),
             presence: Presence::default(),
-            locals: HashMap::new(),
+            locals: Locals::default(),
             dirty: Vec::new(),
             effects: Vec::new(),
             deliveries: 0,
@@ -207,19 +230,15 @@ impl Hub {
 
     /// Fills a slot: the principal is known, and its person is here.
     pub(crate) fn connect(&mut self, at: ConnRef, principal: Principal, deflate: bool) {
-        let info = Arc::new(PersonInfo::of(&principal));
         self.conns[at.index as usize] = Some(Conn {
             serial: at.serial,
             principal,
-            info,
-            deflate,
-            outbox: Outbox::default(),
+            outbox: Outbox::new(deflate),
             is_dirty: false,
             is_sealed: false,
-            links: Vec::new(),
-            commands: std::collections::VecDeque::new(),
+            links: Few::None,
             work: None,
-            doing: Vec::new(),
+            busy: None,
         });
         self.arrive(at.index);
     }
@@ -241,7 +260,7 @@ impl Hub {
         self.drop_subscriptions(index);
         if let Some(conn) = &mut self.conns[index as usize] {
             conn.is_sealed = true;
-            conn.outbox.push_paced(close_frame);
+            conn.outbox.push_paced(Frame::from(close_frame));
             self.mark_dirty(index);
         }
     }
@@ -270,20 +289,20 @@ impl Hub {
 
     /// Answers one connection.
     pub(crate) fn send(&mut self, index: u32, message: &ServerMessage) {
-        let Some(conn) = self.conn(index) else { return };
-        let bytes = Frame::new(message).bytes(conn.deflate);
-        self.push_durable(index, bytes);
+        if self.conn(index).is_some() {
+            self.push_durable(index, Frame::new(message));
+        }
     }
 
     /// Queues a frame that must not be lost; a reader for whom there is no room is closed.
-    pub(crate) fn push_durable(&mut self, index: u32, bytes: Bytes) {
+    pub(crate) fn push_durable(&mut self, index: u32, frame: Frame) {
         let bound = self.config.max_outbox_bytes;
         let Some(conn) = &mut self.conns[index as usize] else { return };
         if conn.is_sealed {
             return;
         }
         let at = ConnRef { index, serial: conn.serial };
-        if conn.outbox.push_durable(bytes, bound).is_err() {
+        if conn.outbox.push_durable(frame, bound).is_err() {
             conn.outbox.clear();
             conn.is_sealed = true;
             self.effects.push(Effect::Close(at, CloseCode::SlowReader, "the reader is too slow"));
@@ -293,11 +312,11 @@ impl Hub {
         self.mark_dirty(index);
     }
 
-    fn push_paced(&mut self, index: u32, bytes: Bytes) {
+    fn push_paced(&mut self, index: u32, frame: Frame) {
         if let Some(conn) = &mut self.conns[index as usize]
             && !conn.is_sealed
         {
-            conn.outbox.push_paced(bytes);
+            conn.outbox.push_paced(frame);
             self.deliveries += 1;
             self.mark_dirty(index);
         }
@@ -308,8 +327,7 @@ impl Hub {
         if let Some(conn) = &mut self.conns[index as usize]
             && !conn.is_sealed
         {
-            let bytes = frame.bytes(conn.deflate);
-            conn.outbox.push_ephemeral(bytes, key, bound);
+            conn.outbox.push_ephemeral(frame.clone(), key, bound);
             self.deliveries += 1;
             self.mark_dirty(index);
         }

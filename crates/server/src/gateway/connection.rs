@@ -85,33 +85,68 @@ const MAX_KNOWN: usize = 32;
 /// How many ephemeral messages wait for their rate; the oldest goes first.
 const MAX_DEFERRED: usize = 32;
 
-/// One connection.
+/// Where a connection came from; only who has not logged in is asked for it.
+#[derive(Debug, Clone)]
+pub(crate) struct CameFrom {
+    pub(crate) address: IpAddr,
+    pub(crate) origin: Option<String>,
+}
+
+/// One connection. An idle one is small: what only some have is behind a pointer.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) serial: u64,
     pub(crate) phase: Phase,
-    pub(crate) address: IpAddr,
-    pub(crate) origin: Option<Box<str>>,
+    /// `None` once it has logged in.
+    pub(crate) came_from: Option<Box<CameFrom>>,
     pub(crate) deflate: bool,
-    pub(crate) last_inbound_ms: u64,
-    pub(crate) next_ping_ms: u64,
-    pub(crate) armed_ms: u64,
     pub(crate) was_warned: bool,
-    /// Until when the message that has begun must be complete, in ms.
-    pub(crate) partial_until_ms: u64,
     pub(crate) in_flight: u16,
     /// Ephemeral messages whose conversation is being looked up; what follows them waits, so that order is kept.
     pub(crate) locating: u16,
     /// The conversation that a visitor's message under way may create; what follows that message waits.
-    pub(crate) beginning: Option<ConversationId>,
-    pub(crate) typing: Vec<TypingUntil>,
-    pub(crate) deferred: VecDeque<EphemeralMessage>,
-    pub(crate) deferred_until_ms: u64,
+    pub(crate) beginning: Option<Box<ConversationId>>,
+    pub(crate) last_inbound_ms: u64,
+    pub(crate) next_ping_ms: u64,
+    pub(crate) armed_ms: u64,
+    /// Until when the message that has begun must be complete, in ms.
+    pub(crate) partial_until_ms: u64,
     frames: Bucket,
-    ephemeral: Bucket,
+    lively: Option<Box<Lively>>,
+}
+
+/// What a connection has that types, views, or sends what is no message.
+#[derive(Debug)]
+struct Lively {
+    typing: Vec<TypingUntil>,
+    deferred: VecDeque<EphemeralMessage>,
+    deferred_until_ms: u64,
+    /// Full until the first ephemeral message.
+    ephemeral: Option<Bucket>,
     invalid: u32,
     invalid_since_ms: u64,
     known: VecDeque<(ConversationId, SiteKey)>,
+}
+
+impl Default for Lively {
+    fn default() -> Self {
+        Self {
+            typing: Vec::new(),
+            deferred: VecDeque::new(),
+            deferred_until_ms: u64::MAX,
+            ephemeral: None,
+            invalid: 0,
+            invalid_since_ms: 0,
+            known: VecDeque::new(),
+        }
+    }
+}
+
+impl Lively {
+    fn take(&mut self, config: &ConnectionConfig, now_ms: u64) -> Result<(), u64> {
+        let bucket = self.ephemeral.get_or_insert_with(|| Bucket::full(&config.ephemeral, now_ms));
+        bucket.take(&config.ephemeral, now_ms)
+    }
 }
 
 impl Connection {
@@ -119,33 +154,45 @@ impl Connection {
         config: &ConnectionConfig,
         serial: u64,
         address: IpAddr,
-        origin: Option<String>,
+        origin: Option<&str>,
         deflate: bool,
         now_ms: u64,
     ) -> Self {
         Self {
             serial,
             phase: Phase::Waiting { until_ms: now_ms + config.auth_timeout_ms },
-            address,
-            origin: origin.map(Into::into),
+            came_from: Some(Box::new(CameFrom { address, origin: origin.map(str::to_owned) })),
             deflate,
+            was_warned: false,
+            in_flight: 0,
+            locating: 0,
             last_inbound_ms: now_ms,
             next_ping_ms: now_ms + config.heartbeat_ms,
             armed_ms: u64::MAX,
-            was_warned: false,
             partial_until_ms: u64::MAX,
-            in_flight: 0,
-            locating: 0,
             beginning: None,
-            typing: Vec::new(),
-            deferred: VecDeque::new(),
-            deferred_until_ms: u64::MAX,
             frames: Bucket::full(&config.frames, now_ms),
-            ephemeral: Bucket::full(&config.ephemeral, now_ms),
-            invalid: 0,
-            invalid_since_ms: now_ms,
-            known: VecDeque::new(),
+            lively: None,
         }
+    }
+
+    fn lively(&mut self) -> &mut Lively {
+        self.lively.get_or_insert_default()
+    }
+
+    /// Where its person types by it.
+    pub(crate) fn typing(&self) -> &[TypingUntil] {
+        self.lively.as_ref().map_or(&[], |lively| &lively.typing)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn typing_mut(&mut self) -> &mut Vec<TypingUntil> {
+        &mut self.lively().typing
+    }
+
+    /// When ephemeral messages that were kept may go on, in ms.
+    pub(crate) fn deferred_until_ms(&self) -> u64 {
+        self.lively.as_ref().map_or(u64::MAX, |lively| lively.deferred_until_ms)
     }
 
     /// Counts a frame of any kind; `false` past the rate.
@@ -156,12 +203,13 @@ impl Connection {
 
     /// Counts an invalid message; `false` when that makes too many.
     pub(crate) fn count_invalid(&mut self, now_ms: u64) -> bool {
-        if now_ms.saturating_sub(self.invalid_since_ms) > INVALID_WINDOW_MS {
-            self.invalid = 0;
-            self.invalid_since_ms = now_ms;
+        let lively = self.lively();
+        if lively.invalid == 0 || now_ms.saturating_sub(lively.invalid_since_ms) > INVALID_WINDOW_MS {
+            lively.invalid = 0;
+            lively.invalid_since_ms = now_ms;
         }
-        self.invalid += 1;
-        self.invalid < MAX_INVALID
+        lively.invalid += 1;
+        lively.invalid < MAX_INVALID
     }
 
     /// Takes an ephemeral message now, or keeps the newest of its kind for when the rate allows it.
@@ -171,49 +219,54 @@ impl Connection {
         message: EphemeralMessage,
         now_ms: u64,
     ) -> Option<EphemeralMessage> {
-        if self.deferred.is_empty() {
-            match self.ephemeral.take(&config.ephemeral, now_ms) {
+        let lively = self.lively();
+        if lively.deferred.is_empty() {
+            match lively.take(config, now_ms) {
                 Ok(()) => return Some(message),
-                Err(wait_ms) => self.deferred_until_ms = now_ms + wait_ms,
+                Err(wait_ms) => lively.deferred_until_ms = now_ms + wait_ms,
             }
         }
-        self.deferred
+        lively
+            .deferred
             .retain(|older| older.conversation != message.conversation || !older.body.is_replaced_by(&message.body));
-        if self.deferred.len() == MAX_DEFERRED {
-            self.deferred.pop_front();
+        if lively.deferred.len() == MAX_DEFERRED {
+            lively.deferred.pop_front();
         }
-        self.deferred.push_back(message);
+        lively.deferred.push_back(message);
         None
     }
 
     /// The kept ephemeral messages whose time has come.
     pub(crate) fn admit_deferred(&mut self, config: &ConnectionConfig, now_ms: u64) -> Vec<EphemeralMessage> {
         let mut admitted = Vec::new();
-        while !self.deferred.is_empty() {
-            match self.ephemeral.take(&config.ephemeral, now_ms) {
-                Ok(()) => admitted.extend(self.deferred.pop_front()),
+        let lively = self.lively();
+        while !lively.deferred.is_empty() {
+            match lively.take(config, now_ms) {
+                Ok(()) => admitted.extend(lively.deferred.pop_front()),
                 Err(wait_ms) => {
-                    self.deferred_until_ms = now_ms + wait_ms;
+                    lively.deferred_until_ms = now_ms + wait_ms;
                     return admitted;
                 }
             }
         }
-        self.deferred_until_ms = u64::MAX;
+        lively.deferred_until_ms = u64::MAX;
         admitted
     }
 
     /// The website of a conversation, if it was looked up lately.
     pub(crate) fn known(&self, conversation: &ConversationId) -> Option<SiteKey> {
-        self.known.iter().find(|(id, _)| id == conversation).map(|(_, site)| site.clone())
+        let known = &self.lively.as_ref()?.known;
+        known.iter().find(|(id, _)| id == conversation).map(|(_, site)| site.clone())
     }
 
     /// Remembers the website of a conversation.
     pub(crate) fn remember(&mut self, conversation: ConversationId, site: SiteKey) {
         if self.known(&conversation).is_none() {
-            if self.known.len() == MAX_KNOWN {
-                self.known.pop_front();
+            let known = &mut self.lively().known;
+            if known.len() == MAX_KNOWN {
+                known.pop_front();
             }
-            self.known.push_back((conversation, site));
+            known.push_back((conversation, site));
         }
     }
 
@@ -223,7 +276,7 @@ impl Connection {
             Phase::Waiting { until_ms } | Phase::Closing { until_ms } => until_ms,
             Phase::Authenticating { .. } => self.silence_deadline_ms(config),
             Phase::Ready => {
-                let typing = self.typing.iter().map(|typing| typing.until_ms).min().unwrap_or(u64::MAX);
+                let typing = self.typing().iter().map(|typing| typing.until_ms).min().unwrap_or(u64::MAX);
                 let token = match expires_ms {
                     Some(expires) if self.was_warned => expires,
                     Some(expires) => expires.saturating_sub(TOKEN_WARNING_MS),
@@ -233,7 +286,7 @@ impl Connection {
                     .min(self.silence_deadline_ms(config))
                     .min(typing)
                     .min(token)
-                    .min(self.deferred_until_ms)
+                    .min(self.deferred_until_ms())
                     .min(self.partial_until_ms)
             }
         }
@@ -285,7 +338,7 @@ mod tests {
         assert!(connection.admit(&config, progress("a"), 0).is_some());
         assert!(connection.admit(&config, progress("ab"), 0).is_none());
         assert!(connection.admit(&config, progress("abc"), 0).is_none());
-        assert_eq!(connection.deferred_until_ms, 100);
+        assert_eq!(connection.deferred_until_ms(), 100);
         let admitted = connection.admit_deferred(&config, 100);
         assert_eq!(admitted.len(), 1);
         assert_eq!(admitted[0].body, Ephemeral::TypingProgress("abc".to_owned()));
@@ -297,6 +350,11 @@ mod tests {
         assert!((0..99).all(|_| connection.count_invalid(1_000)));
         assert!(!connection.count_invalid(1_000));
         assert!(connection.count_invalid(100_000), "another minute");
+    }
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(size_of::<Connection>() <= 104, "{} bytes", size_of::<Connection>());
     }
 
     #[test]

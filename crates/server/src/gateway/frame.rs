@@ -15,8 +15,8 @@ mod tests;
 
 pub use decode::{Decoded, Decoder, DecoderConfig, Scratch};
 pub use encode::{
-    close_frame, close_reply, compressed_frame, compressed_text_frame, encode_frame, encode_masked_frame, ping_frame,
-    pong_frame, text_frame,
+    FrameBuffer, close_frame, close_reply, compressed_frame, compressed_text_frame, encode_frame, encode_masked_frame,
+    ping_frame, pong_frame, text_frame,
 };
 pub use error::FrameError;
 pub use mask::apply_mask;

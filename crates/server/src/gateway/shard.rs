@@ -114,13 +114,13 @@ enum TimerKey {
     /// Something about a connection is due.
     Connection(ConnRef),
     /// A lost person's grace is over.
-    Grace(LocalKey),
+    Grace(Box<LocalKey>),
     /// A website waits for an event that may have been lost.
     Gap(u32),
     /// A connection's turn to close in a drain.
     Drain(ConnRef),
     /// A visitor's presence could not be told and is to be told now.
-    Presence(SiteKey, PersonId),
+    Presence(Box<(SiteKey, PersonId)>),
 }
 
 /// How long a website waits for an event that came out of turn, in ms.
@@ -311,7 +311,7 @@ impl Shard {
                         let at_ms = self.now_ms() + GAP_MS;
                         self.wheel.insert(at_ms, TimerKey::Gap(site));
                     }
-                    Effect::GraceTimer { at_ms, key } => self.wheel.insert(at_ms, TimerKey::Grace(key)),
+                    Effect::GraceTimer { at_ms, key } => self.wheel.insert(at_ms, TimerKey::Grace(Box::new(key))),
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cossistant_protocol::{PersonId, UserType};
 
+use super::few::Few;
 use crate::bus::{PersonInfo, Source};
 use crate::store::PersonKey;
 
@@ -43,9 +44,9 @@ pub(crate) struct Goings {
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
     /// Connections of its visitor.
-    pub(crate) visitors: Vec<u32>,
+    pub(crate) visitors: Few<u32>,
     /// Connections of users and AI agents who hold the conversation itself.
-    pub(crate) team: Vec<u32>,
+    pub(crate) team: Few<u32>,
     /// Whose it is, once a team member here knows.
     pub(crate) visitor: Option<PersonId>,
     /// Rarely there, so it costs an idle conversation one pointer.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cossistant_protocol::{ConversationId, UserType};
 
+use super::few::Few;
 use super::outbox::MergeKey;
 use super::{Conn, Hub, work};
 use crate::event::{Event, Frame};
@@ -29,7 +30,7 @@ impl Hub {
         let website_team = std::mem::take(&mut slot.team);
         let (visitors, team) = match slot.conversations.get_mut(&event.conversation) {
             Some(conversation) => (std::mem::take(&mut conversation.visitors), std::mem::take(&mut conversation.team)),
-            None => (Vec::new(), Vec::new()),
+            None => (Few::None, Few::None),
         };
         for index in &website_team {
             self.offer(*index, site, event, Audience::Team);
@@ -62,21 +63,22 @@ impl Hub {
             return;
         }
         if let Some(frame) = event.frame(audience) {
-            let bytes = frame.bytes(conn.deflate);
-            self.push_durable(index, bytes);
+            self.push_durable(index, frame.clone());
         }
     }
 
     /// Hands an ephemeral event to those of a conversation and its website who may know.
     pub(super) fn deliver_ephemeral(&mut self, site: u32, conversation: &ConversationId, to: &Recipients<'_>) {
         let Some(slot) = self.sites.get(site) else { return };
-        let is_told =
-            |conn: &Conn| to.except != Some(&conn.info.key) && !work::is_taking_up(conn, site, Some(conversation));
+        let is_told = |conn: &Conn| {
+            !to.except.is_some_and(|person| conn.is(person)) && !work::is_taking_up(conn, site, Some(conversation))
+        };
         let mut team: Vec<u32> = Vec::new();
         if to.team.is_some() {
             let website = slot.team.iter().filter(|index| {
-                self.conn(**index)
-                    .is_some_and(|conn| to.except != Some(&conn.info.key) && !work::is_taking_up(conn, site, None))
+                self.conn(**index).is_some_and(|conn| {
+                    !to.except.is_some_and(|person| conn.is(person)) && !work::is_taking_up(conn, site, None)
+                })
             });
             team.extend(website);
             let own = slot.conversations.get(conversation).into_iter().flat_map(|conversation| &conversation.team);

@@ -12,6 +12,7 @@ use cossistant_protocol::{
 
 use super::conversation::Activity;
 use super::deliver::Recipients;
+use super::few::Few;
 use super::outbox::MergeKey;
 use super::presence::Local;
 use super::{ConnRef, Effect, Hub};
@@ -251,7 +252,7 @@ impl Hub {
                 .chain(visitor.iter().flat_map(|frame| here.visitors.iter().map(|index| (*index, *frame))))
                 .collect();
             for (index, frame) in waiting {
-                let is_own_or_user = |conn: &super::Conn| person.kind == UserType::User || conn.info.key == *person;
+                let is_own_or_user = |conn: &super::Conn| person.kind == UserType::User || conn.is(person);
                 if let Some(conn) = &mut self.conns[index as usize]
                     && (conn.principal.kind.is_team() || is_own_or_user(conn))
                     && let Some(work) = &mut conn.work
@@ -350,15 +351,12 @@ impl Hub {
             let key = PersonKey { kind: UserType::Visitor, id: visitor.clone() };
             match self.locals.get(&(Some(site.clone()), site.organization.clone(), key)) {
                 Some(Local::Here(indexes)) => indexes.clone(),
-                Some(Local::Grace(_)) | None => Vec::new(),
+                Some(Local::Grace(_)) | None => Few::None,
             }
         };
         let (mine, gone) = (own(visitor), previous.map(own).unwrap_or_default());
         for index in mine.iter().chain(&gone) {
-            if let Some(conn) = self.conn(*index) {
-                let bytes = frame.bytes(conn.deflate);
-                self.push_durable(*index, bytes);
-            }
+            self.push_durable(*index, frame.clone());
         }
         for index in gone {
             if let Some(serial) = self.conn(index).map(|conn| conn.serial) {
@@ -380,10 +378,8 @@ impl Hub {
         let Some(key) = self.local_key(index) else { return };
         match self.locals.get_mut(&key) {
             Some(Local::Here(indexes)) => indexes.push(index),
-            Some(local @ Local::Grace(_)) => *local = Local::Here(vec![index]),
-            None => {
-                self.locals.insert(key.clone(), Local::Here(vec![index]));
-            }
+            Some(local @ Local::Grace(_)) => *local = Local::Here(Few::One(index)),
+            None => self.locals.insert(&key, Local::Here(Few::One(index))),
         }
         // Told even if it was here already: a loss on another shard need then not be waited for.
         let is_first = matches!(self.locals.get(&key), Some(Local::Here(indexes)) if indexes.len() == 1);
@@ -411,7 +407,6 @@ impl Hub {
     /// A connection has shown a newer token of its person: with another name perhaps, and for other websites.
     pub(crate) fn renew(&mut self, index: u32, principal: Principal) {
         if let Some(conn) = self.conn_mut(index) {
-            conn.info = Arc::new(PersonInfo::of(&principal));
             conn.principal = principal;
         }
         if let Some(key) = self.local_key(index)
@@ -422,9 +417,8 @@ impl Hub {
     }
 
     fn publish_presence(&mut self, index: u32, key: &LocalKey, is_here: bool) {
-        let Some(conn) = self.conn(index) else { return };
+        let Some(person) = self.person(index) else { return };
         let websites = key.0.is_none().then(|| self.local_websites(key));
-        let person = Arc::clone(&conn.info);
         self.push_presence(key, person, websites, is_here);
     }
 
@@ -460,7 +454,7 @@ impl Hub {
             self.publish_presence(index, &key, false);
         } else {
             let at_ms = now_ms + grace;
-            self.locals.insert(key.clone(), Local::Grace(at_ms));
+            self.locals.insert(&key, Local::Grace(at_ms));
             self.effects.push(Effect::GraceTimer { at_ms, key });
         }
     }
@@ -514,9 +508,8 @@ impl Hub {
 
     /// The websites that have visitors here.
     fn visitor_sites(&self) -> Vec<SiteKey> {
-        let mut sites: Vec<SiteKey> = self.locals.keys().filter_map(|(site, _, _)| site.clone()).collect();
+        let mut sites: Vec<SiteKey> = self.locals.sites().cloned().collect();
         sites.sort_unstable();
-        sites.dedup();
         sites
     }
 
@@ -551,25 +544,31 @@ impl Hub {
     /// Notes that a connection types in, or views, a conversation, so that its end ends that.
     pub(crate) fn begin_doing(&mut self, index: u32, doing: Doing) {
         if let Some(conn) = self.conn_mut(index)
-            && !conn.doing.contains(&doing)
+            && !conn.busy.as_ref().is_some_and(|busy| busy.doing.contains(&doing))
         {
-            conn.doing.push(doing);
+            conn.busy.get_or_insert_default().doing.push(doing);
         }
     }
 
     /// A connection types, or views, no longer; whether it did.
     pub(crate) fn end_doing(&mut self, index: u32, doing: &Doing) -> bool {
         let Some(conn) = self.conn_mut(index) else { return false };
-        let before = conn.doing.len();
-        conn.doing.retain(|other| other != doing);
-        conn.doing.len() != before
+        let Some(busy) = &mut conn.busy else { return false };
+        let before = busy.doing.len();
+        busy.doing.retain(|other| other != doing);
+        let has_ended = busy.doing.len() != before;
+        conn.rest();
+        has_ended
     }
 
     /// Ends what a connection was doing: typing and viewing.
     pub(super) fn end_all_goings(&mut self, index: u32) {
         let (Some(source), Some(person)) = (self.source(index), self.person(index)) else { return };
         let Some(conn) = self.conn_mut(index) else { return };
-        for Doing { site, conversation, what } in std::mem::take(&mut conn.doing) {
+        let Some(busy) = &mut conn.busy else { return };
+        let doing = std::mem::take(&mut busy.doing);
+        conn.rest();
+        for Doing { site, conversation, what } in doing {
             let person = Arc::clone(&person);
             self.effects.push(Effect::Publish(match what {
                 What::Typing => Notice::TypingStopped { site, conversation, person, source: Some(source) },

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use bytes::Bytes;
+use crate::event::Frame;
 
 /// The most frames that one write takes.
 pub(crate) const MAX_FRAMES_PER_WRITE: usize = 64;
@@ -22,10 +22,21 @@ enum Lane {
     Ephemeral(MergeKey),
 }
 
+/// A handle to bytes that are shared by all who get them.
 #[derive(Debug)]
 struct Item {
-    bytes: Bytes,
+    frame: Frame,
     lane: Lane,
+}
+
+/// Most connections have nothing to be written, and of the others most have one frame: neither owns memory for it.
+#[derive(Debug, Default)]
+enum Queue {
+    #[default]
+    Empty,
+    One(Item),
+    #[expect(clippy::box_collection, reason = "rarely there, so it costs the others one pointer")]
+    Many(Box<VecDeque<Item>>),
 }
 
 /// The reader is slower than its bound allows; the connection must be closed.
@@ -35,17 +46,89 @@ pub(crate) struct Overflow;
 /// A bounded queue of frames in two lanes, written in the order of arrival.
 ///
 /// Full means: ephemeral frames go first, and if that is not enough the durable frame does not fit ([`Overflow`]).
-/// An empty outbox owns no memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outbox {
-    items: VecDeque<Item>,
+    queue: Queue,
     counted: usize,
-    written_of_first: usize,
+    written_of_first: u32,
+    /// Whether the reader takes compressed frames.
+    deflate: bool,
+}
+
+impl Queue {
+    fn len(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::One(_) => 1,
+            Self::Many(items) => items.len(),
+        }
+    }
+
+    fn first(&self) -> Option<&Item> {
+        match self {
+            Self::Empty => None,
+            Self::One(item) => Some(item),
+            Self::Many(items) => items.front(),
+        }
+    }
+
+    fn push(&mut self, item: Item) {
+        match std::mem::take(self) {
+            Self::Empty => *self = Self::One(item),
+            Self::One(first) => *self = Self::Many(Box::new(VecDeque::from([first, item]))),
+            Self::Many(mut items) => {
+                items.push_back(item);
+                *self = Self::Many(items);
+            }
+        }
+    }
+
+    fn pop(&mut self) -> Option<Item> {
+        match std::mem::take(self) {
+            Self::Empty => None,
+            Self::One(item) => Some(item),
+            Self::Many(mut items) => {
+                let item = items.pop_front();
+                // A connection that was busy once must not keep its queue for ever.
+                if !items.is_empty() {
+                    *self = Self::Many(items);
+                }
+                item
+            }
+        }
+    }
+
+    /// Keeps what is wanted, by its number in the queue.
+    fn retain(&mut self, mut is_wanted: impl FnMut(usize, &Item) -> bool) {
+        match self {
+            Self::Empty => {}
+            Self::One(item) => {
+                if !is_wanted(0, item) {
+                    *self = Self::Empty;
+                }
+            }
+            Self::Many(items) => {
+                let mut at = 0;
+                items.retain(|item| {
+                    at += 1;
+                    is_wanted(at - 1, item)
+                });
+                if items.is_empty() {
+                    *self = Self::Empty;
+                }
+            }
+        }
+    }
 }
 
 impl Outbox {
+    /// An empty one, for a reader that takes compressed frames or does not.
+    pub(crate) fn new(deflate: bool) -> Self {
+        Self { queue: Queue::Empty, counted: 0, written_of_first: 0, deflate }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        matches!(self.queue, Queue::Empty)
     }
 
     /// Bytes that count for the bound.
@@ -55,103 +138,118 @@ impl Outbox {
     }
 
     /// Adds a frame that must not be lost.
-    pub(crate) fn push_durable(&mut self, bytes: Bytes, bound: usize) -> Result<(), Overflow> {
-        if self.counted + bytes.len() > bound {
+    pub(crate) fn push_durable(&mut self, frame: Frame, bound: usize) -> Result<(), Overflow> {
+        let length = frame.bytes(self.deflate).len();
+        if self.counted + length > bound {
             self.drop_ephemeral();
-            if self.counted + bytes.len() > bound {
+            if self.counted + length > bound {
                 return Err(Overflow);
             }
         }
-        self.counted += bytes.len();
-        self.items.push_back(Item { bytes, lane: Lane::Durable });
+        self.counted += length;
+        self.queue.push(Item { frame, lane: Lane::Durable });
         Ok(())
     }
 
     /// Adds a frame that was read at the reader's own pace.
-    pub(crate) fn push_paced(&mut self, bytes: Bytes) {
-        self.items.push_back(Item { bytes, lane: Lane::Paced });
+    pub(crate) fn push_paced(&mut self, frame: Frame) {
+        self.queue.push(Item { frame, lane: Lane::Paced });
     }
 
     /// Adds a frame that a newer one of the same key replaces, and that is dropped if there is no room.
-    pub(crate) fn push_ephemeral(&mut self, bytes: Bytes, key: MergeKey, bound: usize) {
-        let first = usize::from(self.written_of_first > 0);
-        let older = (first..self.items.len()).find(|at| self.items[*at].lane == Lane::Ephemeral(key));
-        if let Some(item) = older.and_then(|at| self.items.remove(at)) {
-            self.counted -= item.bytes.len();
-        }
-        if self.counted + bytes.len() <= bound {
-            self.counted += bytes.len();
-            self.items.push_back(Item { bytes, lane: Lane::Ephemeral(key) });
+    pub(crate) fn push_ephemeral(&mut self, frame: Frame, key: MergeKey, bound: usize) {
+        self.drop_if(|item| item.lane == Lane::Ephemeral(key));
+        let length = frame.bytes(self.deflate).len();
+        if self.counted + length <= bound {
+            self.counted += length;
+            self.queue.push(Item { frame, lane: Lane::Ephemeral(key) });
         }
     }
 
     fn drop_ephemeral(&mut self) {
-        let keep_first = self.written_of_first > 0;
-        let mut at = 0;
+        self.drop_if(|item| matches!(item.lane, Lane::Ephemeral(_)));
+    }
+
+    /// Drops ephemeral frames, but not one of which something was written.
+    fn drop_if(&mut self, is_unwanted: impl Fn(&Item) -> bool) {
+        let (deflate, first) = (self.deflate, usize::from(self.written_of_first > 0));
         let mut freed = 0;
-        self.items.retain(|item| {
-            let keep = !matches!(item.lane, Lane::Ephemeral(_)) || (at == 0 && keep_first);
-            at += 1;
-            if !keep {
-                freed += item.bytes.len();
+        self.queue.retain(|at, item| {
+            let is_dropped = at >= first && is_unwanted(item);
+            if is_dropped {
+                freed += item.frame.bytes(deflate).len();
             }
-            keep
+            !is_dropped
         });
         self.counted -= freed;
     }
 
     /// Forgets all that is not yet begun, for a close that must not wait behind it.
     pub(crate) fn clear(&mut self) {
-        let begun = if self.written_of_first > 0 { self.items.pop_front() } else { None };
-        self.items.clear();
+        let begun = if self.written_of_first > 0 { self.queue.pop() } else { None };
+        self.queue = begun.map_or(Queue::Empty, |item| Queue::One(Item { lane: Lane::Paced, ..item }));
         self.counted = 0;
-        if let Some(item) = begun {
-            self.items.push_back(Item { lane: Lane::Paced, ..item });
-        }
     }
 
     /// The bytes to write, if they are of one frame alone.
     pub(crate) fn only(&self) -> Option<&[u8]> {
-        if self.items.len() == 1 { Some(&self.items.front()?.bytes[self.written_of_first..]) } else { None }
+        match &self.queue {
+            Queue::One(item) => Some(self.rest_of(item)),
+            Queue::Many(items) if items.len() == 1 => items.front().map(|item| self.rest_of(item)),
+            Queue::Empty | Queue::Many(_) => None,
+        }
+    }
+
+    /// What is still to be written of the first frame.
+    fn rest_of<'a>(&self, first: &'a Item) -> &'a [u8] {
+        &first.frame.bytes(self.deflate)[self.written_of_first as usize..]
     }
 
     /// The next bytes to write, as up to [`MAX_FRAMES_PER_WRITE`] slices; how many there are.
     pub(crate) fn slices<'a>(&'a self, out: &mut [IoSlice<'a>; MAX_FRAMES_PER_WRITE]) -> usize {
-        let mut count = 0;
-        for (slot, item) in out.iter_mut().zip(&self.items) {
-            let from = if count == 0 { self.written_of_first } else { 0 };
-            *slot = IoSlice::new(&item.bytes[from..]);
-            count += 1;
+        if let Some(only) = self.only() {
+            out[0] = IoSlice::new(only);
+            return 1;
         }
-        count
+        let Queue::Many(items) = &self.queue else { return 0 };
+        for (slot, item) in out.iter_mut().zip(items.iter()) {
+            *slot = IoSlice::new(item.frame.bytes(self.deflate));
+        }
+        if let Some(first) = items.front() {
+            out[0] = IoSlice::new(self.rest_of(first));
+        }
+        items.len().min(MAX_FRAMES_PER_WRITE)
     }
 
     /// Takes away what was written; how many frames were finished.
+    #[expect(clippy::cast_possible_truncation, reason = "a frame has fewer bytes than a u32 counts")]
     pub(crate) fn advance(&mut self, mut written: usize) -> usize {
-        let mut finished = 0;
-        while let Some(first) = self.items.front() {
-            let left = first.bytes.len() - self.written_of_first;
+        let before = self.queue.len();
+        while let Some(first) = self.queue.first() {
+            let length = first.frame.bytes(self.deflate).len();
+            let left = length - self.written_of_first as usize;
             if written < left {
-                self.written_of_first += written;
-                return finished;
+                self.written_of_first += written as u32;
+                break;
             }
             written -= left;
             self.written_of_first = 0;
-            finished += 1;
             if first.lane != Lane::Paced {
-                self.counted -= first.bytes.len();
+                self.counted -= length;
             }
-            self.items.pop_front();
+            self.queue.pop();
         }
-        // A connection that was busy once must not keep its queue for ever.
-        self.items = VecDeque::new();
-        finished
+        before - self.queue.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn frame(text: &'static str) -> Frame {
+        Frame::from(bytes::Bytes::from(text))
+    }
 
     fn text(outbox: &Outbox) -> String {
         let mut slices = [IoSlice::new(&[]); MAX_FRAMES_PER_WRITE];
@@ -161,29 +259,54 @@ mod tests {
 
     #[test]
     fn the_newest_ephemeral_frame_wins_and_durable_ones_push_it_out() {
-        let mut outbox = Outbox::default();
-        outbox.push_ephemeral(Bytes::from("p1"), MergeKey(1), 10);
-        outbox.push_durable(Bytes::from("dd"), 10).unwrap();
-        outbox.push_ephemeral(Bytes::from("p2"), MergeKey(1), 10);
+        let mut outbox = Outbox::new(false);
+        outbox.push_ephemeral(frame("p1"), MergeKey(1), 10);
+        outbox.push_durable(frame("dd"), 10).unwrap();
+        outbox.push_ephemeral(frame("p2"), MergeKey(1), 10);
         assert_eq!(text(&outbox), "dd|p2");
-        outbox.push_durable(Bytes::from("eeeeeeee"), 10).unwrap();
+        outbox.push_durable(frame("eeeeeeee"), 10).unwrap();
         assert_eq!(text(&outbox), "dd|eeeeeeee");
-        assert_eq!(outbox.push_durable(Bytes::from("f"), 10), Err(Overflow));
-        outbox.push_paced(Bytes::from("free"));
+        assert_eq!(outbox.push_durable(frame("f"), 10), Err(Overflow));
+        outbox.push_paced(frame("free"));
         assert_eq!(outbox.counted(), 10);
     }
 
     #[test]
     fn a_begun_frame_is_finished_before_anything_else() {
-        let mut outbox = Outbox::default();
-        outbox.push_ephemeral(Bytes::from("abc"), MergeKey(1), 100);
+        let mut outbox = Outbox::new(false);
+        outbox.push_ephemeral(frame("abc"), MergeKey(1), 100);
         assert_eq!(outbox.advance(1), 0);
-        outbox.push_ephemeral(Bytes::from("new"), MergeKey(1), 100);
+        outbox.push_ephemeral(frame("new"), MergeKey(1), 100);
         assert_eq!(text(&outbox), "bc|new");
         outbox.clear();
         assert_eq!(text(&outbox), "bc");
         assert_eq!(outbox.advance(2), 1);
         assert!(outbox.is_empty());
         assert_eq!(outbox.counted(), 0);
+    }
+
+    #[test]
+    fn what_is_written_is_what_was_pushed_wherever_a_write_stops() {
+        for frames in [1, 2, 3, 70] {
+            for step in [1, 2, 3, 5, 1_000] {
+                let mut outbox = Outbox::new(false);
+                for _ in 0..frames {
+                    outbox.push_durable(frame("abc"), 1_000).unwrap();
+                }
+                let (mut written, mut finished) = (String::new(), 0);
+                while !outbox.is_empty() {
+                    let all = text(&outbox).replace('|', "");
+                    let now = &all[..step.min(all.len())];
+                    written.push_str(now);
+                    finished += outbox.advance(now.len());
+                }
+                assert_eq!((written, finished, outbox.counted()), ("abc".repeat(frames), frames, 0));
+            }
+        }
+    }
+
+    #[test]
+    fn an_idle_outbox_is_small() {
+        assert!(size_of::<Outbox>() <= 40, "{} bytes", size_of::<Outbox>());
     }
 }

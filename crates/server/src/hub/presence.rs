@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use cossistant_protocol::{ConversationId, OrganizationId, PersonId, TeamMember};
 
+use super::LocalKey;
+use super::few::Few;
 use crate::bus::{PersonInfo, ShardId};
 use crate::store::{PersonKey, SiteKey, Websites};
 
@@ -15,7 +17,7 @@ use crate::store::{PersonKey, SiteKey, Websites};
 #[derive(Debug, Default)]
 pub(crate) struct VisitorEntry {
     /// The shards that have a connection of it.
-    shards: Vec<ShardId>,
+    shards: Few<ShardId>,
     /// The open conversations that were last told with `visitor_online`; `None` when it is told as offline.
     pub(crate) told: Option<Arc<[ConversationId]>>,
 }
@@ -31,10 +33,46 @@ pub(crate) struct MemberEntry {
 /// A local person's connections, or the time until which an abrupt loss is not told.
 #[derive(Debug)]
 pub(crate) enum Local {
-    /// Serials of the connections.
-    Here(Vec<u32>),
+    /// The slots of the connections.
+    Here(Few<u32>),
     /// All were lost; until then, in ms, the person counts as here.
     Grace(u64),
+}
+
+/// Where somebody may be: a visitor's website, or for the team an organization.
+type Place = (Option<SiteKey>, OrganizationId);
+
+/// The people of this shard. Places are few and people many, so each place stands once.
+#[derive(Debug, Default)]
+pub(crate) struct Locals(HashMap<Place, HashMap<PersonKey, Local>>);
+
+impl Locals {
+    pub(crate) fn get(&self, (site, organization, person): &LocalKey) -> Option<&Local> {
+        self.0.get(&(site.clone(), organization.clone()))?.get(person)
+    }
+
+    pub(crate) fn get_mut(&mut self, (site, organization, person): &LocalKey) -> Option<&mut Local> {
+        self.0.get_mut(&(site.clone(), organization.clone()))?.get_mut(person)
+    }
+
+    pub(crate) fn insert(&mut self, (site, organization, person): &LocalKey, local: Local) {
+        self.0.entry((site.clone(), organization.clone())).or_default().insert(person.clone(), local);
+    }
+
+    pub(crate) fn remove(&mut self, (site, organization, person): &LocalKey) {
+        let place = (site.clone(), organization.clone());
+        if let Some(people) = self.0.get_mut(&place) {
+            people.remove(person);
+            if people.is_empty() {
+                self.0.remove(&place);
+            }
+        }
+    }
+
+    /// The websites that have visitors here, each once, in no order.
+    pub(crate) fn sites(&self) -> impl Iterator<Item = &SiteKey> {
+        self.0.keys().filter_map(|(site, _)| site.as_ref())
+    }
 }
 
 /// Everyone who is here.
@@ -44,7 +82,7 @@ pub(crate) struct Presence {
     members: HashMap<OrganizationId, Vec<MemberEntry>>,
 }
 
-fn set(shards: &mut Vec<ShardId>, shard: ShardId, is_here: bool) {
+fn set(shards: &mut Few<ShardId>, shard: ShardId, is_here: bool) {
     shards.retain(|other| *other != shard);
     if is_here {
         shards.push(shard);

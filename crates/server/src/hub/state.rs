@@ -35,7 +35,7 @@ fn seen_states(conn: &Conn, seen: &[SeenMark]) -> Vec<SeenState> {
     let audience = conn.audience();
     let may_know = |mark: &&SeenMark| match audience {
         Audience::Team => true,
-        Audience::Visitor => mark.person.kind == UserType::User || mark.person == conn.info.key,
+        Audience::Visitor => mark.person.kind == UserType::User || conn.is(&mark.person),
     };
     seen.iter()
         .filter(may_know)
@@ -116,13 +116,13 @@ impl Hub {
             .and_then(|site| self.sites.get(site))
             .and_then(|site| site.conversations.get(&conversation.id));
         let typing = here
-            .map(|here| here.typists(&conn.info.key).map(|person| typing_state(person, None)).collect())
+            .map(|here| here.typists(&conn.principal.key()).map(|person| typing_state(person, None)).collect())
             .unwrap_or_default();
         let goings = here.and_then(|here| here.goings.as_deref());
         let activity = goings
             .iter()
             .flat_map(|goings| &goings.activity)
-            .filter(|activity| (is_team || activity.to_visitor) && activity.person.key != conn.info.key)
+            .filter(|activity| (is_team || activity.to_visitor) && !conn.is(&activity.person.key))
             .map(|activity| ActivityState {
                 user_id: activity.person.key.id.clone(),
                 phase: activity.phase.to_string(),
@@ -137,7 +137,7 @@ impl Hub {
         let viewing = goings
             .iter()
             .flat_map(|goings| &goings.viewing)
-            .filter(|viewer| viewer.person.key != conn.info.key)
+            .filter(|viewer| !conn.is(&viewer.person.key))
             .map(|viewer| ViewingState {
                 user_id: viewer.person.key.id.clone(),
                 user_name: name(&viewer.person),
@@ -158,12 +158,11 @@ impl Hub {
 
     fn website_typing(&self, conn: &Conn, site: &SiteKey) -> Vec<TypingState> {
         let Some(slot) = self.sites.find(site).and_then(|site| self.sites.get(site)) else { return Vec::new() };
+        let own = conn.principal.key();
         let mut typing: Vec<TypingState> = slot
             .conversations
             .iter()
-            .flat_map(|(id, conversation)| {
-                conversation.typists(&conn.info.key).map(move |person| typing_state(person, Some(id)))
-            })
+            .flat_map(|(id, conversation)| conversation.typists(&own).map(move |person| typing_state(person, Some(id))))
             .collect();
         typing.sort_unstable_by(|a, b| (&a.conversation_id, &a.user_id).cmp(&(&b.conversation_id, &b.user_id)));
         typing

@@ -13,6 +13,7 @@ use cossistant_protocol::{
     Channel, ConversationId, ErrorCode, RequestId, ServerMessage, SubscriptionEnded, SubscriptionError,
 };
 
+use super::few::Few;
 use super::{Ask, Conn, ConnRef, Effect, Hub, Link, WorkId};
 use crate::bus::PersonInfo;
 use crate::chat::{CatchUp, ChatError, Page, Snapshot, SubscribeRequest};
@@ -95,7 +96,7 @@ impl Work {
         if self.is_lagging || self.held.back().is_some_and(|last| last.offset >= event.offset) {
             return;
         }
-        self.held_bytes += event.team.json().len();
+        self.held_bytes += event.team.bytes(false).len();
         if self.held.len() == MAX_HELD || self.held_bytes > MAX_HELD_BYTES {
             self.forget_held();
             self.is_lagging = true;
@@ -111,7 +112,7 @@ impl Work {
 
     fn take_held(&mut self) -> Option<Arc<Event>> {
         let event = self.held.pop_front()?;
-        self.held_bytes -= event.team.json().len();
+        self.held_bytes -= event.team.bytes(false).len();
         Some(event)
     }
 
@@ -163,7 +164,7 @@ impl Hub {
         if let Command::Subscribe { id, request } = &command {
             let held: usize =
                 conn.links.iter().map(|link| link.conversations.len() + usize::from(link.has_website)).sum();
-            let asked = conn.commands.iter().filter(|command| matches!(command, Command::Subscribe { .. })).count();
+            let asked = conn.commands().filter(|command| matches!(command, Command::Subscribe { .. })).count();
             // One that is being located is registered nowhere yet.
             let located = conn.work.as_ref().is_some_and(|work| work.site.is_none());
             if bound > 0 && held + asked + usize::from(located) >= bound && !conn.holds(&request.channel) {
@@ -172,13 +173,13 @@ impl Hub {
                 return self.refuse(index, id, channel, error);
             }
         }
-        conn.commands.push_back(command);
+        conn.busy.get_or_insert_default().commands.push_back(command);
         self.next_command(index);
     }
 
     /// How many requests wait; past some bound the shard stops reading from the connection.
     pub(crate) fn waiting_commands(&self, index: u32) -> usize {
-        self.conn(index).map_or(0, |conn| conn.commands.len())
+        self.conn(index).and_then(|conn| conn.busy.as_ref()).map_or(0, |busy| busy.commands.len())
     }
 
     /// Whether a visitor has asked for a conversation whose state is not read yet and that is not known otherwise: it
@@ -203,11 +204,10 @@ impl Hub {
             if conn.work.is_some() {
                 return;
             }
-            match conn.commands.pop_front() {
-                None => {
-                    conn.commands = VecDeque::new();
-                    return;
-                }
+            let command = conn.busy.as_mut().and_then(|busy| busy.commands.pop_front());
+            conn.rest();
+            match command {
+                None => return,
                 Some(Command::Unsubscribe { id, channel }) => {
                     self.release(index, &channel);
                     self.send(index, &ended(id, channel, None));
@@ -224,7 +224,7 @@ impl Hub {
                 Some(SiteKey { organization: conn.principal.organization.clone(), website: website.clone() })
             }
             Channel::Conversation(conversation) => conn.principal.visitor_site().or_else(|| {
-                let link = conn.links.iter().find(|link| link.conversations.contains(conversation))?;
+                let link = conn.links.iter().find(|link| link.conversations.as_slice().contains(conversation))?;
                 self.sites.get(link.site).map(|site| site.key.clone())
             }),
         };
@@ -301,14 +301,14 @@ impl Hub {
         let at = match conn.links.iter().position(|link| link.site == site) {
             Some(at) => at,
             None => {
-                conn.links.push(Link { site, has_website: false, conversations: Vec::new() });
+                conn.links.push(Link { site, has_website: false, conversations: Few::None });
                 if let Some(slot) = self.sites.get_mut(site) {
                     slot.users += 1;
                 }
                 conn.links.len() - 1
             }
         };
-        let (link, Some(slot)) = (&mut conn.links[at], self.sites.get_mut(site)) else { return false };
+        let (link, Some(slot)) = (&mut conn.links.as_mut_slice()[at], self.sites.get_mut(site)) else { return false };
         match channel {
             Channel::Website(_) => {
                 let is_new = !std::mem::replace(&mut link.has_website, true);
@@ -318,7 +318,7 @@ impl Hub {
                 is_new
             }
             Channel::Conversation(id) => {
-                if link.conversations.contains(id) {
+                if link.conversations.as_slice().contains(id) {
                     return false;
                 }
                 link.conversations.push(id.clone());
@@ -339,10 +339,10 @@ impl Hub {
             Channel::Website(id) => {
                 link.has_website && self.sites.get(link.site).is_some_and(|site| site.key.website == *id)
             }
-            Channel::Conversation(id) => link.conversations.contains(id),
+            Channel::Conversation(id) => link.conversations.as_slice().contains(id),
         });
         let Some(at) = at else { return false };
-        let link = &mut conn.links[at];
+        let link = &mut conn.links.as_mut_slice()[at];
         let site = link.site;
         if let Some(slot) = self.sites.get_mut(site) {
             match channel {
@@ -356,7 +356,7 @@ impl Hub {
                 }
             }
             if !link.has_website && link.conversations.is_empty() {
-                conn.links.swap_remove(at);
+                conn.links.retain(|link| link.site != site);
                 slot.users -= 1;
             }
         }
@@ -367,7 +367,10 @@ impl Hub {
     /// Takes a connection off every list.
     pub(super) fn drop_subscriptions(&mut self, index: u32) {
         let Some(conn) = &mut self.conns[index as usize] else { return };
-        conn.commands.clear();
+        if let Some(busy) = &mut conn.busy {
+            busy.commands.clear();
+        }
+        conn.rest();
         conn.work = None;
         for link in std::mem::take(&mut conn.links) {
             if let Some(slot) = self.sites.get_mut(link.site) {
@@ -529,21 +532,19 @@ impl Hub {
             }
             None => return,
         };
-        let Some(deflate) = self.conn(index).map(|conn| conn.deflate) else { return };
-        let frame = Frame::new(&ServerMessage::SubscriptionConfirmed(confirmed));
-        self.push_paced(index, frame.bytes(deflate));
+        self.push_paced(index, Frame::new(&ServerMessage::SubscriptionConfirmed(confirmed)));
         for frame in seen {
-            self.push_durable(index, frame.bytes(deflate));
+            self.push_durable(index, frame);
         }
         self.write_page(index, &snapshot.page);
         self.go_on(index);
     }
 
     fn write_page(&mut self, index: u32, events: &[Arc<Event>]) {
-        let Some((audience, deflate)) = self.conn(index).map(|conn| (conn.audience(), conn.deflate)) else { return };
+        let Some(audience) = self.conn(index).map(Conn::audience) else { return };
         for event in events {
             if let Some(frame) = event.frame(audience) {
-                self.push_paced(index, frame.bytes(deflate));
+                self.push_paced(index, frame.clone());
             }
         }
     }
@@ -566,7 +567,7 @@ impl Hub {
         let Some(work) = &mut conn.work else { return };
         work.through = work.through.max(event.offset);
         let Some(link) = conn.links.iter().find(|link| work.is_on(link.site)) else { return };
-        let holds_conversation = link.conversations.contains(&event.conversation);
+        let holds_conversation = link.conversations.as_slice().contains(&event.conversation);
         let is_for_standing = match &work.request.channel {
             Channel::Website(_) if work.is_new => holds_conversation,
             Channel::Conversation(id) if work.is_new && *id == event.conversation => link.has_website,
@@ -577,9 +578,8 @@ impl Hub {
             return;
         }
         let Some(frame) = event.frame(conn.audience()) else { return };
-        let bytes = frame.bytes(conn.deflate);
         // What was held is bounded by itself; the rest is read at the reader's pace.
-        self.push_paced(index, bytes);
+        self.push_paced(index, frame.clone());
     }
 
     fn take_missed(&mut self, index: u32, missed: &CatchUp) {
@@ -710,9 +710,23 @@ impl Hub {
         self.next_command(index);
     }
 
+    /// The website of a conversation to which a connection is subscribed, once the store has said that it may be.
+    pub(crate) fn subscribed_site(&self, index: u32, conversation: &ConversationId) -> Option<&SiteKey> {
+        let conn = self.conn(index)?;
+        let link = conn.links.iter().find(|link| link.conversations.as_slice().contains(conversation))?;
+        let is_unproven = conn.work.as_ref().is_some_and(|work| {
+            work.is_new
+                && matches!(work.stage, Stage::Locating | Stage::Reading)
+                && matches!(&work.request.channel, Channel::Conversation(id) if id == conversation)
+        });
+        if is_unproven { None } else { self.sites.get(link.site).map(|site| &site.key) }
+    }
+
     /// The person of a connection with what others see of it.
     pub(crate) fn person(&self, index: u32) -> Option<Arc<PersonInfo>> {
-        self.conn(index).map(|conn| Arc::clone(&conn.info))
+        let principal = &self.conn(index)?.principal;
+        let (name, avatar_url) = (principal.name.clone(), principal.avatar_url.clone());
+        Some(Arc::new(PersonInfo { key: principal.key(), name, avatar_url }))
     }
 }
 
@@ -720,7 +734,7 @@ impl Conn {
     fn holds(&self, channel: &Channel) -> bool {
         self.links.iter().any(|link| match channel {
             Channel::Website(_) => link.has_website,
-            Channel::Conversation(id) => link.conversations.contains(id),
+            Channel::Conversation(id) => link.conversations.as_slice().contains(id),
         })
     }
 }

@@ -35,6 +35,59 @@ pub fn text_frame(payload: &str) -> Bytes {
     frame(FIN | Opcode::Text.bits(), payload.as_bytes())
 }
 
+/// Where a text message is written that gets its header afterwards, without being copied once more.
+#[derive(Debug)]
+pub struct FrameBuffer {
+    buffer: Vec<u8>,
+    starts_at: usize,
+    text_at: usize,
+}
+
+/// The longest header that a server writes.
+const HEADER_ROOM: usize = 10;
+
+impl Default for FrameBuffer {
+    fn default() -> Self {
+        let mut buffer = Vec::with_capacity(512);
+        buffer.resize(HEADER_ROOM, 0);
+        Self { buffer, starts_at: 0, text_at: HEADER_ROOM }
+    }
+}
+
+impl FrameBuffer {
+    /// A frame that is complete and has no text.
+    pub fn control(frame: &[u8]) -> Self {
+        Self { buffer: frame.to_vec(), starts_at: 0, text_at: frame.len() }
+    }
+
+    /// Where the payload is appended. Nothing may be taken away.
+    pub fn payload(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Puts the header of a text frame before the payload.
+    #[must_use]
+    pub fn into_text(mut self) -> Self {
+        let length = self.buffer.len() - HEADER_ROOM;
+        self.starts_at = HEADER_ROOM - header_bytes(length);
+        let mut room = &mut self.buffer[self.starts_at..HEADER_ROOM];
+        put_header(FIN | Opcode::Text.bits(), 0, length, &mut room);
+        self
+    }
+
+    /// The frame.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[self.starts_at..]
+    }
+
+    /// Its text alone.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.buffer[self.text_at..]
+    }
+}
+
 /// A text message that `deflater` has compressed, for connections that negotiated
 /// permessage-deflate and whose window it fits.
 ///

@@ -163,7 +163,7 @@ impl Shard {
             && let Some(connection) = self.connection_mut(index)
             && connection.known(&send.conversation_id).is_none()
         {
-            connection.beginning = Some(send.conversation_id.clone());
+            connection.beginning = Some(Box::new(send.conversation_id.clone()));
         }
         self.start(index, Job::Send { principal, id, send: Box::new(send) });
     }
@@ -231,6 +231,7 @@ impl Shard {
             return self.start(index, Job::Seen { principal, message, seq });
         }
         let known = self.connection(index).and_then(|connection| connection.known(&message.conversation));
+        let known = known.or_else(|| self.hub.subscribed_site(index, &message.conversation).cloned());
         match known {
             Some(site) if principal.websites.contains(&site.website) => self.apply(index, &site, message),
             Some(_) | None => {
@@ -306,7 +307,7 @@ impl Shard {
         let (Some(person), Some(source)) = (self.hub.person(index), self.hub.source(index)) else { return };
         let Some(connection) = self.connection_mut(index) else { return };
         let until_ms = now_ms + expiry_ms;
-        let must_tell = match connection.typing.iter_mut().find(|typing| typing.conversation == conversation) {
+        let must_tell = match connection.typing_mut().iter_mut().find(|typing| typing.conversation == conversation) {
             Some(typing) => {
                 typing.until_ms = until_ms;
                 let must_tell = now_ms >= typing.told_ms + TYPING_TOLD_MS;
@@ -317,7 +318,7 @@ impl Shard {
             }
             None => {
                 let told_ms = now_ms;
-                connection.typing.push(TypingUntil {
+                connection.typing_mut().push(TypingUntil {
                     site: site.clone(),
                     conversation: conversation.clone(),
                     until_ms,
@@ -347,7 +348,9 @@ impl Shard {
     /// that was stored before nothing is told.
     fn end_typing_by_message(&mut self, index: u32, conversation: &ConversationId) {
         let Some(connection) = self.connection(index) else { return };
-        let Some(typing) = connection.typing.iter().find(|typing| typing.conversation == *conversation) else { return };
+        let Some(typing) = connection.typing().iter().find(|typing| typing.conversation == *conversation) else {
+            return;
+        };
         let (site, conversation) = (typing.site.clone(), typing.conversation.clone());
         let (Some(person), Some(source)) = (self.hub.person(index), self.hub.source(index)) else { return };
         self.end_typing(index, &conversation);
@@ -358,8 +361,10 @@ impl Shard {
     /// Forgets that the connection types.
     fn end_typing(&mut self, index: u32, conversation: &ConversationId) {
         let Some(connection) = self.connection_mut(index) else { return };
-        let Some(at) = connection.typing.iter().position(|typing| typing.conversation == *conversation) else { return };
-        let TypingUntil { site, conversation, .. } = connection.typing.swap_remove(at);
+        let Some(at) = connection.typing().iter().position(|typing| typing.conversation == *conversation) else {
+            return;
+        };
+        let TypingUntil { site, conversation, .. } = connection.typing_mut().swap_remove(at);
         self.hub.end_doing(index, &Doing { site, conversation, what: What::Typing });
     }
 
@@ -368,7 +373,11 @@ impl Shard {
         let now_ms = self.now_ms();
         let (Some(person), Some(source)) = (self.hub.person(index), self.hub.source(index)) else { return };
         let Some(connection) = self.connection_mut(index) else { return };
-        let expired: Vec<TypingUntil> = connection.typing.extract_if(.., |typing| typing.until_ms <= now_ms).collect();
+        if connection.typing().is_empty() {
+            return;
+        }
+        let expired: Vec<TypingUntil> =
+            connection.typing_mut().extract_if(.., |typing| typing.until_ms <= now_ms).collect();
         for TypingUntil { site, conversation, .. } in expired {
             let doing = Doing { site: site.clone(), conversation: conversation.clone(), what: What::Typing };
             self.hub.end_doing(index, &doing);
@@ -431,7 +440,7 @@ impl Shard {
     fn end_beginning(&mut self, index: u32, conversation: &ConversationId, is_stored: bool) {
         let site = self.principal(index).and_then(|principal| principal.visitor_site());
         let Some(connection) = self.connection_mut(index) else { return };
-        if connection.beginning.as_ref() != Some(conversation) {
+        if connection.beginning.as_deref() != Some(conversation) {
             return;
         }
         connection.beginning = None;
@@ -441,12 +450,6 @@ impl Shard {
     }
 
     fn handle_answer(&mut self, at: crate::hub::ConnRef, work: WorkId, answer: Answer) {
-        if let Answer::Snapshot(Ok(snapshot)) = &answer
-            && let Some((conversation, _)) = &snapshot.conversation
-            && let Some(connection) = self.connection_mut(at.index)
-        {
-            connection.remember(conversation.id.clone(), snapshot.site.clone());
-        }
         self.hub.handle_answer(at, work, answer);
         self.outputs.push(Output::Wake(at));
     }

@@ -16,7 +16,7 @@ use crate::auth::{AuthError, Principal, Secret};
 use crate::bus::{Notice, Who};
 use crate::chat::ChatError;
 use crate::event::Event;
-use crate::gateway::connection::{Connection, Phase, TOKEN_WARNING_MS};
+use crate::gateway::connection::{CameFrom, Connection, Phase, TOKEN_WARNING_MS};
 use crate::gateway::frame::{self, FrameError};
 use crate::hub::ConnRef;
 use crate::store::SiteKey;
@@ -46,7 +46,7 @@ impl Shard {
         }
         let Arrival { address, origin, deflate, credential, agent_id, page } = arrival;
         let mut connection =
-            Connection::new(&self.config.connection, serial, address, origin.clone(), deflate, now.as_millis());
+            Connection::new(&self.config.connection, serial, address, origin.as_deref(), deflate, now.as_millis());
         if let Some(credential) = credential {
             connection.phase = Phase::Authenticating { request: None };
             let log_in = LogIn { credential, agent_id, origin, page, address };
@@ -62,13 +62,8 @@ impl Shard {
         let Some(at) = self.at(index) else { return };
         let Some(connection) = self.connection_mut(index) else { return };
         connection.phase = Phase::Authenticating { request: id };
-        let log_in = LogIn {
-            credential: Credential::Bearer(token),
-            agent_id: None,
-            origin: connection.origin.as_deref().map(str::to_owned),
-            page: None,
-            address: connection.address,
-        };
+        let Some(CameFrom { address, origin }) = connection.came_from.as_deref().cloned() else { return };
+        let log_in = LogIn { credential: Credential::Bearer(token), agent_id: None, origin, page: None, address };
         self.outputs.push(Output::Job(at, Job::LogIn(Box::new(log_in))));
     }
 
@@ -80,6 +75,7 @@ impl Shard {
             return;
         }
         let before = std::mem::replace(&mut connection.phase, Phase::Ready);
+        connection.came_from = None;
         let request = match &before {
             Phase::Authenticating { request } => request.clone(),
             Phase::Waiting { .. } | Phase::Ready | Phase::Closing { .. } => None,
@@ -191,7 +187,7 @@ impl Shard {
     pub(crate) fn handle_ping(&mut self, index: u32, payload: &[u8], now: Timestamp) {
         self.now = now;
         if self.count_frame(index) && !self.is_closing(index) {
-            self.hub.push_durable(index, frame::pong_frame(payload));
+            self.hub.push_durable(index, frame::pong_frame(payload).into());
         }
     }
 
@@ -273,7 +269,8 @@ impl Shard {
                 TimerKey::Connection(_) | TimerKey::Drain(_) => {}
                 TimerKey::Grace(key) => self.hub.handle_grace(&key, now.as_millis()),
                 TimerKey::Gap(site) => self.hub.handle_gap(site),
-                TimerKey::Presence(site, visitor) => {
+                TimerKey::Presence(visitor) => {
+                    let (site, visitor) = *visitor;
                     self.telling.remove(&(site.clone(), visitor.clone()));
                     self.tell_presence(site, visitor);
                 }
@@ -320,10 +317,10 @@ impl Shard {
         let Some(connection) = self.connection_mut(index) else { return };
         let was_warned = connection.was_warned;
         let is_ping_due = connection.next_ping_ms <= now.as_millis();
-        let is_deferred_due = connection.deferred_until_ms <= now.as_millis();
+        let is_deferred_due = connection.deferred_until_ms() <= now.as_millis();
         if is_ping_due {
             connection.next_ping_ms = now.as_millis() + heartbeat_ms;
-            self.hub.push_durable(index, frame::ping_frame(&[]));
+            self.hub.push_durable(index, frame::ping_frame(&[]).into());
         }
         self.expire_typing(index);
         if is_deferred_due {
@@ -381,7 +378,9 @@ impl Shard {
     pub(crate) fn handle_told_presence(&mut self, site: SiteKey, visitor: PersonId, was_told: bool, now: Timestamp) {
         self.now = now;
         if !was_told {
-            return self.wheel.insert(now.as_millis() + PRESENCE_RETRY_MS, TimerKey::Presence(site, visitor));
+            return self
+                .wheel
+                .insert(now.as_millis() + PRESENCE_RETRY_MS, TimerKey::Presence(Box::new((site, visitor))));
         }
         if self.telling.remove(&(site.clone(), visitor.clone())) == Some(true) {
             self.tell_presence(site, visitor);

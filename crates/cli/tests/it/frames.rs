@@ -320,6 +320,11 @@ struct RawSocket {
 
 impl RawSocket {
     async fn connect(stage: &Stage, extensions: &str) -> Self {
+        Self::connect_and_send(stage, extensions, &[]).await
+    }
+
+    /// Sends bytes right behind the request, before it is answered.
+    async fn connect_and_send(stage: &Stage, extensions: &str, behind: &[u8]) -> Self {
         let address = stage.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
         let mut stream = TcpStream::connect(&address).await.expect("the server listens");
         let key = base64::engine::general_purpose::STANDARD.encode(b"0123456789abcdef");
@@ -328,7 +333,8 @@ impl RawSocket {
             "GET /ws HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: {key}\r\nAuthorization: Bearer {token}\r\nSec-WebSocket-Extensions: {extensions}\r\n\r\n"
         );
-        stream.write_all(request.as_bytes()).await.expect("the server reads");
+        let all = [request.as_bytes(), behind].concat();
+        stream.write_all(&all).await.expect("the server reads");
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(
@@ -357,18 +363,24 @@ impl RawSocket {
         self.stream.write_all(&frame).await.expect("the server reads");
     }
 
+    /// The next frame's first byte and payload.
+    async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let first = self.stream.read_u8().await.ok()?;
+        let length = match self.stream.read_u8().await.ok()? {
+            126 => u64::from(self.stream.read_u16().await.ok()?),
+            127 => self.stream.read_u64().await.ok()?,
+            short => u64::from(short),
+        };
+        let mut payload = vec![0; usize::try_from(length).ok()?];
+        self.stream.read_exact(&mut payload).await.ok()?;
+        Some((first, payload))
+    }
+
     /// The code of the close frame that comes next among the others.
     async fn close_code(&mut self) -> Option<u16> {
         let read = async {
             loop {
-                let first = self.stream.read_u8().await.ok()?;
-                let length = match self.stream.read_u8().await.ok()? {
-                    126 => u64::from(self.stream.read_u16().await.ok()?),
-                    127 => self.stream.read_u64().await.ok()?,
-                    short => u64::from(short),
-                };
-                let mut payload = vec![0; usize::try_from(length).ok()?];
-                self.stream.read_exact(&mut payload).await.ok()?;
+                let (first, payload) = self.frame().await?;
                 if first & 0x0f == 8 {
                     return Some(u16::from_be_bytes([*payload.first()?, *payload.get(1)?]));
                 }
@@ -449,4 +461,35 @@ async fn unsubscribing_is_always_answered() {
     assert_eq!(ack["type"], "message_ack", "section 3, sending needs no subscription: {ack}");
     visitor.assert_none("section 3, no events after the end", is("new_message")).await;
     subscribe(&mut visitor, &conversation).await;
+}
+
+#[tokio::test]
+async fn what_came_with_the_request_is_answered_in_its_order() {
+    let stage = stage();
+    let pings: Vec<u8> = (0..20).flat_map(|n: u8| [0x89, 0x81, 0, 0, 0, 0, n]).collect();
+    let mut raw = RawSocket::connect_and_send(&stage, "", &pings).await;
+    let mut pongs = Vec::new();
+    while pongs.len() < 20 {
+        let frame = tokio::time::timeout(PATIENCE, raw.frame()).await.expect("a frame in time");
+        let (first, payload) = frame.expect("the connection stays open");
+        if first == 0x8a {
+            pongs.extend(payload);
+        }
+    }
+    assert_eq!(pongs, (0..20).collect::<Vec<u8>>());
+}
+
+#[tokio::test]
+async fn an_end_of_the_stream_is_noticed_though_it_comes_with_a_message() {
+    let stage = stage();
+    for _ in 0..20 {
+        let mut raw = RawSocket::connect(&stage, "").await;
+        // The end reaches the server together with the message, or so shortly behind it that it is one piece of news.
+        raw.send(0x81, br#"{"type":"ping","id":"last"}"#).await;
+        raw.stream.shutdown().await.expect("the server reads");
+        let mut rest = Vec::new();
+        let ended = tokio::time::timeout(PATIENCE, raw.stream.read_to_end(&mut rest)).await;
+        // A reset is an end as well.
+        let _how = ended.expect("the server lets go of the socket");
+    }
 }

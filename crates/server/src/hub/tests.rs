@@ -188,3 +188,30 @@ fn no_more_subscriptions_than_allowed() {
     world.answer(work, "a", 0);
     assert_eq!(world.queued().matches("limit_exceeded").count(), 1, "one that is held may be renewed");
 }
+
+#[test]
+fn a_conversation_may_be_seen_once_the_store_has_said_so() {
+    let id = ConversationId::new("c").unwrap();
+    for is_allowed in [true, false] {
+        let mut world = World::new(1 << 20);
+        let channel = Channel::Conversation(id.clone());
+        let request = SubscribeRequest { channel, after: None, last: None, epoch: None };
+        world.hub.subscribe(world.at.index, None, request);
+        let effects = world.hub.take_effects();
+        let [Effect::Ask(_, work, Ask::Locate(_))] = effects.as_slice() else { panic!("{effects:?}") };
+        world.hub.handle_answer(world.at, *work, Answer::Located(Ok(site("w"))));
+        let work = world.asked();
+        // It is registered, so that nothing is missed, but that proves nothing.
+        assert_eq!(world.hub.subscribed_site(world.at.index, &id), None);
+        if is_allowed {
+            world.answer(work, "w", 0);
+            assert_eq!(world.hub.subscribed_site(world.at.index, &id), Some(&site("w")));
+            world.hub.unsubscribe(world.at.index, None, Channel::Conversation(id.clone()));
+        } else {
+            let refused = Answer::Snapshot(Err(crate::chat::ChatError::not_found()));
+            world.hub.handle_answer(world.at, work, refused);
+            assert!(world.queued().contains("subscription_error"), "{}", world.queued());
+        }
+        assert_eq!(world.hub.subscribed_site(world.at.index, &id), None);
+    }
+}

@@ -104,8 +104,6 @@ pub(crate) struct Connection {
     pub(crate) in_flight: u16,
     /// Ephemeral messages whose conversation is being looked up; what follows them waits, so that order is kept.
     pub(crate) locating: u16,
-    /// The conversation that a visitor's message under way may create; what follows that message waits.
-    pub(crate) beginning: Option<Box<ConversationId>>,
     pub(crate) last_inbound_ms: u64,
     pub(crate) next_ping_ms: u64,
     pub(crate) armed_ms: u64,
@@ -118,6 +116,8 @@ pub(crate) struct Connection {
 /// What a connection has that types, views, or sends what is no message.
 #[derive(Debug)]
 struct Lively {
+    /// The conversation that a visitor's message under way may create; what follows that message waits.
+    beginning: Option<ConversationId>,
     typing: Vec<TypingUntil>,
     deferred: VecDeque<EphemeralMessage>,
     deferred_until_ms: u64,
@@ -131,6 +131,7 @@ struct Lively {
 impl Default for Lively {
     fn default() -> Self {
         Self {
+            beginning: None,
             typing: Vec::new(),
             deferred: VecDeque::new(),
             deferred_until_ms: u64::MAX,
@@ -170,7 +171,6 @@ impl Connection {
             next_ping_ms: now_ms + config.heartbeat_ms,
             armed_ms: u64::MAX,
             partial_until_ms: u64::MAX,
-            beginning: None,
             frames: Bucket::full(&config.frames, now_ms),
             lively: None,
         }
@@ -178,6 +178,22 @@ impl Connection {
 
     fn lively(&mut self) -> &mut Lively {
         self.lively.get_or_insert_default()
+    }
+
+    /// The conversation that a message under way may create.
+    pub(crate) fn beginning(&self) -> Option<&ConversationId> {
+        self.lively.as_ref()?.beginning.as_ref()
+    }
+
+    /// A message that may create a conversation is under way.
+    pub(crate) fn begin(&mut self, conversation: ConversationId) {
+        self.lively().beginning = Some(conversation);
+    }
+
+    /// The message that may have created this conversation has its answer; whether there was one.
+    pub(crate) fn end_beginning(&mut self, conversation: &ConversationId) -> bool {
+        let beginning = self.lively.as_mut().and_then(|lively| lively.beginning.take_if(|begun| begun == conversation));
+        beginning.is_some()
     }
 
     /// Where its person types by it.

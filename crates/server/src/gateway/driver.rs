@@ -59,12 +59,7 @@ pub(crate) struct Driver {
 impl Driver {
     /// # Errors
     /// The system has no more room for what watches sockets.
-    pub(crate) fn new(
-        shard: Shard,
-        jobs: Arc<Jobs>,
-        clocks: Clocks,
-        max_message_bytes: u32,
-    ) -> io::Result<Rc<Self>> {
+    pub(crate) fn new(shard: Shard, jobs: Arc<Jobs>, clocks: Clocks, max_message_bytes: u32) -> io::Result<Rc<Self>> {
         let poll = mio::Poll::new()?;
         Ok(Rc::new(Self {
             shard: RefCell::new(shard),
@@ -116,7 +111,8 @@ impl Driver {
                     let driver = Rc::clone(self);
                     tokio::task::spawn_local(async move {
                         let is_online = driver.with_shard(|shard| shard.hub().is_visitor_here(&site, &visitor));
-                        let was_told = driver.jobs.tell_presence(&site, &visitor, is_online, (driver.clocks.wall)()).await;
+                        let was_told =
+                            driver.jobs.tell_presence(&site, &visitor, is_online, (driver.clocks.wall)()).await;
                         driver.apply(|shard, now| shard.handle_told_presence(site, visitor, was_told, now));
                     });
                 }

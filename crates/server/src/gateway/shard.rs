@@ -272,7 +272,7 @@ impl Shard {
     /// of that conversation must find it.
     fn is_beginning(&self, index: u32) -> bool {
         let Some(connection) = self.connection(index) else { return false };
-        connection.beginning.is_some()
+        connection.beginning().is_some()
             || self.hub.is_taking_up_unknown(index, |conversation| connection.known(conversation).is_some())
     }
 

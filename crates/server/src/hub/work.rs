@@ -192,7 +192,7 @@ impl Hub {
         };
         let is_reading = |work: &Work| matches!(work.stage, Stage::Locating | Stage::Reading);
         conn.work.as_ref().is_some_and(|work| is_reading(work) && is_unknown(&work.request.channel))
-            || conn.commands.iter().any(|command| match command {
+            || conn.commands().any(|command| match command {
                 Command::Subscribe { request, .. } => is_unknown(&request.channel),
                 Command::Unsubscribe { .. } => false,
             })
@@ -724,9 +724,7 @@ impl Hub {
 
     /// The person of a connection with what others see of it.
     pub(crate) fn person(&self, index: u32) -> Option<Arc<PersonInfo>> {
-        let principal = &self.conn(index)?.principal;
-        let (name, avatar_url) = (principal.name.clone(), principal.avatar_url.clone());
-        Some(Arc::new(PersonInfo { key: principal.key(), name, avatar_url }))
+        Some(Arc::new(PersonInfo::of(&self.conn(index)?.principal)))
     }
 }
 

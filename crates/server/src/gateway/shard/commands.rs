@@ -163,7 +163,7 @@ impl Shard {
             && let Some(connection) = self.connection_mut(index)
             && connection.known(&send.conversation_id).is_none()
         {
-            connection.beginning = Some(Box::new(send.conversation_id.clone()));
+            connection.begin(send.conversation_id.clone());
         }
         self.start(index, Job::Send { principal, id, send: Box::new(send) });
     }
@@ -440,11 +440,9 @@ impl Shard {
     fn end_beginning(&mut self, index: u32, conversation: &ConversationId, is_stored: bool) {
         let site = self.principal(index).and_then(|principal| principal.visitor_site());
         let Some(connection) = self.connection_mut(index) else { return };
-        if connection.beginning.as_deref() != Some(conversation) {
-            return;
-        }
-        connection.beginning = None;
-        if let Some(site) = site.filter(|_| is_stored) {
+        if connection.end_beginning(conversation)
+            && let Some(site) = site.filter(|_| is_stored)
+        {
             connection.remember(conversation.clone(), site);
         }
     }

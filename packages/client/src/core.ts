@@ -19,7 +19,7 @@ import type { DeliveryChange } from "./replica/types.js";
 import { createSession, type Session } from "./session.js";
 import type { WebSocketStats } from "./state.js";
 import { createStatus, type Status } from "./status.js";
-import type { SampledStore } from "./store.js";
+import type { Store } from "./store.js";
 import { createStats } from "./stats.js";
 import { createWishes, type Wishes } from "./wishes.js";
 
@@ -58,7 +58,7 @@ export interface Core extends Base {
   readonly wishes: Wishes;
   readonly outgoing: Outgoing;
   readonly status: Status;
-  readonly stats: SampledStore<WebSocketStats>;
+  readonly stats: Store<WebSocketStats>;
   readonly pings: Pings;
   readonly connection: Connection;
   readonly session: Session;

@@ -38,9 +38,9 @@ export function createClient(config: WebSocketConfig = {}): Client {
     disconnect: lifetime.disconnect,
     retain: lifetime.retain,
     subscribe: status.subscribe,
-    getSnapshot: status.get,
+    getSnapshot: status.getSnapshot,
     subscribeStats: stats.subscribe,
-    getStats: stats.get,
+    getStats: stats.getSnapshot,
     addHandlers: events.add,
     on: events.on,
     ...handle,
@@ -106,7 +106,7 @@ function passMessage(core: Core, message: ClientMessages): boolean {
   if ("conversationId" in message && !isId(message.conversationId)) return false;
   const pass: Pass = { type: "pass", text: JSON.stringify(message), isSent: false };
   // Behind what is being handled it has yet to come to its turn; then the present state is the best that is known.
-  return core.session.input(pass) && (pass.isSent || (core.session.isHandling() && core.status.get().isConnected));
+  return core.session.input(pass) && (pass.isSent || (core.session.isHandling() && core.status.getSnapshot().isConnected));
 }
 
 function createSource(core: Core, request: ReplicaSource["request"]): ReplicaSource {
@@ -117,14 +117,13 @@ function createSource(core: Core, request: ReplicaSource["request"]): ReplicaSou
     onSubscription: heard.subscriptions.add,
     onResync: heard.resyncs.add,
     onConnection: heard.connections.add,
-    identity: () => status.get().identity,
+    identity: () => status.getSnapshot().identity,
     outgoing: outgoing.list,
     subscriptionState: wishes.state,
     hold: wishes.hold,
     send: outgoing.send,
-    pass({ type, conversationId, seq = 0 }) {
-      return passMessage(core, type === "mark_seen" ? { type, conversationId, seq } : { type, conversationId });
-    },
+    // What is to be marked as seen has a place.
+    pass: (message) => passMessage(core, message as ClientMessages),
     typing: (conversationId, text) => typing(core, { type: "typingProgress", conversationId, text: clipDraft(text) }),
     stopTyping: (conversationId) => typing(core, { type: "typingStop", conversationId }),
     request,

@@ -13,10 +13,12 @@ export function callSafely<Args extends unknown[]>(call: (...args: Args) => unkn
 
 /** A list of listeners. */
 export interface Emitter<Args extends unknown[]> {
-  /** Adds a listener; returns what removes it. The same function may be added twice. */
+  /** Adds a listener; returns what removes it, however often that is called. The same function may be added twice. */
   readonly add: (listener: (...args: Args) => void) => () => void;
   /** Calls those that are there now, in the order in which they came. */
   readonly emit: (...args: Args) => void;
+  /** Whether anybody listens. */
+  readonly isHeard: () => boolean;
 }
 
 /** Makes an empty list. */
@@ -33,5 +35,6 @@ export function createEmitter<Args extends unknown[]>(): Emitter<Args> {
     emit(...args) {
       for (const { listener } of listeners) callSafely(listener, ...args);
     },
+    isHeard: () => listeners.length > 0,
   };
 }

@@ -98,7 +98,7 @@ function deliver(core: Core, cause: EngineInput): void {
   const message = messageOf(cause);
   if (!message) return;
   const { status } = core;
-  const { identity, team } = status.get();
+  const { identity, team } = status.getSnapshot();
   switch (message.type) {
     case "connection_established": {
       const { userId, userType, limits } = message;

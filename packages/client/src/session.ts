@@ -88,7 +88,7 @@ export function createSession(core: Core): Session {
     isHandling = false;
     sleep();
     core.status.change();
-    core.stats.touch();
+    core.stats.changed();
     return true;
   };
 
@@ -143,7 +143,7 @@ function replay(core: Core): EngineInput[] {
 
 /** The engine failed: what it alone knew is lost, and all else is as after the loss of a connection. */
 function tellLoss(core: Core): void {
-  const { isConnected } = core.status.get();
+  const { isConnected } = core.status.getSnapshot();
   core.connection.close(1000);
   core.wishes.halted();
   core.outgoing.halted();

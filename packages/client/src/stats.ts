@@ -6,7 +6,7 @@ import { createSampledStore } from "./store.js";
 
 /** Makes the counters of a client that never connected. */
 export function createStats(core: Core) {
-  return createSampledStore<WebSocketStats>(NO_STATS, () => {
+  return createSampledStore<WebSocketStats>(() => {
     const counts = core.session.stats();
     if (!counts) return NO_STATS;
     const { connectedAt, lastErrorAt, messagesSent, messagesReceived, reconnectAttempts, lastError, latency } = counts;

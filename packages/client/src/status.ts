@@ -7,7 +7,7 @@ import { DISCONNECTED, type ClientSnapshot, type ConnectionState } from "./state
 import { createStore, type Store } from "./store.js";
 
 /** The snapshot of a client. */
-export interface Status extends Store<ClientSnapshot> {
+export interface Status extends Omit<Store<ClientSnapshot>, "changed"> {
   /** Takes what changed, and what others keep as it is now; tells whoever is concerned. */
   change(patch?: Partial<ClientSnapshot>): void;
   /** The connection is in another state. */
@@ -16,22 +16,28 @@ export interface Status extends Store<ClientSnapshot> {
 
 /** Makes the snapshot of a client that never connected. */
 export function createStatus(core: Core): Status {
-  const store = createStore(DISCONNECTED);
-  const change = (patch: Partial<ClientSnapshot> = {}) => {
-    const before = store.get();
-    store.update({ ...before, ...core.wishes.snapshot(), queuedMessageCount: core.outgoing.size(), ...patch });
-    const { state, isConnected } = store.get();
+  let own = DISCONNECTED;
+  const store = createStore(
+    () => ({ ...own, ...core.wishes.snapshot(), queuedMessageCount: core.outgoing.size() }),
+    undefined,
+    DISCONNECTED,
+  );
+  const change = (patch?: Partial<ClientSnapshot>) => {
+    const before = store.getSnapshot();
+    own = { ...own, ...patch };
+    store.changed();
+    const { state, isConnected } = store.getSnapshot();
     if (state !== before.state) core.events.tell("onStateChange", state);
     if (isConnected === before.isConnected) return;
     core.heard.connections.emit(isConnected);
     if (isConnected) core.events.tell("onOpen", new Event("open"));
   };
   return {
-    get: store.get,
+    getSnapshot: store.getSnapshot,
     subscribe: store.subscribe,
     change,
     enter(next) {
-      const { state: present } = store.get();
+      const { state: present } = store.getSnapshot();
       // What was expected before there was an engine, the engine tells again.
       const state = JSON.stringify(next) === JSON.stringify(present) ? present : next;
       const isConnected = state.type === "connected";

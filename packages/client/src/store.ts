@@ -8,85 +8,100 @@ export const STATS_INTERVAL = 250;
 /** A frozen value with listeners. */
 export interface Store<Value> {
   /** The present value: the same object until a field changes. */
-  readonly get: () => Value;
+  getSnapshot(this: void): Value;
   /** Calls back after a change. */
-  readonly subscribe: (listener: () => void) => () => void;
+  subscribe(this: void, listener: () => void): () => void;
+  /** The value may be another one by now. */
+  changed(this: void): void;
 }
 
 /** The old value if all fields are the same. Parts keep their identity by whoever makes them. */
-export function merge<Value extends object>(old: Value, next: Value): Value {
-  const isSame = Object.entries(next).every(([name, field]) => Object.is(field, old[name as keyof Value]));
-  return isSame ? old : Object.freeze(next);
+export function merge<Value extends object>(old: Value | undefined, next: Value): Value {
+  const isSame = Object.entries(next).every(([name, field]) => Object.is(field, old?.[name as keyof Value]));
+  return isSame && old ? old : Object.freeze(next);
 }
 
-/** A store of what changes seldom: listeners are called at most once a microtask. */
+/**
+ * A store of what is made when it is asked for. Listeners are called once a microtask however much changed.
+ *
+ * `begin` is called when somebody listens, and what it gives when nobody has listened for a microtask: so a component
+ * that React mounts twice, or that gives way to another one, does not begin anew.
+ */
 export function createStore<Value extends object>(
-  initial: Value,
-): Store<Value> & { readonly update: (next: Value) => void } {
-  let value = initial;
+  make: () => Value,
+  begin = () => () => {},
+  snapshot?: Value,
+): Store<Value> {
+  let told = snapshot;
+  let isFresh = !!snapshot;
   let isTelling = false;
+  let end: (() => void) | undefined;
   const listeners = createEmitter<[]>();
+
+  const getSnapshot = (): Value => {
+    if (!isFresh || !snapshot) {
+      const next = make();
+      isFresh = true;
+      snapshot = merge(snapshot, next);
+    }
+    return snapshot;
+  };
   return {
-    get: () => value,
-    subscribe: listeners.add,
-    update(next) {
-      const before = value;
-      value = merge(value, next);
-      if (value === before || isTelling) return;
+    getSnapshot,
+    subscribe(listener) {
+      // Whoever begins to listen has read this one.
+      if (!listeners.isHeard()) told = getSnapshot();
+      const remove = listeners.add(listener);
+      end ??= begin();
+      return () => {
+        remove();
+        queueMicrotask(() => {
+          if (listeners.isHeard()) return;
+          end?.();
+          end = undefined;
+        });
+      };
+    },
+    changed() {
+      isFresh = false;
+      if (isTelling || !listeners.isHeard()) return;
       isTelling = true;
       queueMicrotask(() => {
         isTelling = false;
+        if (told === getSnapshot()) return;
+        told = snapshot;
         listeners.emit();
       });
     },
   };
 }
 
-/** See `createSampledStore`. */
-export interface SampledStore<Value> extends Store<Value> {
-  /** The value may be another one by now. */
-  readonly touch: () => void;
-}
-
 /**
  * A store of what changes all the time. While anybody listens, it changes at most every `STATS_INTERVAL`; while nobody
  * does, it is up to date whenever it is read, and costs nothing else.
  */
-export function createSampledStore<Value extends object>(initial: Value, read: () => Value): SampledStore<Value> {
-  let value = initial;
-  let listening = 0;
+export function createSampledStore<Value extends object>(read: () => Value): Store<Value> {
+  let value: Value | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const listeners = createEmitter<[]>();
-  const refresh = () => {
-    const before = value;
-    value = merge(value, read());
-    return value !== before;
-  };
   return {
-    get() {
-      if (!listening) refresh();
-      return value;
-    },
+    getSnapshot: () => (value = listeners.isHeard() && value ? value : merge(value, read())),
     subscribe(listener) {
       const remove = listeners.add(listener);
-      listening += 1;
-      let isRemoved = false;
       return () => {
-        if (isRemoved) return;
-        isRemoved = true;
         remove();
-        listening -= 1;
-        if (!listening) {
-          clearTimeout(timer);
-          timer = undefined;
-        }
+        if (listeners.isHeard()) return;
+        clearTimeout(timer);
+        timer = undefined;
       };
     },
-    touch() {
-      if (!listening || timer !== undefined) return;
-      timer = setTimeout(() => {
+    changed() {
+      if (!listeners.isHeard()) return;
+      timer ??= setTimeout(() => {
         timer = undefined;
-        if (refresh()) listeners.emit();
+        const before = value;
+        value = merge(value, read());
+        if (value !== before) listeners.emit();
       }, STATS_INTERVAL);
     },
   };

@@ -3,7 +3,7 @@
 import type { MessageContent, NewMessage } from "@cossistant/protocol/types";
 
 import type { SendError } from "../errors.js";
-import { createCell } from "./cell.js";
+import { createStore } from "../store.js";
 import { createLoader, FIRST, FURTHER } from "./loading.js";
 import type { Unsent } from "./outbox.js";
 import { NOBODY } from "./people.js";
@@ -64,7 +64,7 @@ export function createConversationStore(replica: Replica, conversationId: string
   /** How far one has read, told to the server or not. */
   let mark = 0;
 
-  const cell = createCell<ConversationSnapshot>(make, begin);
+  const cell = createStore<ConversationSnapshot>(make, begin);
   const loader = createLoader<Change>(source, cell.changed);
   const show = (message: NewMessage) => shown(message, source.identity(), outbox.keyOf, replica.state(channel)?.visitorId);
   const newestSeq = (): number => timeline.messages.at(-1)?.seq ?? 0;

@@ -2,7 +2,7 @@
 
 import type { ServerMessages } from "@cossistant/protocol/types";
 
-import { createCell } from "./cell.js";
+import { createStore } from "../store.js";
 import { createLoader, FIRST, FURTHER } from "./loading.js";
 import { isEqual, NOBODY, reduceTyping } from "./people.js";
 import type { Member, Replica } from "./replica.js";
@@ -42,7 +42,7 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
   /** Who types where, in conversations that are not loaded too. */
   const typing = new Map<string, readonly Typist[]>();
 
-  const cell = createCell<InboxSnapshot>(make, begin);
+  const cell = createStore<InboxSnapshot>(make, begin);
   const loader = createLoader<ServerMessages>(source, cell.changed);
 
   function make(): InboxSnapshot {

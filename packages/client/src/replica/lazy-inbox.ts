@@ -1,6 +1,6 @@
 /** The inbox until its code is here: only pages of the team need it, so it comes when somebody listens. */
 
-import { createCell } from "./cell.js";
+import { createStore } from "../store.js";
 import { createLoader, FIRST } from "./loading.js";
 import { NOBODY } from "./people.js";
 import type { Replica } from "./replica.js";
@@ -12,7 +12,7 @@ export function createLazyInbox(replica: Replica, websiteId: string): InboxStore
   let filter: InboxFilter = Object.freeze({});
   let release: (() => void) | undefined;
 
-  const cell = createCell<InboxSnapshot>(
+  const cell = createStore<InboxSnapshot>(
     () =>
       inbox?.getSnapshot() ?? {
         websiteId,

@@ -3,6 +3,12 @@
 /// Milliseconds, as a point on the driver's clock or as a length of time.
 pub type Millis = u64;
 
+/// So much later, or at the end of all time and places. A function of its own, because there are many calls of it.
+#[inline(never)]
+pub(crate) fn later(at: Millis, wait: Millis) -> Millis {
+    at.saturating_add(wait)
+}
+
 /// The choices of an application, with the defaults of every Cossistant client.
 ///
 /// A change is handed in by [`Input::Configure`](crate::Input::Configure); it never reconnects, and holds

@@ -1,13 +1,14 @@
 //! The life of a connection: getting a token, dialling, being established, waiting, stopping.
 
 use crate::backoff;
-use crate::config::Millis;
+use crate::config::{Millis, later};
 use crate::engine::Engine;
 use crate::input::TokenOutcome;
 use crate::law::{CloseAction, close_action};
 use crate::liveness::Liveness;
 use crate::output::{ConnectionState, Failure, Frame, Output, StopReason, Trouble};
 use crate::text::{RequestKind, Text, Word};
+use crate::timer::{Next, Timer};
 
 /// A connection that lasted this long counts as stable.
 pub(crate) const STABLE_AFTER: Millis = 5_000;
@@ -54,6 +55,23 @@ pub(crate) struct Link<T> {
     pub(crate) renewal: Option<u32>,
     /// The engine's own last ping: its id and when it went.
     pub(crate) ping: Option<(T, Millis)>,
+}
+
+impl<T> Link<T> {
+    pub(crate) fn offer_timers(&self, is_hidden: bool, next: &mut Next) {
+        if let Some(at) = self.stable_at {
+            next.offer(at, Timer::Stable);
+        }
+        if let Some(until) = self.drain_until {
+            next.offer(until, Timer::Drain);
+        }
+        if let Some(until) = self.liveness.probe_until() {
+            next.offer(until, Timer::Probe);
+        } else if !is_hidden {
+            next.offer(self.liveness.silence_at(), Timer::Silence);
+        }
+        next.offer(self.liveness.ping_at(), Timer::Heartbeat);
+    }
 }
 
 impl<T> Phase<T> {
@@ -169,7 +187,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
             return;
         }
         let request = self.next_number();
-        let deadline = self.now.saturating_add(self.config.connect_timeout);
+        let deadline = later(self.now, self.config.connect_timeout);
         self.enter(Phase::Token { request, deadline });
         self.put(Output::RequestToken { request, is_refused });
     }
@@ -177,7 +195,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
     fn dial(&mut self) {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        let deadline = self.now.saturating_add(self.config.connect_timeout);
+        let deadline = later(self.now, self.config.connect_timeout);
         self.enter(Phase::Dialling { generation, deadline });
         self.put(Output::Dial { generation });
     }
@@ -249,7 +267,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
             generation,
             liveness: Liveness::new(self.config.heartbeat_interval, heartbeat_interval, now),
             typing_interval: typing_interval.unwrap_or(0),
-            stable_at: Some(now.saturating_add(STABLE_AFTER)),
+            stable_at: Some(later(now, STABLE_AFTER)),
             drain_until: None,
             is_resumed: false,
             renewal: None,
@@ -281,7 +299,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
         let Some(retry_after) = retry_after else {
             return;
         };
-        let until = self.now.saturating_add(retry_after);
+        let until = later(self.now, retry_after);
         self.not_before = self.not_before.max(until);
         if let Some(link) = self.phase.link_mut() {
             link.drain_until = Some(until);
@@ -353,7 +371,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
             return;
         }
         let delay = backoff::delay(&self.config, self.attempts, &mut self.randomness);
-        let until = self.now.saturating_add(delay).max(self.not_before);
+        let until = later(self.now, delay).max(self.not_before);
         self.enter(Phase::Waiting { until });
     }
 
@@ -380,7 +398,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
         if self.config.enable_message_queue {
             self.outbox.connection_lost();
         } else {
-            for id in self.outbox.take_all() {
+            while let Some(id) = self.outbox.take_expired(Millis::MAX) {
                 self.put(Output::MessageFailed { id, failure: Failure::NotConnected });
             }
         }

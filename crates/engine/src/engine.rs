@@ -1,16 +1,14 @@
 //! The edge of the machine: inputs, outputs, wake-ups.
 
-use std::collections::VecDeque;
-
 use crate::backoff::Randomness;
-use crate::config::{Config, Millis};
+use crate::config::{Config, Millis, later};
 use crate::connection::{Link, Phase};
 use crate::input::{Channel, Input};
 use crate::outbox::Outbox;
 use crate::output::{ConnectionState, Failure, Frame, Output, Stats, SubscriptionState, Trouble};
 use crate::subscription::Subscriptions;
 use crate::text::{RequestKind, Text};
-use crate::timer::Timer;
+use crate::timer::{Next, Timer};
 use crate::typing::{Keystroke, Typing};
 
 /// A wake-up that comes later than this is taken for a sleep of the machine.
@@ -48,7 +46,8 @@ pub struct Engine<P, M = P, T = String> {
     pub(crate) typing: Typing<T>,
     /// Pings of the application: id and when it went.
     pub(crate) pings: Vec<(T, Millis)>,
-    outputs: VecDeque<Output<P, M, T>>,
+    /// While an input is handled in order, and else the last one first.
+    outputs: Vec<Output<P, M, T>>,
     pub(crate) stats: Stats<T>,
 }
 
@@ -74,7 +73,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
             outbox: Outbox::new(),
             typing: Typing::default(),
             pings: Vec::new(),
-            outputs: VecDeque::new(),
+            outputs: Vec::new(),
             stats: Stats::default(),
         }
     }
@@ -83,31 +82,27 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
     ///
     /// What is due by then happens too. All outputs are to be polled before the next input.
     pub fn handle_input(&mut self, input: Input<P, M, T>, now: Millis) {
+        // What was not polled comes first.
+        self.outputs.reverse();
         self.now = self.now.max(now);
-        let is_asleep_over = self.wake_at.is_some_and(|at| self.now > at.saturating_add(CLOCK_JUMP));
+        let is_asleep_over = self.wake_at.is_some_and(|at| self.now > later(at, CLOCK_JUMP));
         // What a socket did, it did before this moment: that comes before the timers that it may put out.
-        let rest = if input.is_of_socket() {
+        let is_of_socket = input.is_of_socket();
+        if is_of_socket {
             self.hear(&input);
-            self.apply(input);
-            None
         } else {
-            Some(input)
-        };
-        if is_asleep_over {
-            self.nudge();
+            self.catch_up(is_asleep_over);
         }
-        self.fire_due();
-        if let Some(input) = rest {
-            self.apply(input);
-            self.fire_due();
-        }
+        self.apply(input);
+        self.catch_up(is_asleep_over && is_of_socket);
         self.pump();
+        self.outputs.reverse();
         self.wake_at = self.next_timer().map(|(at, _)| at);
     }
 
     /// The next thing to do, in order; `None` when all is done.
     pub fn poll_output(&mut self) -> Option<Output<P, M, T>> {
-        self.outputs.pop_front()
+        self.outputs.pop()
     }
 
     /// When to hand in [`Input::Tick`] at the latest, on the driver's clock; `None` when nothing is pending.
@@ -119,37 +114,22 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
     /// The wake-up that comes next, with its name, for logs.
     #[must_use]
     pub fn next_timer(&self) -> Option<(Millis, Timer)> {
-        let mut next = Next(None);
+        let mut next = Next::default();
         match &self.phase {
             Phase::Token { deadline, .. } | Phase::Dialling { deadline, .. } | Phase::Opening { deadline, .. } => {
-                next.offer(Some(*deadline), Timer::Connect)
+                next.offer(*deadline, Timer::Connect)
             }
-            Phase::Waiting { until } => next.offer(Some(*until), Timer::Redial),
-            Phase::Established(link) => {
-                next.offer(link.stable_at, Timer::Stable);
-                next.offer(link.drain_until, Timer::Drain);
-                // Before the heartbeat, which is due at the same time: into a dead link no ping is sent.
-                if let Some(until) = link.liveness.probe_until() {
-                    next.offer(Some(until), Timer::Probe);
-                } else if !self.is_hidden {
-                    next.offer(Some(link.liveness.silence_at()), Timer::Silence);
-                }
-                next.offer(Some(link.liveness.ping_at()), Timer::Heartbeat);
-            }
+            Phase::Waiting { until } => next.offer(*until, Timer::Redial),
+            Phase::Established(link) => link.offer_timers(self.is_hidden, &mut next),
             Phase::Idle | Phase::Suspended | Phase::Stopped(_) => {}
         }
         let timeout = self.config.request_timeout;
-        next.offer(self.subscriptions.request_due(timeout), Timer::Request);
-        next.offer(self.outbox.request_due(timeout), Timer::Request);
+        self.subscriptions.offer_timers(timeout, &mut next);
+        self.outbox.offer_timers(timeout, &mut next);
         for (_, since) in &self.pings {
-            next.offer(Some(since.saturating_add(timeout)), Timer::Request);
+            next.offer(later(*since, timeout), Timer::Request);
         }
-        next.offer(self.subscriptions.wait_due(), Timer::Retry);
-        next.offer(self.outbox.wait_due(), Timer::Retry);
-        next.offer(self.outbox.expiry_due(), Timer::Expiry);
-        let throttle = self.typing_throttle();
-        next.offer(self.typing.progress_due(throttle), Timer::TypingProgress);
-        next.offer(self.typing.stop_due(), Timer::TypingStop);
+        self.typing.offer_timers(self.typing_throttle(), &mut next);
         next.0
     }
 
@@ -182,16 +162,13 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
         self.subscriptions.list.iter().map(|subscription| (&subscription.channel, subscription.state()))
     }
 
-    /// Shows all texts that the engine holds between two inputs, some of them more than once. What is not shown it has
-    /// forgotten, so a driver whose texts stand for something of its own may forget that too.
+    /// Shows all texts that the engine holds between two inputs, some of them more than once, but for the ids of its own
+    /// requests. What is not shown it has forgotten, so a driver whose texts stand for something of its own may forget that too.
     pub fn visit_texts(&self, visit: &mut dyn FnMut(&T)) {
         self.subscriptions.visit_texts(visit);
         self.outbox.visit_texts(visit);
         self.typing.visit_texts(visit);
         self.pings.iter().for_each(|(id, _)| visit(id));
-        if let Some((id, _)) = self.phase.link().and_then(|link| link.ping.as_ref()) {
-            visit(id);
-        }
         if let Some(Trouble::Server(code)) = &self.stats.last_error {
             visit(code);
         }
@@ -286,7 +263,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
     fn send(&mut self, id: T, conversation: T, payload: P, age: Millis) {
         let config = &self.config;
         let is_connected = matches!(self.phase, Phase::Established(_));
-        let expires_at = self.now.saturating_add(config.max_queue_age.saturating_sub(age));
+        let expires_at = later(self.now, config.max_queue_age.saturating_sub(age));
         let taken = if config.enable_message_queue || is_connected {
             self.outbox.queue(&id, conversation.clone(), payload, expires_at, config)
         } else {
@@ -307,7 +284,17 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
         self.transmit(Frame::Ping { id });
     }
 
-    fn fire_due(&mut self) {
+    /// A ping of the application's is done with; when it went, if there is one of that id.
+    pub(crate) fn take_ping(&mut self, id: &T) -> Option<Millis> {
+        let index = self.pings.iter().position(|(known, _)| known == id)?;
+        Some(self.pings.remove(index).1)
+    }
+
+    /// Does what became due while time passed.
+    fn catch_up(&mut self, is_asleep_over: bool) {
+        if is_asleep_over {
+            self.nudge();
+        }
         for _ in 0..MAX_FIRINGS {
             match self.next_timer() {
                 Some((at, timer)) if at <= self.now => self.fire(timer),
@@ -332,7 +319,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
                 self.subscriptions.end_waits(now);
             }
             Timer::Expiry => {
-                for id in self.outbox.take_expired(now) {
+                while let Some(id) = self.outbox.take_expired(now) {
                     let failure = Failure::TooOld;
                     self.put(Output::MessageFailed { id, failure });
                 }
@@ -346,19 +333,15 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
         let (now, timeout) = (self.now, self.config.request_timeout);
         let is_message_late = self.outbox.end_requests(now, timeout);
         let is_subscription_late = self.subscriptions.end_requests(now, timeout, self.config.max_reconnect_delay);
-        let mut late = Vec::new();
-        self.pings.retain(|(id, since)| {
-            let is_kept = since.saturating_add(timeout) > now;
-            if !is_kept {
-                late.push(id.clone());
-            }
-            is_kept
-        });
-        if is_message_late || is_subscription_late || !late.is_empty() {
+        let find_late = |pings: &[(T, Millis)]| pings.iter().position(|(_, since)| later(*since, timeout) <= now);
+        let mut late = find_late(&self.pings);
+        if is_message_late || is_subscription_late || late.is_some() {
             self.probe();
         }
-        for id in late {
+        while let Some(index) = late {
+            let (id, _) = self.pings.remove(index);
             self.put(Output::PingFailed { id });
+            late = find_late(&self.pings);
         }
     }
 
@@ -461,7 +444,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
     }
 
     pub(crate) fn put(&mut self, output: Output<P, M, T>) {
-        self.outputs.push_back(output);
+        self.outputs.push(output);
     }
 
     pub(crate) fn note(&mut self, trouble: Trouble<T>) {
@@ -472,18 +455,5 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
     pub(crate) fn next_number(&mut self) -> u32 {
         self.numbers = self.numbers.wrapping_add(1);
         self.numbers
-    }
-}
-
-/// The earliest of the wake-ups offered.
-struct Next(Option<(Millis, Timer)>);
-
-impl Next {
-    fn offer(&mut self, at: Option<Millis>, timer: Timer) {
-        if let Some(at) = at
-            && self.0.is_none_or(|(earliest, _)| at < earliest)
-        {
-            self.0 = Some((at, timer));
-        }
     }
 }

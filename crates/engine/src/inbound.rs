@@ -1,7 +1,7 @@
 //! What a server message means.
 
 use crate::backoff;
-use crate::config::Millis;
+use crate::config::{Millis, later};
 use crate::engine::Engine;
 use crate::input::{Envelope, EnvelopeKind};
 use crate::law::ErrorClass;
@@ -80,14 +80,13 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
         let Some(id) = id else {
             // It is about the connection as a whole; a close may follow.
             if let Some(retry_after) = retry_after {
-                self.not_before = self.not_before.max(self.now.saturating_add(retry_after));
+                self.not_before = self.not_before.max(later(self.now, retry_after));
             }
             return;
         };
         if self.outbox.contains(&id) {
             self.handle_refusal(id, code, retry_after);
-        } else if let Some(index) = self.pings.iter().position(|(known, _)| *known == id) {
-            self.pings.remove(index);
+        } else if self.take_ping(&id).is_some() {
             self.put(Output::PingFailed { id });
         } else {
             let retry_at = self.retry_at(retry_after, 1);
@@ -120,7 +119,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
             Some(wait) => wait,
             None => backoff::delay(&self.config, refusals, &mut self.randomness),
         };
-        self.now.saturating_add(wait.max(MIN_RETRY))
+        later(self.now, wait.max(MIN_RETRY))
     }
 
     fn handle_pong(&mut self, id: Option<T>) {
@@ -128,8 +127,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
             return;
         };
         let now = self.now;
-        if let Some(index) = self.pings.iter().position(|(known, _)| *known == id) {
-            let (id, since) = self.pings.remove(index);
+        if let Some(since) = self.take_ping(&id) {
             let latency = now.saturating_sub(since);
             self.stats.latency = Some(latency);
             self.put(Output::Pong { id, latency });

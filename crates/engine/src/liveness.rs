@@ -1,6 +1,6 @@
 //! Whether the other end is still there.
 
-use crate::config::Millis;
+use crate::config::{Millis, later};
 
 /// How long a probe may stay unanswered.
 pub(crate) const PROBE_TIMEOUT: Millis = 2_000;
@@ -24,7 +24,7 @@ impl Liveness {
     pub(crate) fn new(own: Millis, of_server: Option<Millis>, now: Millis) -> Self {
         let interval =
             of_server.filter(|&interval| interval > 0).map_or(own, |interval| interval.min(own)).max(MIN_INTERVAL);
-        Self { interval, heard_at: now, ping_at: now.saturating_add(interval), probe_until: None, is_probed: false }
+        Self { interval, heard_at: now, ping_at: later(now, interval), probe_until: None, is_probed: false }
     }
 
     /// A frame came: any frame is a life sign and answers a probe.
@@ -36,7 +36,7 @@ impl Liveness {
 
     /// A ping went out.
     pub(crate) fn pinged(&mut self, now: Millis) {
-        self.ping_at = now.saturating_add(self.interval);
+        self.ping_at = later(now, self.interval);
     }
 
     /// A probe went out, with a deadline if somebody looks. One that is under way keeps its deadline, so that
@@ -44,7 +44,7 @@ impl Liveness {
     pub(crate) fn probed(&mut self, now: Millis, has_deadline: bool) {
         self.is_probed = true;
         if has_deadline {
-            self.probe_until.get_or_insert(now.saturating_add(PROBE_TIMEOUT));
+            self.probe_until.get_or_insert(later(now, PROBE_TIMEOUT));
         }
     }
 
@@ -71,6 +71,6 @@ impl Liveness {
     }
 
     pub(crate) fn silence_at(&self) -> Millis {
-        self.heard_at.saturating_add(self.interval.saturating_mul(2))
+        later(self.heard_at, self.interval.saturating_mul(2))
     }
 }

@@ -1,8 +1,9 @@
 //! Messages that are not yet answered.
 
-use crate::config::{Config, Millis};
+use crate::config::{Config, Millis, later};
 use crate::output::Failure;
 use crate::text::Text;
+use crate::timer::{Next, Timer};
 
 /// The order of a conversation is the order of its entries; only the first one of each may be under way.
 #[derive(Debug)]
@@ -84,9 +85,11 @@ impl<P: Clone, T: Text> Outbox<P, T> {
 
     /// An entry is done with, by an ack or a failure; whether there was one.
     pub(crate) fn remove(&mut self, id: &T) -> bool {
-        let before = self.entries.len();
-        self.entries.retain(|entry| entry.id != *id);
-        before != self.entries.len()
+        let Some(index) = self.entries.iter().position(|entry| entry.id == *id) else {
+            return false;
+        };
+        self.entries.remove(index);
+        true
     }
 
     pub(crate) fn contains(&self, id: &T) -> bool {
@@ -124,22 +127,10 @@ impl<P: Clone, T: Text> Outbox<P, T> {
         self.requeue(|state| matches!(state, Delivery::InFlight { .. }));
     }
 
-    /// Takes all entries out, for a client without a queue.
-    pub(crate) fn take_all(&mut self) -> Vec<T> {
-        self.entries.drain(..).map(|entry| entry.id).collect()
-    }
-
-    /// Takes out what is too old.
-    pub(crate) fn take_expired(&mut self, now: Millis) -> Vec<T> {
-        let mut expired = Vec::new();
-        self.entries.retain(|entry| {
-            let is_kept = entry.expires_at > now;
-            if !is_kept {
-                expired.push(entry.id.clone());
-            }
-            is_kept
-        });
-        expired
+    /// Takes out the first one that will be too old at that time.
+    pub(crate) fn take_expired(&mut self, at: Millis) -> Option<T> {
+        let index = self.entries.iter().position(|entry| entry.expires_at <= at)?;
+        Some(self.entries.remove(index).id)
     }
 
     /// What waited long enough may go.
@@ -149,29 +140,18 @@ impl<P: Clone, T: Text> Outbox<P, T> {
 
     /// What was not answered in time goes again; whether there was any.
     pub(crate) fn end_requests(&mut self, now: Millis, timeout: Millis) -> bool {
-        self.requeue(|state| matches!(state, Delivery::InFlight { since } if since.saturating_add(timeout) <= now))
+        self.requeue(|state| matches!(state, Delivery::InFlight { since } if later(since, timeout) <= now))
     }
 
-    pub(crate) fn request_due(&self, timeout: Millis) -> Option<Millis> {
-        self.due(|state| match state {
-            Delivery::InFlight { since } => Some(since.saturating_add(timeout)),
-            Delivery::Queued | Delivery::Waiting { .. } | Delivery::NeedsToken => None,
-        })
-    }
-
-    pub(crate) fn wait_due(&self) -> Option<Millis> {
-        self.due(|state| match state {
-            Delivery::Waiting { until } => Some(until),
-            Delivery::Queued | Delivery::InFlight { .. } | Delivery::NeedsToken => None,
-        })
-    }
-
-    pub(crate) fn expiry_due(&self) -> Option<Millis> {
-        self.entries.iter().map(|entry| entry.expires_at).min()
-    }
-
-    fn due(&self, at: impl Fn(Delivery) -> Option<Millis>) -> Option<Millis> {
-        self.entries.iter().filter_map(|entry| at(entry.state)).min()
+    pub(crate) fn offer_timers(&self, timeout: Millis, next: &mut Next) {
+        for entry in &self.entries {
+            match entry.state {
+                Delivery::InFlight { since } => next.offer(later(since, timeout), Timer::Request),
+                Delivery::Waiting { until } => next.offer(until, Timer::Retry),
+                Delivery::Queued | Delivery::NeedsToken => {}
+            }
+            next.offer(entry.expires_at, Timer::Expiry);
+        }
     }
 
     fn requeue(&mut self, is_meant: impl Fn(Delivery) -> bool) -> bool {

@@ -16,6 +16,7 @@
 //! The answer to a loss is a reconnect, which resumes behind the last place. A hole that is still there
 //! after that is one of the server's: it is told as a resync, once, and the channel goes on behind it.
 
+use crate::config::later;
 use crate::input::Channel;
 use crate::subscription::{Ask, Place, Subscription, Subscriptions};
 use crate::text::Text;
@@ -84,7 +85,7 @@ impl<T: Text> Subscription<T> {
             Ask::Wanted { .. } | Ask::Asked { .. } | Ask::Unavailable { .. } => true,
             Ask::Confirmed | Ask::Refused { .. } => false,
         };
-        is_resuming && self.place.as_ref().is_some_and(|place| seq > place.at.saturating_add(1))
+        is_resuming && self.place.as_ref().is_some_and(|place| seq > later(place.at, 1))
     }
 
     /// The first hole at this place asks for a reconnect; the second one is lived with.
@@ -98,7 +99,7 @@ impl<T: Text> Subscription<T> {
     }
 
     fn has_seen_offset(&self, offset: u64) -> bool {
-        offset <= self.at() || self.ahead.contains(&offset)
+        offset <= self.at() || self.ahead.iter().any(|&ahead| ahead == offset)
     }
 
     fn note_offset(&mut self, offset: u64, epoch: &T) {
@@ -107,9 +108,9 @@ impl<T: Text> Subscription<T> {
         }
         self.ahead.push(offset);
         let mut at = self.at();
-        while let Some(index) = self.ahead.iter().position(|&ahead| ahead == at.saturating_add(1)) {
+        while let Some(index) = self.ahead.iter().position(|&ahead| ahead == later(at, 1)) {
             self.ahead.swap_remove(index);
-            at = at.saturating_add(1);
+            at = later(at, 1);
         }
         self.move_to(at, epoch);
     }
@@ -163,7 +164,7 @@ impl<T: Text> Subscriptions<T> {
         let Some(held) = conversation.and_then(|index| self.list.get_mut(index)) else {
             return false;
         };
-        if !held.is_live() || event.seq <= held.at().saturating_add(1) {
+        if !held.is_live() || event.seq <= later(held.at(), 1) {
             return false;
         }
         if held.is_new_hole() {
@@ -189,7 +190,7 @@ impl<T: Text> Subscriptions<T> {
         let is_by_conversation = live.is_some();
         // What is followed through the website alone is without gaps of its own.
         let has_gap = conversation.is_none()
-            && self.unheld_seq(event.conversation).is_some_and(|seen| event.seq > seen.saturating_add(1));
+            && self.unheld_seq(event.conversation).is_some_and(|seen| event.seq > later(seen, 1));
         let Some(website) = self.list.get_mut(index) else {
             return false;
         };
@@ -197,9 +198,9 @@ impl<T: Text> Subscriptions<T> {
             return false;
         }
         let is_early_bird = is_any_replaying || is_by_replay || (is_by_conversation && website.is_replaying());
-        let has_hole = (website.at().saturating_add(1)..offset)
+        let has_hole = (later(website.at(), 1)..offset)
             .take(MAX_AHEAD + 1)
-            .any(|missing| !website.ahead.contains(&missing));
+            .any(|missing| !website.ahead.iter().any(|&ahead| ahead == missing));
         let is_borne = is_early_bird && !has_gap && website.ahead.len() < MAX_AHEAD;
         if !has_hole || is_borne {
             return false;

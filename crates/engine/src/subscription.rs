@@ -1,11 +1,12 @@
 //! Wishes for channels, who holds them, and how far each has been seen.
 
-use crate::config::Millis;
+use crate::config::{Millis, later};
 use crate::input::Channel;
 use crate::law::ErrorClass;
 use crate::output::SubscriptionState;
 use crate::place::Unheld;
 use crate::text::{RequestKind, Text};
+use crate::timer::{Next, Timer};
 
 /// All wishes, in the order in which they were made.
 ///
@@ -125,7 +126,6 @@ impl<T: Text> Subscriptions<T> {
         for known in &self.list {
             let (Channel::Conversation(id) | Channel::Website(id)) = &known.channel;
             visit(id);
-            known.request.iter().for_each(|request| visit(&request.id));
             known.place.iter().for_each(|place| visit(&place.epoch));
             if let Ask::Refused { code } = &known.ask {
                 visit(code);
@@ -350,10 +350,10 @@ impl<T: Text> Subscriptions<T> {
             let Ask::Asked { since, is_second, .. } = subscription.ask else {
                 continue;
             };
-            if since.saturating_add(timeout) <= now {
+            if later(since, timeout) <= now {
                 has_any = true;
                 let next = if is_second {
-                    Ask::Unavailable { retry_at: now.saturating_add(pause) }
+                    Ask::Unavailable { retry_at: later(now, pause) }
                 } else {
                     Ask::Wanted { is_second: true }
                 };
@@ -374,21 +374,13 @@ impl<T: Text> Subscriptions<T> {
         }
     }
 
-    pub(crate) fn request_due(&self, timeout: Millis) -> Option<Millis> {
-        self.due(|ask| match ask {
-            Ask::Asked { since, .. } => Some(since.saturating_add(timeout)),
-            Ask::Wanted { .. } | Ask::Confirmed | Ask::Refused { .. } | Ask::Unavailable { .. } => None,
-        })
-    }
-
-    pub(crate) fn wait_due(&self) -> Option<Millis> {
-        self.due(|ask| match ask {
-            Ask::Unavailable { retry_at } => Some(*retry_at),
-            Ask::Wanted { .. } | Ask::Asked { .. } | Ask::Confirmed | Ask::Refused { .. } => None,
-        })
-    }
-
-    fn due(&self, at: impl Fn(&Ask<T>) -> Option<Millis>) -> Option<Millis> {
-        self.list.iter().filter_map(|subscription| at(&subscription.ask)).min()
+    pub(crate) fn offer_timers(&self, timeout: Millis, next: &mut Next) {
+        for subscription in &self.list {
+            match &subscription.ask {
+                Ask::Asked { since, .. } => next.offer(later(*since, timeout), Timer::Request),
+                Ask::Unavailable { retry_at } => next.offer(*retry_at, Timer::Retry),
+                Ask::Wanted { .. } | Ask::Confirmed | Ask::Refused { .. } => {}
+            }
+        }
     }
 }

@@ -1,7 +1,9 @@
-//! The names of all wake-ups.
+//! The names of all wake-ups, and which of them comes next.
 
-/// Why the engine wants to be woken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use crate::config::Millis;
+
+/// Why the engine wants to be woken. What is due at the same time fires in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timer {
     /// The wait before the next attempt is over.
     Redial,
@@ -9,14 +11,14 @@ pub enum Timer {
     Connect,
     /// The connection has lasted long enough for the count of attempts to return to 0.
     Stable,
-    /// The next ping is due.
-    Heartbeat,
-    /// Nothing came for two heartbeat intervals.
-    Silence,
-    /// A probe was not answered.
-    Probe,
     /// The time that a draining server gave is over.
     Drain,
+    /// A probe was not answered. Before the heartbeat, because into a dead link no ping is sent.
+    Probe,
+    /// Nothing came for two heartbeat intervals.
+    Silence,
+    /// The next ping is due.
+    Heartbeat,
     /// A subscription, a message or a ping has no answer within the request timeout.
     Request,
     /// A message or a subscription that was put off may go again.
@@ -27,4 +29,17 @@ pub enum Timer {
     TypingProgress,
     /// Nothing was typed for a while.
     TypingStop,
+}
+
+/// The earliest of the wake-ups offered.
+#[derive(Debug, Default)]
+pub(crate) struct Next(pub(crate) Option<(Millis, Timer)>);
+
+impl Next {
+    #[inline(never)]
+    pub(crate) fn offer(&mut self, at: Millis, timer: Timer) {
+        if self.0.is_none_or(|next| (at, timer) < next) {
+            self.0 = Some((at, timer));
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Telling others that and what somebody types, at a bearable rate.
 
-use crate::config::Millis;
+use crate::config::{Millis, later};
 use crate::text::Text;
+use crate::timer::{Next, Timer};
 
 /// After this long without a change typing has stopped; also how often an ongoing start is repeated, which
 /// is well within the time after which a server lets it expire.
@@ -67,11 +68,11 @@ impl<T: Text> Draft<T> {
     /// When the throttle lets the pending text go.
     fn progress_due(&self, throttle: Millis) -> Option<Millis> {
         self.pending.as_ref()?;
-        Some(self.sent.as_ref().map_or(0, |(_, at)| at.saturating_add(throttle)))
+        Some(self.sent.as_ref().map_or(0, |(_, at)| later(*at, throttle)))
     }
 
     fn stop_due(&self) -> Option<Millis> {
-        self.is_active.then(|| self.changed_at.saturating_add(TYPING_IDLE))
+        self.is_active.then(|| later(self.changed_at, TYPING_IDLE))
     }
 }
 
@@ -97,7 +98,7 @@ impl<T: Text> Typing<T> {
     pub(crate) fn start(&mut self, conversation: T, now: Millis) {
         let mut draft = self.take_draft(conversation, now);
         draft.begin(now, &mut self.frames);
-        if now >= draft.sent_at.saturating_add(TYPING_IDLE) {
+        if now >= later(draft.sent_at, TYPING_IDLE) {
             draft.sent_at = now;
             self.frames.push((draft.conversation.clone(), Keystroke::Start));
         }
@@ -136,12 +137,15 @@ impl<T: Text> Typing<T> {
         }
     }
 
-    pub(crate) fn progress_due(&self, throttle: Millis) -> Option<Millis> {
-        self.drafts.iter().filter_map(|draft| draft.progress_due(throttle)).min()
-    }
-
-    pub(crate) fn stop_due(&self) -> Option<Millis> {
-        self.drafts.iter().filter_map(Draft::stop_due).min()
+    pub(crate) fn offer_timers(&self, throttle: Millis, next: &mut Next) {
+        for draft in &self.drafts {
+            if let Some(due) = draft.progress_due(throttle) {
+                next.offer(due, Timer::TypingProgress);
+            }
+            if let Some(due) = draft.stop_due() {
+                next.offer(due, Timer::TypingStop);
+            }
+        }
     }
 
     pub(crate) fn handle_progress_due(&mut self, throttle: Millis, now: Millis) {

@@ -63,12 +63,9 @@ impl Host {
 
     pub(crate) fn held(&mut self, first: u32) -> u32 {
         let mut writer = Writer::new(&mut self.record);
-        let mut before = first;
+        writer.skip(first);
         if let Some(engine) = &self.engine {
-            engine.visit_texts(&mut |symbol| match before.checked_sub(1) {
-                Some(fewer) => before = fewer,
-                None => writer.text(*symbol),
-            });
+            engine.visit_texts(&mut |symbol| writer.text(*symbol));
         }
         writer.written()
     }

@@ -86,7 +86,8 @@ fn read_channel(reader: &mut Reader<'_>) -> Channel<Symbol> {
 
 fn read_envelope(reader: &mut Reader<'_>) -> Envelope<Symbol> {
     let code = reader.small();
-    let id = reader.optional_text();
+    // Answers have the id of what they answer.
+    let id = if matches!(code, 1 | 3..=7 | 9) { reader.optional_text() } else { None };
     let kind = match code {
         0 => EnvelopeKind::ConnectionEstablished {
             heartbeat_interval: reader.optional_integer(),

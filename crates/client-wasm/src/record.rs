@@ -157,11 +157,18 @@ fn to_number(symbol: Symbol) -> f64 {
 pub(crate) struct Writer<'a> {
     record: &'a mut [f64; SLOTS],
     at: usize,
+    /// How many numbers are still to be left out.
+    skipped: u32,
 }
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(record: &'a mut [f64; SLOTS]) -> Self {
-        Self { record, at: 0 }
+        Self { record, at: 0, skipped: 0 }
+    }
+
+    /// Leaves out so many numbers that come next.
+    pub(crate) fn skip(&mut self, count: u32) {
+        self.skipped = count;
     }
 
     /// How many numbers there are.
@@ -171,7 +178,9 @@ impl<'a> Writer<'a> {
 
     #[inline(never)]
     pub(crate) fn number(&mut self, number: f64) {
-        if let Some(slot) = self.record.get_mut(self.at) {
+        if self.skipped > 0 {
+            self.skipped -= 1;
+        } else if let Some(slot) = self.record.get_mut(self.at) {
             *slot = number;
             self.at += 1;
         }

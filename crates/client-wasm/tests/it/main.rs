@@ -34,9 +34,11 @@ const INPUTS: &[&str] = &[
     "tt",
     "t",
 ];
-/// The codes of server messages, with what comes behind the optional id.
-const MESSAGES: &[&str] =
-    &["?n?n", "", "", "ctnf", "ct?n", "c?t", "", "t?n", "?n", "", "ttn?n", "ttn?n", "ttn?n", "ttn?n", "ttn?n", ""];
+/// The codes of server messages.
+const MESSAGES: &[&str] = &[
+    "?n?n", "?t", "", "?tctnf", "?tct?n", "?tc?t", "?t", "?tt?n", "?n", "?t", "ttn?n", "ttn?n", "ttn?n", "ttn?n",
+    "ttn?n", "",
+];
 /// Symbols: of what is known, of texts that JavaScript keeps, and of requests.
 const TEXTS: &[f64] = &[0.0, 4.0, 7.0, 14.0, 27.0, 28.0, 29.0, 1e3, 2_147_483_649.0, 2_684_354_561.0, 3_221_225_473.0];
 const NOTHING: f64 = 1.0;
@@ -89,8 +91,6 @@ impl Dice {
                 _ => {
                     let code = self.roll(MESSAGES.len());
                     record.push(code as f64);
-                    let id = if self.roll(3) == 0 { NOTHING } else { self.pick(TEXTS) };
-                    record.push(symbol(id));
                     self.fields(MESSAGES[code], record);
                 }
             }
@@ -294,13 +294,13 @@ fn the_texts_that_it_holds_have_a_bound() {
     let nothing = symbol(NOTHING);
     input(&[0.0]);
     input(&[12.0, 1.0]);
-    input(&[16.0, 1.0, 0.0, nothing, 30_000.0, nothing]);
+    input(&[16.0, 1.0, 0.0, 30_000.0, nothing]);
     assert_eq!(held(), []);
     input(&[17.0, symbol(CHANNELS + 1.0), symbol(50.0), 0.0]);
     input(&[16.0, 1.0, 3.0, nothing, symbol(CHANNELS + 1.0), symbol(50.0), symbol(51.0), 0.0, symbol(FALSE)]);
     for place in 1..=5_000 {
         let conversation = symbol(f64::from(100 + place));
-        input(&[16.0, 1.0, 10.0, nothing, conversation, symbol(50.0), f64::from(place), f64::from(place)]);
+        input(&[16.0, 1.0, 10.0, conversation, symbol(50.0), f64::from(place), f64::from(place)]);
     }
     let held = held();
     assert!(held.contains(&symbol(50.0)) && held.contains(&symbol(51.0)) && held.contains(&symbol(5_100.0)));

@@ -5,9 +5,8 @@
  * The scenarios prove that both sides agree.
  */
 
-import * as shapes from "./shapes.js";
+import { config, inputs, limits, messages, outputs, stats, type Shape } from "./shapes.js";
 import { createSymbols, type Meaning } from "./symbols.js";
-import type { EngineConfig, EngineInput } from "./types.js";
 
 /** What both builds of the engine export. A call returns 1 when it did what was asked, 0 when it refused. */
 export interface Exports {
@@ -23,13 +22,13 @@ export interface Exports {
 /** How many numbers a record has. */
 const SLOTS = 16;
 
-type Fields = Record<string, unknown>;
+export type Fields = Record<string, unknown>;
 
 /** What is in the record of one engine. What is written is judged by the engine, not here. */
 export interface Records {
-  writeConfig(seed: number, config: EngineConfig): void;
-  writeInput(input: EngineInput): void;
-  readOutput(): unknown;
+  writeConfig(seed: number, values: object): void;
+  writeInput(input: object): void;
+  readOutput(): Fields;
   readStats(): Fields;
 }
 
@@ -49,24 +48,26 @@ export function createRecords(exports: Exports): Records {
     slots[at++] = typeof value === "number" ? value : symbols.toNumber(value as Meaning);
   };
 
-  const writeFields = (names: readonly string[], from: Fields) => {
+  const writeFields = (names: Shape, from: object) => {
     for (const name of names) {
-      const value = from[name];
+      const value = (from as Fields)[name];
+      // A text without a colon has one part, and what is missing is of no kind.
       if (name === "channel") {
-        const colon = (value as string).indexOf(":");
-        write((value as string).slice(0, colon));
-        write((value as string).slice(colon + 1));
-      } else write(value);
+        const [kind, id] = (value as string).split(/:(.*)/s);
+        write(kind);
+        write(id);
+      } else if (name === "message") writeShape(messages, value as Fields);
+      else if (name === "config") writeFields(config, value as Fields);
+      else if (name === "limits") writeFields(limits, value as Fields);
+      else write(value);
     }
   };
 
-  const writeMessage = (message: Fields) => {
-    const last = shapes.messages.length - 1;
-    const code = shapes.messages.findIndex(([type], index) => type === message["type"] || index === last);
-    write(code);
-    // Of what means nothing to the engine it is told nothing.
-    write(code < last ? message["id"] : undefined);
-    writeFields(shapes.messages[code]!.slice(1), { ...message, ...(message["limits"] as object) });
+  /** What is of no shape has the code behind the last one, and no fields. */
+  const writeShape = (shapes: readonly Shape[], from: Fields) => {
+    const index = shapes.findIndex(([type]) => type === from["type"]);
+    write(index < 0 ? shapes.length : index);
+    writeFields(shapes[index]?.slice(1) ?? [], from);
   };
 
   const read = () => {
@@ -74,7 +75,7 @@ export function createRecords(exports: Exports): Records {
     return number < 0 ? symbols.toMeaning(number) : number;
   };
 
-  const readFields = (names: readonly string[], into: Fields): Fields => {
+  const readFields = (names: Shape, into: Fields): Fields => {
     for (const name of names) {
       const value = name === "channel" ? `${read()}:${read()}` : name[0] === ">" ? readShape() : read();
       if (value !== undefined) into[name.replace(">", "")] = value;
@@ -83,7 +84,7 @@ export function createRecords(exports: Exports): Records {
   };
 
   const readShape = (): Fields => {
-    const [type, ...names] = shapes.outputs[read() as number]!;
+    const [type, ...names] = outputs[read() as number]!;
     return readFields(names, { type });
   };
 
@@ -97,19 +98,15 @@ export function createRecords(exports: Exports): Records {
   };
 
   return {
-    writeConfig(seed, config) {
+    writeConfig(seed, values) {
       begin();
       write(seed);
-      writeFields(shapes.config, config as unknown as Fields);
+      writeFields(config, values);
     },
     writeInput(input) {
       symbols.sweep(held);
       begin();
-      const code = shapes.inputs.findIndex(([type]) => type === input.type);
-      write(code);
-      writeFields(shapes.inputs[code]?.slice(1) ?? [], input);
-      if (input.type === "configure") writeFields(shapes.config, input.config as unknown as Fields);
-      if (input.type === "inbound") writeMessage(input.message as unknown as Fields);
+      writeShape(inputs, input as Fields);
     },
     readOutput() {
       begin();
@@ -117,7 +114,7 @@ export function createRecords(exports: Exports): Records {
     },
     readStats() {
       begin();
-      return readFields(shapes.stats, {});
+      return readFields(stats, {});
     },
   };
 }

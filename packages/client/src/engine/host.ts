@@ -45,7 +45,7 @@ export function createEngine(exports: Exports, config: EngineConfig, seed: numbe
         const outputs: EngineOutput[] = [];
         for (;;) {
           exports.poll();
-          const output = records.readOutput() as EngineOutput | ({ type: "idle" } & typeof idle);
+          const output = records.readOutput() as unknown as EngineOutput | ({ type: "idle" } & typeof idle);
           if (output.type === "idle") {
             idle = output;
             return outputs;

@@ -4,19 +4,14 @@ import type { Exports } from "./abi.js";
 import { createEngine } from "./host.js";
 import type { EngineFactory, EngineVariant } from "./types.js";
 
-/** Choices for `configureEngine`. */
-export interface EngineSource {
-  /**
-   * The `.wasm` file, for those who serve it themselves: where it is, or its bytes, or compiled.
-   *
-   * Default: it comes inside of a JavaScript chunk, which needs no server and no bundler plugin.
-   */
-  wasm?: string | URL | Response | BufferSource | WebAssembly.Module;
-  /** `js`: the plain-JavaScript build, without trying WebAssembly first. */
-  variant?: "js";
+/** What `configureEngine` says. */
+export interface Source {
+  variant?: "js" | undefined;
+  compile?: (() => Promise<WebAssembly.Module>) | undefined;
 }
 
-let source: EngineSource = {};
+let source: Source = {};
+
 /** A build of the engine, of which any number of instances can be made. */
 interface Build {
   readonly variant: EngineVariant;
@@ -25,11 +20,8 @@ interface Build {
 
 let loading: Promise<Build> | undefined;
 
-/**
- * Says where the engine comes from. To be called before the first `loadEngine`; later it holds from the next
- * load on, which comes after a failure.
- */
-export function configureEngine(next: EngineSource): void {
+/** Holds from the next load on. */
+export function setSource(next: Source): void {
   source = next;
 }
 
@@ -52,10 +44,10 @@ export async function loadEngine(): Promise<EngineFactory> {
 }
 
 async function load(): Promise<Build> {
-  const { wasm, variant } = source;
-  if (variant !== "js" && typeof WebAssembly === "object" && (wasm || typeof DecompressionStream === "function")) {
+  const { compile, variant } = source;
+  if (variant !== "js" && typeof WebAssembly === "object" && (compile || typeof DecompressionStream === "function")) {
     try {
-      const module = await compile(wasm);
+      const module = await (compile ?? compileInline)();
       // The exports are those of `crates/client-wasm/src/abi.rs`.
       const instantiate = async () => (await WebAssembly.instantiate(module)).exports as unknown as Exports;
       return { variant: "wasm", instantiate };
@@ -72,19 +64,8 @@ function isForbidden(error: unknown): boolean {
   return error instanceof WebAssembly.CompileError || error instanceof EvalError;
 }
 
-async function compile(wasm: EngineSource["wasm"]): Promise<WebAssembly.Module> {
-  if (wasm === undefined) {
-    const inline = await import("./generated/inline.js");
-    wasm = await inline.bytes();
-  } else if (typeof wasm === "string" || wasm instanceof URL) {
-    wasm = await fetch(wasm);
-  }
-  if (wasm instanceof WebAssembly.Module) return wasm;
-  if (!(typeof Response === "function" && wasm instanceof Response)) {
-    // What is left are bytes; the compiler cannot know, because the type of a module has no members.
-    return WebAssembly.compile(wasm as BufferSource);
-  }
-  if (!wasm.ok) throw new Error(`the engine's .wasm file cannot be fetched: status ${wasm.status}`);
-  // It may be served under another type than streaming asks for.
-  return WebAssembly.compile(await wasm.arrayBuffer());
+/** From the chunk that has the module inside. */
+async function compileInline(): Promise<WebAssembly.Module> {
+  const { bytes } = await import("./generated/inline.js");
+  return WebAssembly.compile(await bytes());
 }

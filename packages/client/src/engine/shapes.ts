@@ -1,23 +1,14 @@
 /**
  * The order of fields in records, and the codes of names: a name's code is the number of its line.
  *
- * The other half is in `crates/client-wasm/src/input.rs` and `output.rs`. A field with `>` is a shape of its own,
- * which comes last.
+ * The other half is in `crates/client-wasm/src/input.rs` and `output.rs`. A field with `>` is a shape of its own.
  */
 
 /** A name, and the names of its fields. */
-type Shape = readonly [name: string, ...fields: string[]];
+export type Shape = readonly string[];
 
-function parse(lines: string): Shape[] {
-  return lines.split("\n").map((line) => line.trim().split(" ") as unknown as Shape);
-}
+const parse = (lines: string): Shape[] => lines.split("\n").map((line) => line.trim().split(" "));
 
-/** The fields of a configuration. */
-export const config = parse(
-  `autoReconnect reconnectDelay maxReconnectDelay reconnectDelayMultiplier maxReconnectAttempts reconnectJitter connectTimeout enableMessageQueue maxQueueSize maxQueueAge heartbeatInterval requestTimeout typingProgressThrottle hasTokenSource`,
-)[0]!;
-
-/** Inputs. */
 export const inputs = parse(`connect
   disconnect
   tick
@@ -28,13 +19,13 @@ export const inputs = parse(`connect
   pageHide
   pageShow
   pass
-  configure
+  configure config
   token request outcome
   opened generation
   dialFailed generation
   invalid generation
   closed generation code reason
-  inbound generation
+  inbound generation message
   subscribe channel holder
   unsubscribe channel holder
   send id conversationId age
@@ -43,23 +34,22 @@ export const inputs = parse(`connect
   typingProgress conversationId text
   ping id`);
 
-/** Server messages that mean something to the engine. The last line stands for all others, known or not. */
-export const messages = parse(`connection_established heartbeatInterval typingInterval
-  authenticated
+/** Server messages that mean something to the engine. The code of all others, known or not, is the next one. */
+export const messages = parse(`connection_established heartbeatInterval limits
+  authenticated id
   token_expiring
-  subscription_confirmed channel epoch head recovered
-  subscription_error channel code retryAfter
-  subscription_ended channel reason
-  message_ack
-  error code retryAfter
+  subscription_confirmed id channel epoch head recovered
+  subscription_error id channel code retryAfter
+  subscription_ended id channel reason
+  message_ack id
+  error id code retryAfter
   reconnect retryAfter
-  pong
+  pong id
   new_message conversationId websiteId seq offset
   message_updated conversationId websiteId seq offset
   conversation_created conversationId websiteId seq offset
   conversation_status_changed conversationId websiteId seq offset
-  conversation_assigned conversationId websiteId seq offset
-  *`);
+  conversation_assigned conversationId websiteId seq offset`);
 
 /** Outputs, and what is in them. */
 export const outputs = parse(`idle timeout queued
@@ -106,7 +96,9 @@ export const outputs = parse(`idle timeout queued
   tooOld
   notConnected`);
 
-/** The counters. */
-export const stats = parse(
-  `messagesSent messagesReceived messagesInvalid duplicates reconnectAttempts connectedAt lastErrorAt latency lastError`,
-)[0]!;
+/** What has no code, because both sides know that it comes next. */
+export const [config, limits, stats] = parse(
+  `autoReconnect reconnectDelay maxReconnectDelay reconnectDelayMultiplier maxReconnectAttempts reconnectJitter connectTimeout enableMessageQueue maxQueueSize maxQueueAge heartbeatInterval requestTimeout typingProgressThrottle hasTokenSource
+  typingInterval
+  messagesSent messagesReceived messagesInvalid duplicates reconnectAttempts connectedAt lastErrorAt latency lastError`,
+) as [Shape, Shape, Shape];

@@ -44,9 +44,21 @@ pub(crate) fn build(is_forced: bool) -> Result<()> {
     }
     install_packages()?;
     let module = compile()?;
-    run_command(command("node xtask/src/wasm/bundle.mjs").arg(module).arg(&folder))?;
+    let engine = module.with_extension("small.wasm");
+    let deflated = module.with_extension("deflate");
+    run_command(command("node xtask/src/wasm/bundle.mjs optimize").arg(module).arg(&engine))?;
+    deflate(&engine, &deflated)?;
+    run_command(command("node xtask/src/wasm/bundle.mjs bundle").arg(&engine).arg(&deflated).arg(&folder))?;
     std::fs::write(stamp, inputs)?;
     Ok(())
+}
+
+/// Compresses a file with more patience than others have: it is made once and loaded often.
+fn deflate(from: &Path, to: &Path) -> Result<()> {
+    let bytes = std::fs::read(from)?;
+    let mut compressed = Vec::new();
+    zopfli::compress(zopfli::Options::default(), zopfli::Format::Zlib, bytes.as_slice(), &mut compressed)?;
+    std::fs::write(to, compressed).with_context(|| format!("writing {}", to.display()))
 }
 
 /// Compiles the module with whatever toolchain there is; where it is.

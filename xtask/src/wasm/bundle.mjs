@@ -1,13 +1,14 @@
-// From the module that rustc made to what packages/client loads. Called by `cargo xtask wasm`:
-// node bundle.mjs MODULE FOLDER
+// From the module that rustc made to what packages/client loads. Called by `cargo xtask wasm`, twice:
+// node bundle.mjs optimize MODULE ENGINE
+// node bundle.mjs bundle ENGINE DEFLATED FOLDER
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { brotliCompressSync, constants, deflateSync, gzipSync } from "node:zlib";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
-const [module, folder] = process.argv.slice(2);
+const [verb, input, ...paths] = process.argv.slice(2);
 const bin = "node_modules/.bin";
 const work = mkdtempSync(join(tmpdir(), "cossistant-wasm-"));
 const inWork = (name) => join(work, name);
@@ -34,14 +35,17 @@ function minify(name, text) {
   return readFileSync(inWork(`min-${name}`), "utf8");
 }
 
-function makeWasm() {
-  run("wasm-opt", module, "-o", inWork("engine.wasm"), ...features, "-Oz", "--converge", "--strip-debug", "--strip-producers", "--strip-target-features");
-  return readFileSync(inWork("engine.wasm"));
+/** `--low-memory-unused`: what lies below 1,024 is the far end of the stack, to which no pointer leads. */
+function optimize(engine) {
+  run(
+    "wasm-opt", input, "-o", engine, ...features, "--low-memory-unused", "--flatten", "--rereloop", "-Oz", "-Oz", "--converge",
+    "--strip-debug", "--strip-producers", "--strip-target-features",
+  );
 }
 
 /** The module in a string: compressed, because the text of a compressed module is smaller even after gzip. */
-function makeInline(wasm) {
-  const text = deflateSync(wasm, { level: 9, memLevel: 9 }).toString("base64");
+function makeInline(deflated) {
+  const text = deflated.toString("base64");
   return minify("inline.js", `
     const text = ${JSON.stringify(text)};
     const decode = () => Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
@@ -51,7 +55,7 @@ function makeInline(wasm) {
 
 /** The module as plain JavaScript, of which any number of instances can be made. */
 function makeFallback() {
-  run("wasm-opt", inWork("engine.wasm"), "-o", inWork("lowered.wasm"), ...features, ...lowering, "-Oz");
+  run("wasm-opt", input, "-o", inWork("lowered.wasm"), ...features, ...lowering, "-Oz");
   run("wasm2js", inWork("lowered.wasm"), "-o", inWork("plain.js"), "--enable-mutable-globals", "-Oz");
   const text = readFileSync(inWork("plain.js"), "utf8");
   const start = text.lastIndexOf("var retasmFunc = asmFunc(");
@@ -61,7 +65,7 @@ function makeFallback() {
 
 const sizes = [];
 /** Puts a file in its place in one step, so that nobody reads half of it. */
-function put(name, content, isMeasured) {
+function put(folder, name, content, isMeasured) {
   writeFileSync(join(folder, `${name}.new`), content);
   renameSync(join(folder, `${name}.new`), join(folder, name));
   if (isMeasured) {
@@ -71,21 +75,25 @@ function put(name, content, isMeasured) {
   }
 }
 
-try {
+function bundle(deflated, folder) {
   mkdirSync(folder, { recursive: true });
-  const wasm = makeWasm();
-  put("engine.wasm", wasm, true);
-  put("inline.js", makeInline(wasm), true);
-  put("inline.d.ts", "/** The bytes of the engine's WebAssembly. */\nexport function bytes(): Promise<ArrayBuffer>;\n");
-  put("fallback.js", makeFallback(), true);
+  put(folder, "engine.wasm", readFileSync(input), true);
+  put(folder, "inline.js", makeInline(readFileSync(deflated)), true);
+  put(folder, "inline.d.ts", "/** The bytes of the engine's WebAssembly. */\nexport function bytes(): Promise<ArrayBuffer>;\n");
+  put(folder, "fallback.js", makeFallback(), true);
   put(
+    folder,
     "fallback.d.ts",
     'import type { Exports } from "../abi.js";\n\n/** A new instance of the engine in plain JavaScript. */\nexport function instantiate(): Exports;\n',
   );
-  put("sizes.json", `${JSON.stringify(Object.fromEntries(sizes.map(([name, raw, gzip, brotli]) => [name, { raw, gzip, brotli }])), null, 2)}\n`);
+  put(folder, "sizes.json", `${JSON.stringify(Object.fromEntries(sizes.map(([name, raw, gzip, brotli]) => [name, { raw, gzip, brotli }])), null, 2)}\n`);
+  console.log("file          raw    gzip  brotli");
+  for (const [name, ...numbers] of sizes) console.log(name.padEnd(11) + numbers.map((number) => String(number).padStart(7)).join(" "));
+}
+
+try {
+  if (verb === "optimize") optimize(...paths);
+  else bundle(...paths);
 } finally {
   rmSync(work, { recursive: true });
 }
-
-console.log("file          raw    gzip  brotli");
-for (const [name, ...numbers] of sizes) console.log(name.padEnd(11) + numbers.map((number) => String(number).padStart(7)).join(" "));

@@ -84,8 +84,8 @@ export function createOutgoing(core: Core): Outgoing {
         if (entries.has(id)) return reject(new SendError("duplicate_id", id));
         const said = { id, conversationId, content, metadata, visibility, queuedAt: Date.now() };
         const entry: Entry = { ...createEntry(said), resolve, reject };
-        const fault = faultOf(entry);
-        if (fault) return fail(entry, "invalid_message", fault, `invalid message: ${fault.path} ${fault.reason}`);
+        const path = faultIn(entry);
+        if (path !== undefined) return fail(entry, "invalid_message", { path, reason: "breaks a rule" });
         if (byteLength(entry.text) > core.maxBytes) return fail(entry, "too_large");
         entries.set(id, entry);
         tell({ type: "queued", message: entry.message });
@@ -98,7 +98,7 @@ export function createOutgoing(core: Core): Outgoing {
     },
 
     restore(messages) {
-      const restored = messages.map(createEntry).filter((entry) => !faultOf(entry) && !entries.has(entry.message.id));
+      const restored = messages.map(createEntry).filter((entry) => faultIn(entry) === undefined && !entries.has(entry.message.id));
       entries = new Map([...restored.map((entry) => [entry.message.id, entry] as const), ...entries]);
       for (const { message } of restored) tell({ type: "queued", message });
     },
@@ -153,20 +153,20 @@ function createEntry({ queuedAt, ...said }: OutgoingMessage): Entry {
 }
 
 /**
- * What makes a message impossible or pointless to send. All else the server judges, by the id of the message; a frame
- * with half a character has none, since it is no JSON to the server.
+ * Where a message is impossible or pointless to send. All else the server judges, by the id of the message; a frame with
+ * half a character has none, since it is no JSON to the server.
  */
-function faultOf({ message: { id, conversationId, content }, text }: Entry): { path: string; reason: string } | undefined {
-  const isText = (value: string, max: number) => new RegExp(`^[^\\0\\p{Surrogate}]{0,${max}}$`, "u").test(value);
-  if (!text) return { path: "", reason: "must be JSON" };
-  if (!isId(conversationId)) return { path: "conversationId", reason: "has a wrong form" };
-  if (!id || !isText(id, MAX_KEY_LENGTH)) return { path: "id", reason: `must have 1 to ${MAX_KEY_LENGTH} characters` };
-  if (!content?.text && !content?.html && !content?.attachments?.length) return { path: "content", reason: "is empty" };
-  if (!isText(content.text ?? "", MAX_TEXT_LENGTH)) {
-    return { path: "content.text", reason: `must have at most ${MAX_TEXT_LENGTH} characters` };
-  }
-  // Only of half a character JSON writes the number, and only behind an odd number of backslashes it is one.
-  return /[^\\](\\\\)*\\ud[89a-f]/.test(text) ? { path: "", reason: "must not contain half a character" } : undefined;
+function faultIn({ message: { id, conversationId, content }, text }: Entry): string | undefined {
+  const isText = (value = "", max: number) => new RegExp(`^[^\\0\\p{Surrogate}]{0,${max}}$`, "u").test(value);
+  const rules = {
+    conversationId: isId(conversationId),
+    id: id && isText(id, MAX_KEY_LENGTH),
+    content: content?.text || content?.html || content?.attachments?.length,
+    "content.text": isText(content?.text, MAX_TEXT_LENGTH),
+    // Only of half a character JSON writes the number, and only behind an odd number of backslashes it is one.
+    "": text && !/[^\\](\\\\)*\\ud[89a-f]/.test(text),
+  };
+  return Object.entries(rules).find(([, isKept]) => !isKept)?.[0];
 }
 
 /** An id that nobody else makes. Also where `randomUUID` is missing, which is on pages without TLS. */

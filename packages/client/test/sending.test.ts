@@ -87,6 +87,8 @@ describe("11. Only messages are queued", () => {
       [{ text: "x".repeat(16_001) }, "content.text"],
       [{ text: "half \ud800" }, "content.text"],
       [{ text: "x", metadata: circle }, ""],
+      [{ text: "x", metadata: { half: "\\\udc00" } }, ""],
+      [{ html: "\ud83d" }, ""],
     ];
     for (const [content, path] of contents) {
       const error = await client.sendChatMessage("c1", content).catch((reason: unknown) => reason);
@@ -96,8 +98,11 @@ describe("11. Only messages are queued", () => {
     expect(await codeOf(client.sendChatMessage("no id", { text: "x" }))).toBe("invalid_message");
     const large = { text: "😀".repeat(8_000), html: "😀".repeat(10_000) };
     expect(await codeOf(client.sendChatMessage("c1", large))).toBe("too_large");
-    expect(failed).toHaveLength(6);
+    expect(failed).toHaveLength(8);
     expect(client.getSnapshot().queuedMessageCount).toBe(0);
+    // The number of half a character is a text like any other.
+    for (const text of ["\\ud800", "\\\\ud800", "😀\\udc00"]) void client.sendChatMessage("c1", { text });
+    expect(client.getSnapshot().queuedMessageCount).toBe(3);
   });
 
   test("a promise that is ignored makes no unhandled rejection", async () => {

@@ -37,9 +37,9 @@ export function useConversation(conversationId: string): UseConversationReturn {
   const online = useWebSocketSelector(({ team }) => team?.online);
   const [store, getServerSnapshot] = useReplica((client) => client.conversation(conversationId), entry.client, conversationId);
   const functions = useMemo(() => {
-    const { retry, discard, setTyping, stopTyping, markSeen, setViewing, loadMore, edit, remove, update } = store;
+    const { subscribe, getSnapshot, ...functions } = store;
     const send: ConversationStore["send"] = (...message) => follow(entry, store.send(...message));
-    return { send, retry, discard, setTyping, stopTyping, markSeen, setViewing, loadMore, edit, remove, update };
+    return { ...functions, send };
   }, [entry, store]);
   const snapshot = useSyncExternalStore(store.subscribe, store.getSnapshot, getServerSnapshot);
   return { ...snapshot, ...functions, online: snapshot.isVisitorOnline ?? online };

@@ -39,14 +39,16 @@ type Change = (timeline: Timeline) => Timeline;
 /** Codes after which the same id would be refused again. */
 const SPENT_ID = ["conflict", "invalid_message", "duplicate_id"];
 
-/** A conversation's store as the replica feeds it. */
-export interface ConversationReplica extends ConversationStore, Member {
+/** A conversation's store, and how the replica feeds it. */
+export interface ConversationReplica extends Member {
+  /** What applications get. */
+  readonly store: ConversationStore;
   /** Changes the messages: those that are shown, and those that are being loaded. */
   change(change: Change): void;
 }
 
 /** Makes the replica of a conversation. Prefer `replica.conversation(id)`, which gives the one that is there. */
-export function createConversationStore(replica: Replica, conversationId: string): ConversationReplica {
+export function createConversation(replica: Replica, conversationId: string): ConversationReplica {
   const { source, outbox } = replica;
   const channel = `conversation:${conversationId}`;
   const path = `/v1/conversations/${encodeURIComponent(conversationId)}`;
@@ -98,7 +100,7 @@ export function createConversationStore(replica: Replica, conversationId: string
 
   function begin(): () => void {
     isActive = true;
-    const leave = replica.join(channel, store);
+    const leave = replica.join(channel, member);
     load();
     return () => {
       if (isViewing) store.setViewing(false);
@@ -157,8 +159,9 @@ export function createConversationStore(replica: Replica, conversationId: string
     return answer;
   }
 
-  const store: ConversationReplica = {
-    ...cell,
+  const store: ConversationStore = {
+    subscribe: cell.subscribe,
+    getSnapshot: cell.getSnapshot,
     loadMore() {
       const [oldest] = timeline.messages;
       // A load that waits after a failure is tried again now.
@@ -217,20 +220,24 @@ export function createConversationStore(replica: Replica, conversationId: string
       source.pass({ type: next ? "viewing_start" : "viewing_stop", conversationId });
     },
     async edit(messageId, content) {
-      store.receive(await source.request<NewMessage>("PATCH", `${path}/messages/${messageId}`, { content }));
+      member.receive(await source.request<NewMessage>("PATCH", `${path}/messages/${messageId}`, { content }));
     },
     remove: (messageId) => source.request("DELETE", `${path}/messages/${messageId}`),
     update: (changes) => source.request("PATCH", path, changes),
+  };
 
+  const member: ConversationReplica = {
+    store,
+    changed: cell.changed,
     change(change) {
       loader.remember(change);
       apply(change);
       cell.changed();
     },
     receive(event) {
-      if (event.type === "new_message") store.change((messages) => withMessage(messages, show(event)));
-      if (event.type === "message_updated") store.change((messages) => withUpdate(messages, event));
-      if (event.type === "visitor_identified") store.change((messages) => withVisitor(messages, event.visitorId));
+      if (event.type === "new_message") member.change((messages) => withMessage(messages, show(event)));
+      if (event.type === "message_updated") member.change((messages) => withUpdate(messages, event));
+      if (event.type === "visitor_identified") member.change((messages) => withVisitor(messages, event.visitorId));
       cell.changed();
     },
     connected() {
@@ -250,5 +257,5 @@ export function createConversationStore(replica: Replica, conversationId: string
     resync: load,
     stop: loader.abort,
   };
-  return store;
+  return member;
 }

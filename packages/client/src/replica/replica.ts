@@ -2,7 +2,7 @@
 
 import type { ServerMessages, SubscriptionConfirmed } from "@cossistant/protocol/types";
 
-import { createConversationStore, type ConversationReplica } from "./conversation.js";
+import { createConversation, type ConversationReplica } from "./conversation.js";
 import { createLazyInbox } from "./lazy-inbox.js";
 import { createOutbox, type Outbox } from "./outbox.js";
 import { confirmedState, reduceState, UNKNOWN_STATE, type ConversationState } from "./state.js";
@@ -159,9 +159,9 @@ export function createReplica(source: ReplicaSource): Replica {
       const channel = channelOf(id);
       // A conversation's channel has a conversation's store.
       const known = members.get(channel) as ConversationReplica | undefined;
-      const store = known ?? createConversationStore(replica, id);
-      members.set(channel, store);
-      return store;
+      const member = known ?? createConversation(replica, id);
+      members.set(channel, member);
+      return member.store;
     },
     inbox(id) {
       const store = inboxes.get(id) ?? createLazyInbox(replica, id);

@@ -98,8 +98,12 @@ impl<T: Text> Subscription<T> {
         true
     }
 
+    fn find_ahead(&self, offset: u64) -> Option<usize> {
+        self.ahead.iter().position(|&ahead| ahead == offset)
+    }
+
     fn has_seen_offset(&self, offset: u64) -> bool {
-        offset <= self.at() || self.ahead.iter().any(|&ahead| ahead == offset)
+        offset <= self.at() || self.find_ahead(offset).is_some()
     }
 
     fn note_offset(&mut self, offset: u64, epoch: &T) {
@@ -108,7 +112,7 @@ impl<T: Text> Subscription<T> {
         }
         self.ahead.push(offset);
         let mut at = self.at();
-        while let Some(index) = self.ahead.iter().position(|&ahead| ahead == later(at, 1)) {
+        while let Some(index) = self.find_ahead(later(at, 1)) {
             self.ahead.swap_remove(index);
             at = later(at, 1);
         }
@@ -198,9 +202,8 @@ impl<T: Text> Subscriptions<T> {
             return false;
         }
         let is_early_bird = is_any_replaying || is_by_replay || (is_by_conversation && website.is_replaying());
-        let has_hole = (later(website.at(), 1)..offset)
-            .take(MAX_AHEAD + 1)
-            .any(|missing| !website.ahead.iter().any(|&ahead| ahead == missing));
+        let has_hole =
+            (later(website.at(), 1)..offset).take(MAX_AHEAD + 1).any(|missing| website.find_ahead(missing).is_none());
         let is_borne = is_early_bird && !has_gap && website.ahead.len() < MAX_AHEAD;
         if !has_hole || is_borne {
             return false;

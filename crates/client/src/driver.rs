@@ -17,7 +17,7 @@ use crate::handle::{IdentifyError, PingError, SendError, Snapshot};
 use crate::identify;
 use crate::socket::{self, Order, SocketEvent};
 use crate::storage::{self, StoredMessage};
-use crate::translate::{Incoming, Payload, encode, envelope, from_engine, to_engine};
+use crate::translate::{Incoming, Payload, encode, from_engine, to_engine};
 
 mod credentials;
 mod outputs;
@@ -352,11 +352,11 @@ impl Driver {
                 self.forget_socket(generation);
                 Input::DialFailed { generation }
             }
-            SocketEvent::Received(incoming) => {
+            SocketEvent::Received(incoming, envelope) => {
                 if self.is_present(generation) {
                     self.note_message(&incoming);
                 }
-                Input::Inbound { generation, envelope: envelope(&incoming), message: incoming }
+                Input::Inbound { generation, envelope, message: incoming }
             }
             SocketEvent::Invalid(error) => {
                 tracing::debug!(%error, "skipped an invalid message");

@@ -34,6 +34,7 @@ mod driver;
 mod event;
 mod handle;
 mod identify;
+mod incoming;
 #[cfg(test)]
 mod scenarios;
 mod socket;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cossistant_protocol::{ServerMessage, UnreadableMessage};
+use cossistant_engine::Envelope;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use http::Request;
@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
+use crate::incoming;
 use crate::translate::{Incoming, Payload};
 
 /// How long a closing handshake may take.
@@ -32,7 +33,7 @@ pub(crate) enum Order {
 pub(crate) enum SocketEvent {
     Opened,
     DialFailed(String),
-    Received(Incoming),
+    Received(Incoming, Envelope),
     /// A frame that is no valid message; why, for logs.
     Invalid(String),
     Closed {
@@ -89,11 +90,8 @@ async fn read(
 ) -> (u16, String) {
     while let Some(message) = stream.next().await {
         let event = match message {
-            Ok(Message::Text(text)) => match ServerMessage::parse(&text) {
-                Ok(message) => SocketEvent::Received(Incoming::Message(Box::new(message))),
-                Err(UnreadableMessage::UnknownType(_)) => {
-                    SocketEvent::Received(Incoming::Unknown(String::from(text.as_str())))
-                }
+            Ok(Message::Text(text)) => match incoming::read(&text) {
+                Ok((incoming, envelope)) => SocketEvent::Received(incoming, envelope),
                 Err(error) => SocketEvent::Invalid(error.to_string()),
             },
             Ok(Message::Binary(_)) => SocketEvent::Invalid(String::from("a binary frame")),

@@ -4,11 +4,11 @@ use cossistant_engine::{
     Channel, Config, ConnectionState, Engine, Failure, Frame, Input, Output, StopReason, SubscriptionState,
     TokenOutcome, Trouble,
 };
-use cossistant_protocol::ServerMessage;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::translate::{Incoming, Payload, envelope};
+use crate::incoming;
+use crate::translate::{Incoming, Payload};
 
 /// An input with its time.
 #[derive(Debug, Deserialize)]
@@ -195,13 +195,9 @@ fn read_input(input: &Value) -> Input<Payload, Incoming> {
         InputForm::Invalid { generation } => Input::Invalid { generation },
         InputForm::Closed { generation, code, reason } => Input::Closed { generation, code, reason },
         InputForm::Inbound { generation, message } => {
-            let text = message.to_string();
-            let message = match ServerMessage::parse(&text) {
-                Ok(message) => Incoming::Message(Box::new(message)),
-                Err(cossistant_protocol::UnreadableMessage::UnknownType(_)) => Incoming::Unknown(text),
-                Err(error) => panic!("a driver would not hand this on: {error} in {text}"),
-            };
-            Input::Inbound { generation, envelope: envelope(&message), message }
+            let (message, envelope) = incoming::read(&message.to_string())
+                .unwrap_or_else(|error| panic!("a driver would not hand this on: {error} in {message}"));
+            Input::Inbound { generation, envelope, message }
         }
         InputForm::Subscribe { channel, holder } => Input::Subscribe { channel: read_channel(&channel), holder },
         InputForm::Unsubscribe { channel, holder } => Input::Unsubscribe { channel: read_channel(&channel), holder },

@@ -106,7 +106,8 @@ function passMessage(core: Core, message: ClientMessages): boolean {
   if ("conversationId" in message && !isId(message.conversationId)) return false;
   const pass: Pass = { type: "pass", text: JSON.stringify(message), isSent: false };
   // Behind what is being handled it has yet to come to its turn; then the present state is the best that is known.
-  return core.session.input(pass) && (pass.isSent || (core.session.isHandling() && core.status.getSnapshot().isConnected));
+  const { session, status } = core;
+  return session.input(pass) && (pass.isSent || (session.isHandling() && status.getSnapshot().isConnected));
 }
 
 function createSource(core: Core, request: ReplicaSource["request"]): ReplicaSource {

@@ -43,7 +43,8 @@ export interface Credentials {
 
 /** The credentials of a client. Where and as whom it connects stays as it was at first; its source is the newest. */
 export function createCredentials(core: Core): Credentials {
-  const { url: target = "/ws", protocols = [], headers, publicKey = "", visitorTokenStore, getToken: first } = core.config;
+  const { url: target = "/ws", protocols = [], headers, publicKey = "", visitorTokenStore: choice } = core.config;
+  const { getToken: first } = core.config;
   const fixed = bearerOf(headers);
   const isVisitor = !first && !fixed && !!publicKey;
   let token = first ? undefined : fixed;
@@ -64,7 +65,7 @@ export function createCredentials(core: Core): Credentials {
   /** Uses the store of visitors' tokens. One that fails keeps nothing: then a token lasts as long as the client. */
   const stored = async <Answer>(use: (store: VisitorTokenStore) => Answer): Promise<Awaited<Answer> | undefined> => {
     try {
-      if (visitorTokenStore !== "memory") return await use(typeof visitorTokenStore === "object" ? visitorTokenStore : PAGE);
+      if (choice !== "memory") return await use(typeof choice === "object" ? choice : PAGE);
     } catch {
       core.log("visitor tokens cannot be kept");
     }

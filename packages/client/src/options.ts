@@ -21,6 +21,7 @@ const DEFAULTS: Omit<EngineConfig, "hasTokenSource"> = {
 
 /** What the engine is to know by now; what is not chosen, or is undefined, is as by default. */
 export function engineConfig({ config, credentials }: Core): EngineConfig {
-  const chosen = Object.entries(config).filter(([name, value]) => name in DEFAULTS && value !== undefined && value !== null);
+  const isChosen = ([name, value]: [string, unknown]) => name in DEFAULTS && (value ?? undefined) !== undefined;
+  const chosen = Object.entries(config).filter(isChosen);
   return { ...DEFAULTS, ...Object.fromEntries(chosen), hasTokenSource: credentials.hasTokenSource };
 }

@@ -69,9 +69,8 @@ export function createOutgoing(core: Core): Outgoing {
     return entries.size > maxQueueSize ? "queue_full" : undefined;
   };
 
-  const fail = ({ message, reject }: Entry, ...why: [code: SendErrorCode, details?: SendError["details"], text?: string]) => {
-    const [code, ...more] = why;
-    const error = new SendError(code, message.id, ...more);
+  const fail = ({ message, reject }: Entry, code: SendErrorCode, details?: SendError["details"], text?: string) => {
+    const error = new SendError(code, message.id, details, text);
     entries.delete(message.id);
     reject?.(error);
     tell({ type: "failed", message, error });
@@ -98,7 +97,8 @@ export function createOutgoing(core: Core): Outgoing {
     },
 
     restore(messages) {
-      const restored = messages.map(createEntry).filter((entry) => faultIn(entry) === undefined && !entries.has(entry.message.id));
+      const isNew = (entry: Entry) => faultIn(entry) === undefined && !entries.has(entry.message.id);
+      const restored = messages.map(createEntry).filter(isNew);
       entries = new Map([...restored.map((entry) => [entry.message.id, entry] as const), ...entries]);
       for (const { message } of restored) tell({ type: "queued", message });
     },

@@ -68,7 +68,8 @@ export function createWishes(core: Core): Wishes {
     const wish = wishes.get(channel) ?? { state: { type: "released" }, holders: new Set() };
     wishes.set(channel, wish);
     wish.holders.add(holder);
-    if (!isId(channel.slice(channel.indexOf(":") + 1))) return change(channel, { type: "refused", code: "invalid_message" });
+    const isValid = isId(channel.slice(channel.indexOf(":") + 1));
+    if (!isValid) return change(channel, { type: "refused", code: "invalid_message" });
     if (wish.state.type === "released") change(channel, { type: "pending" });
     core.session.input({ type: "subscribe", channel, holder });
   };

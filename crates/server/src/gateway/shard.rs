@@ -255,6 +255,10 @@ impl Shard {
     }
 
     /// Whether more may be read from a connection now.
+    ///
+    /// What follows a subscription waits until the state of that is read: so a message sent right behind it comes
+    /// live, and not as a part of the state. What follows a message that may create a conversation waits until there
+    /// is one.
     pub(crate) fn is_reading(&self, index: u32) -> bool {
         self.connection(index).is_some_and(|connection| match connection.phase {
             Phase::Waiting { .. } | Phase::Closing { .. } => true,
@@ -262,18 +266,11 @@ impl Shard {
             Phase::Ready => {
                 connection.in_flight < MAX_IN_FLIGHT
                     && connection.locating == 0
-                    && !self.is_beginning(index)
+                    && connection.beginning().is_none()
+                    && !self.hub.is_taking_up(index, |conversation| connection.known(conversation).is_some())
                     && self.hub.waiting_commands(index) < MAX_WAITING_COMMANDS
             }
         })
-    }
-
-    /// Whether a visitor's subscription or message, which may create its conversation, is under way: what it says next
-    /// of that conversation must find it.
-    fn is_beginning(&self, index: u32) -> bool {
-        let Some(connection) = self.connection(index) else { return false };
-        connection.beginning().is_some()
-            || self.hub.is_taking_up_unknown(index, |conversation| connection.known(conversation).is_some())
     }
 
     /// Whether nothing more is queued for a connection but its close frame.

@@ -182,20 +182,18 @@ impl Hub {
         self.conn(index).and_then(|conn| conn.busy.as_ref()).map_or(0, |busy| busy.commands.len())
     }
 
-    /// Whether a visitor has asked for a conversation whose state is not read yet and that is not known otherwise: it
-    /// may be created by that.
-    pub(crate) fn is_taking_up_unknown(&self, index: u32, is_known: impl Fn(&ConversationId) -> bool) -> bool {
-        let Some(conn) = self.conn(index).filter(|conn| conn.audience() == Audience::Visitor) else { return false };
-        let is_unknown = |channel: &Channel| match channel {
-            Channel::Conversation(id) => !is_known(id),
-            Channel::Website(_) => false,
+    /// Whether what a connection says next has to wait for a subscription: the state of one is being read, or a
+    /// visitor's, behind others, may create a conversation that is not known otherwise.
+    pub(crate) fn is_taking_up(&self, index: u32, is_known: impl Fn(&ConversationId) -> bool) -> bool {
+        let Some(conn) = self.conn(index) else { return false };
+        let creates = |command: &Command| match command {
+            Command::Subscribe { request, .. } => {
+                matches!(&request.channel, Channel::Conversation(id) if !is_known(id))
+            }
+            Command::Unsubscribe { .. } => false,
         };
-        let is_reading = |work: &Work| matches!(work.stage, Stage::Locating | Stage::Reading);
-        conn.work.as_ref().is_some_and(|work| is_reading(work) && is_unknown(&work.request.channel))
-            || conn.commands().any(|command| match command {
-                Command::Subscribe { request, .. } => is_unknown(&request.channel),
-                Command::Unsubscribe { .. } => false,
-            })
+        conn.work.as_ref().is_some_and(|work| matches!(work.stage, Stage::Locating | Stage::Reading))
+            || (conn.audience() == Audience::Visitor && conn.commands().any(creates))
     }
 
     fn next_command(&mut self, index: u32) {

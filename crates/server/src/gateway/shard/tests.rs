@@ -173,13 +173,17 @@ fn nothing_is_read_behind_a_visitors_word_that_may_begin_a_conversation() {
     assert!(!shard.is_reading(at.index), "that was the other one");
     shard.handle_done(at, refused("d"), Timestamp(2));
     assert!(shard.is_reading(at.index));
-    shard.handle_text(at.index, r#"{"type":"subscribe_conversation","conversationId":"e"}"#, Timestamp(3));
-    assert!(!shard.is_reading(at.index));
-    let work = shard.take_outputs().into_iter().find_map(|output| match output {
-        Output::Job(_, Job::Ask { work, .. }) => Some(work),
-        _ => None,
-    });
-    let answer = Answer::Snapshot(Err(crate::chat::ChatError::not_found()));
-    shard.handle_done(at, Done::Answered(work.unwrap(), answer), Timestamp(4));
-    assert!(shard.is_reading(at.index));
+    // What follows a subscription is behind its state, known or not.
+    for conversation in ["e", "c"] {
+        let subscribe = format!(r#"{{"type":"subscribe_conversation","conversationId":"{conversation}"}}"#);
+        shard.handle_text(at.index, &subscribe, Timestamp(3));
+        assert!(!shard.is_reading(at.index), "{conversation}");
+        let work = shard.take_outputs().into_iter().find_map(|output| match output {
+            Output::Job(_, Job::Ask { work, .. }) => Some(work),
+            _ => None,
+        });
+        let answer = Answer::Snapshot(Err(crate::chat::ChatError::not_found()));
+        shard.handle_done(at, Done::Answered(work.unwrap(), answer), Timestamp(4));
+        assert!(shard.is_reading(at.index), "{conversation}");
+    }
 }

@@ -8,23 +8,17 @@ import { createCore, type Core } from "./core.js";
 import type { EngineInput } from "./engine/types.js";
 import { RequestError } from "./errors.js";
 import { clipDraft, isId } from "./frames.js";
-import { createRequests } from "./http.js";
 import { engineConfig } from "./options.js";
 import { newId } from "./outgoing.js";
 import type { Pass } from "./perform.js";
 import { createReplica } from "./replica/replica.js";
 import type { ReplicaSource } from "./replica/types.js";
 
-/** The answer to `POST /v1/visitors`. */
-interface Admission {
-  readonly token: string;
-}
-
 /** Makes a client. It does nothing, and needs neither a page nor a network, until it is connected or retained. */
 export function createClient(config: WebSocketConfig = {}): Client {
   const core = createCore({ ...config });
   const { connection, events, lifetime, outgoing, pings, session, stats, status, wishes } = core;
-  const request = createRequests(core.credentials);
+  const request: Client["request"] = async (...asked) => (await loadHttp()).request(core, ...asked);
   const replica = createReplica(createSource(core, request));
   const handle = wishes.createHandle();
 
@@ -74,17 +68,7 @@ export function createClient(config: WebSocketConfig = {}): Client {
     },
     ping: pings.ping,
     getWebSocket: connection.socket,
-    async identify(identityToken) {
-      const { credentials } = core;
-      if (!credentials.isVisitor) {
-        throw new RequestError(403, "forbidden", undefined, "only a visitor can be identified");
-      }
-      const { publicKey } = config;
-      const body = { publicKey, visitorToken: credentials.token(), identityToken };
-      const { token } = await request<Admission>("POST", "/v1/visitors", body);
-      credentials.keep(token);
-      if (lifetime.isWanted()) session.input({ type: "disconnect" }, { type: "connect" });
-    },
+    identify: async (identityToken) => (await loadHttp()).identify(core, identityToken),
     request,
     configure(next) {
       core.config = next;
@@ -95,6 +79,15 @@ export function createClient(config: WebSocketConfig = {}): Client {
     inbox: replica.inbox,
     destroy: () => destroy(core, replica.destroy),
   };
+}
+
+/** The code of requests. Without it a request has no answer, as without a network. */
+async function loadHttp() {
+  try {
+    return await import("./http.js");
+  } catch {
+    throw new RequestError(0, "unavailable");
+  }
 }
 
 /** Tells of a draft. The server closes on those who often name what cannot be. */

@@ -33,8 +33,6 @@ export interface Credentials {
   bearer(refused?: string): Promise<string | undefined>;
   /** Where to connect. Throws when the URL is none. */
   endpoint(): Endpoint;
-  /** The base of the HTTP interface. Throws when the URL is none. */
-  httpBase(): string;
   /** Keeps the token of a visitor that was made just now. */
   established(message: ConnectionEstablished): void;
   /** Keeps a visitor's token, or forgets it. */
@@ -67,7 +65,7 @@ export function createCredentials(core: Core): Credentials {
     try {
       if (choice !== "memory") return await use(typeof choice === "object" ? choice : PAGE);
     } catch {
-      core.log("visitor tokens cannot be kept");
+      core.log("token not kept");
     }
     return undefined;
   };
@@ -129,10 +127,6 @@ export function createCredentials(core: Core): Credentials {
         protocols: [...new Set(offered)],
         principal: isVisitor ? { publicKey } : { token },
       };
-    },
-    httpBase() {
-      const url = address();
-      return url.origin.replace("ws", "http") + url.pathname.replace(/\/+$/, "").replace(/\/ws$/, "");
     },
     established({ visitorToken }) {
       // One who came with a token was given none, so this one may be older than ours: another tab's.

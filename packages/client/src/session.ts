@@ -125,7 +125,7 @@ async function prepare(core: Core, config: WebSocketConfig): Promise<void> {
   try {
     await (await import("./extras.js")).addExtras(core, config);
   } catch (error) {
-    core.log("something was not loaded", error);
+    core.log("not loaded", error);
     core.isReady = true;
   }
 }

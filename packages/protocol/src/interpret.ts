@@ -1,6 +1,6 @@
 /** Judges values by the tables in `validate.ts`. */
 
-import { isHalf, isObject, isTime, type Fault } from "./rules.js";
+import { isHalf, isObject, isTime, NOT_TEXT, type Fault } from "./rules.js";
 
 /**
  * What names of kinds stand for: the form of a text, a judge, or an object.
@@ -74,7 +74,7 @@ function judgeFields(kinds: Kinds, fields: string, value: unknown, path: string)
     if (problem) return problem;
   }
   // Field names are texts as well, the unknown ones too.
-  return Object.keys(value).some(isHalf) ? { path, reason: "must not contain half a character" } : undefined;
+  return Object.keys(value).some(isHalf) ? { path, reason: NOT_TEXT } : undefined;
 }
 
 function join(path: string, key: string | number): string {

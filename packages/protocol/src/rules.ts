@@ -15,8 +15,8 @@ export function fault(reason: string): Fault {
   return { path: "", reason };
 }
 
-const notText = fault("must not contain half a character");
-const NUL = fault("must not contain U+0000");
+/** What is wrong with a string that is no text. */
+export const NOT_TEXT = "must not contain half a character";
 
 /** Half of a surrogate pair: what a JavaScript string can hold and a text cannot. */
 const loneSurrogate = /\p{Surrogate}/u;
@@ -43,9 +43,9 @@ export function textFault(
   pattern?: RegExp,
   calendar?: boolean,
 ): Fault | undefined {
-  if (isHalf(text)) return notText;
+  if (isHalf(text)) return fault(NOT_TEXT);
   if (max !== undefined) {
-    if (text.includes("\0")) return NUL;
+    if (text.includes("\0")) return fault("must not contain U+0000");
     // A text of few units cannot have too many characters, so most texts are never counted.
     if (text.length > max && scalarLength(text) > max) return fault(`must have at most ${max} characters`);
   }
@@ -68,7 +68,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 
 /** Field names are texts as well, the unknown ones too. */
 export function keysFault(value: object): Fault | undefined {
-  return Object.keys(value).some(isHalf) ? notText : undefined;
+  return Object.keys(value).some(isHalf) ? fault(NOT_TEXT) : undefined;
 }
 
 /** At least one of the fields is there and not empty. */

@@ -30,7 +30,7 @@ export function createEngine(exports: Exports, config: EngineConfig, seed: numbe
   };
 
   const take = (call: () => number) => {
-    if (!guard(call)) throw new TypeError("the engine was given what it cannot take");
+    if (!guard(call)) throw new TypeError("refused");
   };
 
   records.writeConfig(seed, config);

@@ -5,7 +5,7 @@
 //! and a wrong call is refused and nothing worse.
 //!
 //! The engine carries neither the text of messages nor messages that come in nor any other text: all stay in
-//! JavaScript, and the engine speaks of them by [numbers](symbol).
+//! JavaScript, and the engine speaks of them by numbers.
 //!
 //! The other side is `packages/client/src/engine`; both know the order of fields and the codes by heart, and
 //! the scenarios in `scenarios/` prove that they agree.

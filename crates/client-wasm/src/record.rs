@@ -1,6 +1,6 @@
 //! The record: a row of numbers, in which a call takes and gives.
 //!
-//! A number that is not negative is one. A text is a negative number: that of its [symbol](crate::symbol), `s`, is
+//! A number that is not negative is one. A text is a negative number: that of its symbol, `s`, is
 //! `-1 - s`. Flags and what is missing have symbols too. Nothing else tells what comes next: both sides know.
 
 use crate::symbol::{FALSE, NOTHING, Symbol, TRUE};

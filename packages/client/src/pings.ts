@@ -18,7 +18,7 @@ export interface Pings {
 export function createPings(core: Core): Pings {
   const waiting = new Map<string, { resolve(latency: number): void; reject(error: PingError): void }>();
   const failed = (id: string) => {
-    waiting.get(id)?.reject(new PingError("no answer"));
+    waiting.get(id)?.reject(new PingError("not sent, or no answer in time"));
     waiting.delete(id);
   };
   return {

@@ -94,7 +94,7 @@ export function createCredentials(core: Core): Credentials {
         token = answer ?? undefined;
         return "ready";
       } catch (error) {
-        core.log("no token", error instanceof Error ? error.name : typeof error);
+        core.log("no token");
         return error instanceof Error && error.name === "TokenDeniedError" ? "denied" : "failed";
       }
     };

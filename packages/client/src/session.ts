@@ -72,7 +72,7 @@ export function createSession(core: Core): Session {
       outputs = engine?.handle(next, clock.now()) ?? [];
     } catch (error) {
       // What is malformed was handed in by us; nothing has happened to the engine.
-      if (error instanceof TypeError) core.log("refused by the engine", next.type);
+      if (error instanceof TypeError) core.log("refused", next.type);
       else lose(error);
       return;
     }

@@ -76,8 +76,10 @@ fn check_types() -> Result<()> {
     sh("npx --no-install tsc --noEmit --project e2e")
 }
 
-/// Runs the tests of the npm packages, with messages that Rust has judged and scenarios that it has played.
+/// Runs the tests of the npm packages, with messages that Rust has judged and scenarios that it has played, some of
+/// them against the real server.
 fn test_packages() -> Result<()> {
+    sh("cargo build --locked --package cossistant")?;
     let file = |name: &str| std::env::temp_dir().join(format!("cossistant-{name}-{}.jsonl", std::process::id()));
     let (messages, scenarios) = (file("differential"), file("scenarios"));
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();

@@ -86,6 +86,7 @@ describe("behaviour 8: wishes belong to the component that made them", () => {
     expect(asked(wire)).toEqual([["subscribe c"]]);
     given[1]?.unsubscribeFromConversation("c");
     await until("nobody shows it", () => container.textContent === "");
+    await given[1]?.ping();
     expect(asked(wire)).toEqual([["subscribe c", "unsubscribe c"]]);
   });
 

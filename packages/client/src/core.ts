@@ -1,13 +1,10 @@
 /** The parts of a client. Each does its own work and calls the others when something happens. */
 
-import type { ServerMessages } from "@cossistant/protocol/types";
-
 import { createClock, type Clock } from "./clock.js";
 import type { WebSocketConfig } from "./config.js";
 import { createConnection, type Connection } from "./connection.js";
 import { createCredentials, type Credentials } from "./credentials.js";
 import { createEmitter, type Emitter } from "./emitter.js";
-import type { SubscriptionState } from "./engine/types.js";
 import { createEvents, type Events } from "./events.js";
 import type { Extras } from "./extras.js";
 import { createLifetime, type Lifetime } from "./lifetime.js";
@@ -15,7 +12,7 @@ import { dialSocket, type Dial } from "./link.js";
 import { createLog, type Log } from "./log.js";
 import { createOutgoing, type Outgoing } from "./outgoing.js";
 import { createPings, type Pings } from "./pings.js";
-import type { DeliveryChange } from "./replica/types.js";
+import type { Fact } from "./replica/types.js";
 import { createSession, type Session } from "./session.js";
 import type { WebSocketStats } from "./state.js";
 import { createStatus, type Status } from "./status.js";
@@ -42,13 +39,7 @@ interface Base {
   /** What only some clients have. */
   extras?: Extras;
   /** What the replica hears, before any handler of the application. */
-  readonly heard: {
-    readonly messages: Emitter<[ServerMessages]>;
-    readonly deliveries: Emitter<[DeliveryChange]>;
-    readonly subscriptions: Emitter<[string, SubscriptionState]>;
-    readonly resyncs: Emitter<[string]>;
-    readonly connections: Emitter<[isConnected: boolean]>;
-  };
+  readonly facts: Emitter<[Fact]>;
 }
 
 /** All parts of one client. */
@@ -75,13 +66,7 @@ export function createCore(config: WebSocketConfig): Core {
     clock: createClock(),
     events: createEvents(),
     dial: dialSocket,
-    heard: {
-      messages: createEmitter(),
-      deliveries: createEmitter(),
-      subscriptions: createEmitter(),
-      resyncs: createEmitter(),
-      connections: createEmitter(),
-    },
+    facts: createEmitter(),
   };
   // It is whole when this returns.
   const core = base as Core;

@@ -11,7 +11,7 @@ import { clipDraft, isId } from "./frames.js";
 import { engineConfig } from "./options.js";
 import { newId } from "./outgoing.js";
 import type { Pass } from "./perform.js";
-import { createReplica } from "./replica/replica.js";
+import { createStores } from "./replica/stores.js";
 import type { ReplicaSource } from "./replica/types.js";
 
 /** Makes a client. It does nothing, and needs neither a page nor a network, until it is connected or retained. */
@@ -19,7 +19,7 @@ export function createClient(config: WebSocketConfig = {}): Client {
   const core = createCore({ ...config });
   const { connection, events, lifetime, outgoing, pings, session, stats, status, wishes } = core;
   const request: Client["request"] = async (...asked) => (await loadHttp()).request(core, ...asked);
-  const replica = createReplica(createSource(core, request));
+  const stores = createStores(createSource(core, request));
   const handle = wishes.createHandle();
 
   const startTyping = (conversationId: string) => typing(core, { type: "typingStart", conversationId });
@@ -75,9 +75,9 @@ export function createClient(config: WebSocketConfig = {}): Client {
       session.input({ type: "configure", config: engineConfig(core) });
     },
     getQueuedMessages: () => outgoing.list().map(({ message, isSending }) => ({ ...message, isSending })),
-    conversation: replica.conversation,
-    inbox: replica.inbox,
-    destroy: () => destroy(core, replica.destroy),
+    conversation: stores.conversation,
+    inbox: stores.inbox,
+    destroy: () => destroy(core, stores.destroy),
   };
 }
 
@@ -104,13 +104,9 @@ function passMessage(core: Core, message: ClientMessages): boolean {
 }
 
 function createSource(core: Core, request: ReplicaSource["request"]): ReplicaSource {
-  const { heard, outgoing, session, status, wishes } = core;
+  const { outgoing, session, status, wishes } = core;
   return {
-    onMessage: heard.messages.add,
-    onDelivery: heard.deliveries.add,
-    onSubscription: heard.subscriptions.add,
-    onResync: heard.resyncs.add,
-    onConnection: heard.connections.add,
+    onFact: core.facts.add,
     identity: () => status.getSnapshot().identity,
     outgoing: outgoing.list,
     subscriptionState: wishes.state,
@@ -126,7 +122,7 @@ function createSource(core: Core, request: ReplicaSource["request"]): ReplicaSou
   };
 }
 
-function destroy(core: Core, endReplica: () => void): void {
+function destroy(core: Core, endStores: () => void): void {
   if (core.isDestroyed) return;
   core.lifetime.disconnect();
   core.isDestroyed = true;
@@ -135,5 +131,5 @@ function destroy(core: Core, endReplica: () => void): void {
   core.connection.close(1000);
   for (const { message } of core.outgoing.list()) core.outgoing.failed(message.id, "not_connected");
   core.pings.failed();
-  endReplica();
+  endStores();
 }

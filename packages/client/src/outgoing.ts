@@ -49,7 +49,7 @@ export function createOutgoing(core: Core): Outgoing {
   const tell = (change: DeliveryChange) => {
     core.status.change();
     core.extras?.note(change);
-    core.heard.deliveries.emit(change);
+    core.facts.emit({ type: "delivery", change });
     if (change.type !== "failed") return;
     const { id, conversationId } = change.message;
     core.events.tell("onMessageFailed", { id, conversationId, error: change.error });

@@ -120,7 +120,7 @@ function deliver(core: Core, cause: EngineInput): void {
   }
   // Only `Connection` hands in such an input.
   const { isKnown } = cause as Inbound;
-  if (isKnown) core.heard.messages.emit(message);
+  if (isKnown) core.facts.emit({ type: "message", message, at: Date.now() });
   core.events.deliver(message, isKnown);
 }
 

@@ -29,7 +29,7 @@ export function createStatus(core: Core): Status {
     const { state, isConnected } = store.getSnapshot();
     if (state !== before.state) core.events.tell("onStateChange", state);
     if (isConnected === before.isConnected) return;
-    core.heard.connections.emit(isConnected);
+    core.facts.emit({ type: "connection", isConnected });
     if (isConnected) core.events.tell("onOpen", new Event("open"));
   };
   return {

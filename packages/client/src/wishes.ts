@@ -41,7 +41,7 @@ export function createWishes(core: Core): Wishes {
   let states: Readonly<Record<string, SubscriptionState>> | undefined;
 
   const resync = (channel: string) => {
-    core.heard.resyncs.emit(channel);
+    core.facts.emit({ type: "resync", channel });
     core.events.tell("onResync", channel);
   };
 
@@ -56,7 +56,7 @@ export function createWishes(core: Core): Wishes {
       wish.state = state;
       if (state.type === "released") wishes.delete(channel);
       core.status.change();
-      core.heard.subscriptions.emit(channel, state);
+      core.facts.emit({ type: "subscription", channel, state });
     }
     if (state.type === "confirmed" && wish.isMissed) {
       wish.isMissed = false;

@@ -1,14 +1,13 @@
 /** The replica of one conversation: the reducers, fed by events and pages. */
 
-import type { MessageContent, NewMessage } from "@cossistant/protocol/types";
+import type { NewMessage } from "@cossistant/protocol/types";
 
-import type { SendError } from "../errors.js";
 import { createStore } from "../store.js";
+import { createActions } from "./actions.js";
+import { NOBODY, UNKNOWN_STATE } from "./empty.js";
 import { createLoader, FIRST, FURTHER } from "./loading.js";
 import type { Unsent } from "./outbox.js";
-import { NOBODY } from "./people.js";
 import type { Member, Replica } from "./replica.js";
-import { UNKNOWN_STATE } from "./state.js";
 import {
   isSelf,
   shown,
@@ -21,7 +20,7 @@ import {
   type MessagePage,
   type Timeline,
 } from "./timeline.js";
-import type { ConversationMessage, ConversationSnapshot, ConversationStore, OutgoingMessage } from "./types.js";
+import type { ConversationMessage, ConversationSnapshot, ConversationStore } from "./types.js";
 
 /** How many messages a page has, unless more were shown. */
 export const PAGE = 50;
@@ -146,22 +145,10 @@ export function createConversation(replica: Replica, conversationId: string): Co
     return outbox.of(conversationId).find(({ shown }) => shown.key === key && shown.delivery === "failed");
   }
 
-  function post(message: OutgoingMessage) {
-    outbox.set(message, "queued");
-    cell.changed();
-    const answer = source.send(conversationId, message.content, message);
-    // Who ignores the answer sees the failure in the list.
-    answer.catch((failure: SendError) => {
-      const entry = outbox.of(conversationId).find((unsent) => unsent.message.id === message.id);
-      if (entry && failure.code !== "duplicate_id") outbox.set(message, "failed", failure);
-      cell.changed();
-    });
-    return answer;
-  }
-
   const store: ConversationStore = {
     subscribe: cell.subscribe,
     getSnapshot: cell.getSnapshot,
+    ...createActions(source, conversationId),
     loadMore() {
       const [oldest] = timeline.messages;
       // A load that waits after a failure is tried again now.
@@ -178,17 +165,6 @@ export function createConversation(replica: Replica, conversationId: string): Co
         },
       );
     },
-    send(content, { id = source.createId(), metadata, visibility } = {}) {
-      const said: MessageContent = typeof content === "string" ? { text: content } : content;
-      return post({
-        id,
-        conversationId,
-        content: said,
-        queuedAt: source.now(),
-        ...(metadata && { metadata }),
-        ...(visibility && { visibility }),
-      });
-    },
     retry(key) {
       const failed = failedBy(key);
       if (!failed) return;
@@ -197,18 +173,13 @@ export function createConversation(replica: Replica, conversationId: string): Co
       const nextId = isSpent ? source.createId() : id;
       outbox.take(id);
       if (isSpent) outbox.rename(id, nextId);
-      void post({ ...failed.message, id: nextId, queuedAt: source.now() });
+      void store.send(failed.message.content, { ...failed.message, id: nextId });
     },
     discard(key) {
       const failed = failedBy(key);
       if (failed) outbox.take(failed.message.id);
       cell.changed();
     },
-    setTyping(text) {
-      source.typing(conversationId, text);
-      if (!text) source.stopTyping(conversationId);
-    },
-    stopTyping: () => source.stopTyping(conversationId),
     markSeen(seq = newestSeq()) {
       if (seq <= Math.max(mark, ownMark())) return;
       mark = seq;
@@ -222,8 +193,6 @@ export function createConversation(replica: Replica, conversationId: string): Co
     async edit(messageId, content) {
       member.receive(await source.request<NewMessage>("PATCH", `${path}/messages/${messageId}`, { content }));
     },
-    remove: (messageId) => source.request("DELETE", `${path}/messages/${messageId}`),
-    update: (changes) => source.request("PATCH", path, changes),
   };
 
   const member: ConversationReplica = {

@@ -3,8 +3,9 @@
 import type { ServerMessages } from "@cossistant/protocol/types";
 
 import { createStore } from "../store.js";
+import { NOBODY } from "./empty.js";
 import { createLoader, FIRST, FURTHER } from "./loading.js";
-import { isEqual, NOBODY, reduceTyping } from "./people.js";
+import { isEqual, reduceTyping } from "./people.js";
 import type { Member, Replica } from "./replica.js";
 import { changedRow, createRows, isListed, reduceRow, rowOf, type ConversationItem } from "./rows.js";
 import type { InboxConversation, InboxFilter, InboxSnapshot, InboxStore, Typist } from "./types.js";
@@ -25,7 +26,7 @@ interface Page {
   readonly nextCursor: string | null;
 }
 
-/** Makes the replica of a website's conversations. Prefer `replica.inbox(id)`, which gives the one that is there. */
+/** Makes the replica of a website's conversations. Prefer `stores.inbox(id)`, which gives the one that is there. */
 export function createInboxStore(replica: Replica, websiteId: string): InboxStore & Member {
   const { source } = replica;
   const channel = `website:${websiteId}`;

@@ -1,59 +1,52 @@
-/** The inbox until its code is here: only pages of the team need it, so it comes when somebody listens. */
+/** The inbox until its code is here: only pages of the team need it. */
 
-import { createStore } from "../store.js";
-import { createLoader, FIRST } from "./loading.js";
-import { NOBODY } from "./people.js";
-import type { Replica } from "./replica.js";
-import type { InboxFilter, InboxSnapshot, InboxStore } from "./types.js";
+import { NOBODY } from "./empty.js";
+import { createLazyStore, type LazyStore } from "./lazy.js";
+import type { InboxFilter, InboxSnapshot, InboxStore, ReplicaSource } from "./types.js";
 
-/** Makes a store that is an inbox, sooner or later. */
-export function createLazyInbox(replica: Replica, websiteId: string): InboxStore {
-  let inbox: InboxStore | undefined;
+/** An inbox as applications see it, and what it is inside. */
+export interface LazyInbox {
+  readonly store: InboxStore;
+  readonly lazy: LazyStore<InboxSnapshot, InboxStore>;
+}
+
+/** Makes a store that is an inbox, sooner or later; `open` gives that one. */
+export function createLazyInbox(source: ReplicaSource, websiteId: string, open: () => Promise<InboxStore>): LazyInbox {
   let filter: InboxFilter = Object.freeze({});
-  let release: (() => void) | undefined;
 
-  const cell = createStore<InboxSnapshot>(
-    () =>
-      inbox?.getSnapshot() ?? {
-        websiteId,
-        subscription: replica.source.subscriptionState(`website:${websiteId}`),
-        filter,
-        conversations: NOBODY,
-        isLoading: true,
-        isLoadingMore: false,
-        hasMore: false,
-        error: undefined,
-        unreadCount: 0,
-      },
-    () => {
-      const listen = (): void => void (release = inbox?.subscribe(cell.changed));
-      if (inbox) listen();
-      else {
-        void loader.run(
-          FIRST,
-          () => import("./inbox.js"),
-          ({ createInboxStore }) => {
-            inbox = createInboxStore(replica, websiteId);
-            inbox.setFilter(filter);
-            listen();
-          },
-        );
-      }
-      return () => {
-        loader.abort();
-        release?.();
-      };
+  const lazy = createLazyStore<InboxSnapshot, InboxStore>(
+    () => ({
+      websiteId,
+      subscription: source.subscriptionState(`website:${websiteId}`),
+      filter,
+      conversations: NOBODY,
+      isLoading: true,
+      isLoadingMore: false,
+      hasMore: false,
+      error: undefined,
+      unreadCount: 0,
+    }),
+    async () => {
+      const inbox = await open();
+      inbox.setFilter(filter);
+      return inbox;
     },
   );
-  const loader = createLoader<never>(replica.source, cell.changed);
 
-  return {
-    ...cell,
+  const { subscribe, getSnapshot, real } = lazy;
+
+  const store: InboxStore = {
+    subscribe,
+    getSnapshot,
     setFilter(next) {
       filter = next;
-      inbox?.setFilter(next);
-      cell.changed();
+      real()?.setFilter(next);
+      lazy.changed();
     },
-    loadMore: async () => inbox?.loadMore(),
+    async loadMore() {
+      lazy.tryAgain();
+      await real()?.loadMore();
+    },
   };
+  return { store, lazy };
 }

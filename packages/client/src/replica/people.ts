@@ -14,9 +14,6 @@ type Told = Extract<
   { type: "typing_indicator" | "typing_progress" | "conversation_seen" | "viewing_indicator" | "agent_activity" }
 >;
 
-/** An empty list. */
-export const NOBODY: readonly never[] = Object.freeze([]);
-
 /** What events say of a conversation under the names that it has there. */
 const FACTS = ["visitorId", "status", "assignedTeamMemberId"] as const;
 

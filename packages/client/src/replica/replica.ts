@@ -2,12 +2,14 @@
 
 import type { ServerMessages, SubscriptionConfirmed } from "@cossistant/protocol/types";
 
+import type { SubscriptionState } from "../engine/types.js";
+
 import { createConversation, type ConversationReplica } from "./conversation.js";
-import { createLazyInbox } from "./lazy-inbox.js";
+import { UNKNOWN_STATE } from "./empty.js";
 import { createOutbox, type Outbox } from "./outbox.js";
-import { confirmedState, reduceState, UNKNOWN_STATE, type ConversationState } from "./state.js";
+import { confirmedState, reduceState, type ConversationState } from "./state.js";
 import { withMessage } from "./timeline.js";
-import type { ConversationStore, DeliveryChange, InboxStore, ReplicaSource } from "./types.js";
+import type { ConversationStore, DeliveryChange, Fact, ReplicaSource } from "./types.js";
 import { createTypingWatch } from "./typing-watch.js";
 
 /** How many stores nobody looks at are kept, each with a page, to be shown at once when somebody comes back. */
@@ -37,8 +39,6 @@ export interface Replica {
   readonly outbox: Outbox;
   /** The replica of a conversation; the same object for the same id while anybody uses it. */
   conversation(this: void, conversationId: string): ConversationStore;
-  /** The replica of a website's conversations; the same object for the same id. */
-  inbox(this: void, websiteId: string): InboxStore;
   /** What is known of a subscribed channel, whoever holds the subscription. */
   state(channel: string): ConversationState | undefined;
   /** The head with which a channel was confirmed on the present connection. */
@@ -51,22 +51,36 @@ export interface Replica {
   destroy(this: void): void;
 }
 
-/** Makes the replicas of a client. They listen from now on, so that nothing is missed before the first is asked for. */
-export function createReplica(source: ReplicaSource): Replica {
+/** Makes the replicas of a client, which listen from now on. `facts` are those that happened before. */
+export function createReplica(source: ReplicaSource, facts: readonly Fact[] = []): Replica {
   const outbox = createOutbox(source.identity);
   const states = new Map<string, ConversationState>();
   const heads = new Map<string, number>();
   /** By channel; those used last at the end. */
   const members = new Map<string, Member>();
   const used = new Set<Member>();
-  const inboxes = new Map<string, InboxStore>();
   const typing = createTypingWatch(route);
   let clockOffset = 0;
   let self = source.identity();
 
-  function listen(message: ServerMessages): void {
-    typing.see(message);
-    if (message.type === "connection_established") clockOffset = message.serverTime - source.now();
+  function take(fact: Fact): void {
+    switch (fact.type) {
+      case "message":
+        return hear(fact.message, fact.at);
+      case "delivery":
+        return deliver(fact.change);
+      case "subscription":
+        return follow(fact.channel, fact.state);
+      case "resync":
+        return members.get(fact.channel)?.resync();
+      case "connection":
+        return connect(fact.isConnected);
+    }
+  }
+
+  function hear(message: ServerMessages, at: number): void {
+    typing.see(message, source.now() - at);
+    if (message.type === "connection_established") clockOffset = message.serverTime - at;
     else if (message.type === "subscription_confirmed") confirm(message);
     else route(message);
   }
@@ -99,6 +113,12 @@ export function createReplica(source: ReplicaSource): Replica {
     const channels = [...states].filter(([, state]) => isTheirs(state)).map(([channel]) => channel);
     const moved = event.type === "visitor_identified" ? (event.conversationIds ?? []).map(channelOf) : [];
     return [...new Set([...channels, ...moved])];
+  }
+
+  function follow(channel: string, { type }: SubscriptionState): void {
+    if (type !== "confirmed") heads.delete(channel);
+    if (type === "released" || type === "refused") states.delete(channel);
+    members.get(channel)?.changed();
   }
 
   function deliver(change: DeliveryChange): void {
@@ -139,18 +159,9 @@ export function createReplica(source: ReplicaSource): Replica {
     if (used.size === 0) typing.endAll();
   }
 
-  const endings = [
-    source.onMessage(listen),
-    source.onDelivery(deliver),
-    source.onSubscription((channel, { type }) => {
-      if (type !== "confirmed") heads.delete(channel);
-      if (type === "released" || type === "refused") states.delete(channel);
-      members.get(channel)?.changed();
-    }),
-    source.onResync((channel) => members.get(channel)?.resync()),
-    source.onConnection(connect),
-  ];
+  facts.forEach(take);
   for (const { message, isSending } of source.outgoing()) outbox.set(message, isSending ? "sending" : "queued");
+  const end = source.onFact(take);
 
   const replica: Replica = {
     source,
@@ -162,11 +173,6 @@ export function createReplica(source: ReplicaSource): Replica {
       const member = known ?? createConversation(replica, id);
       members.set(channel, member);
       return member.store;
-    },
-    inbox(id) {
-      const store = inboxes.get(id) ?? createLazyInbox(replica, id);
-      inboxes.set(id, store);
-      return store;
     },
     state: (channel) => states.get(channel),
     confirmedHead: (channel) => heads.get(channel),
@@ -183,7 +189,7 @@ export function createReplica(source: ReplicaSource): Replica {
       };
     },
     destroy() {
-      for (const end of endings) end();
+      end();
       for (const store of members.values()) store.stop();
       typing.endAll();
     },

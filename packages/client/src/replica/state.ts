@@ -7,7 +7,8 @@
 
 import type { ServerMessages, SubscriptionConfirmed } from "@cossistant/protocol/types";
 
-import { factsIn, kept, NOBODY, personIn, reduceTyping, renamed, withMark, withoutPerson, withPerson } from "./people.js";
+import { NOBODY, UNKNOWN_STATE } from "./empty.js";
+import { factsIn, kept, personIn, reduceTyping, renamed, withMark, withoutPerson, withPerson } from "./people.js";
 import type { ConversationSnapshot } from "./types.js";
 
 /** See the fields of the same names in `ConversationSnapshot`. Frozen. */
@@ -19,19 +20,6 @@ export interface ConversationState
   /** The place that the durable part of the state is as of. */
   readonly head: number;
 }
-
-/** What is known before anything was told. */
-export const UNKNOWN_STATE: ConversationState = Object.freeze({
-  visitorId: undefined,
-  status: undefined,
-  assignedTeamMemberId: undefined,
-  seen: NOBODY,
-  typing: NOBODY,
-  viewing: NOBODY,
-  activity: NOBODY,
-  isVisitorOnline: undefined,
-  head: 0,
-});
 
 /** The state that a confirmation tells. Parts that say the same as before keep their identity. */
 export function confirmedState(old: ConversationState, told: SubscriptionConfirmed): ConversationState {

@@ -243,18 +243,23 @@ export interface OutgoingMessage {
   readonly queuedAt: number;
 }
 
-/** What the replica needs of the client. Events come in the order in which they happened, before any handler of the application. */
+/** What a client tells its replica: all that screens depend on. */
+export type Fact =
+  /** The server said something, at this time in ms since 1970. */
+  | { readonly type: "message"; readonly message: ServerMessages; readonly at: number }
+  /** A message of this client has come further, or was restored from an earlier page. */
+  | { readonly type: "delivery"; readonly change: DeliveryChange }
+  /** A subscription stands elsewhere. */
+  | { readonly type: "subscription"; readonly channel: string; readonly state: SubscriptionState }
+  /** A channel has a hole that will not be filled. */
+  | { readonly type: "resync"; readonly channel: string }
+  /** The connection is established, or gone. */
+  | { readonly type: "connection"; readonly isConnected: boolean };
+
+/** What the replica needs of the client. */
 export interface ReplicaSource {
-  /** Listens to everything that the server says, as it is delivered. */
-  onMessage(listener: (message: ServerMessages) => void): () => void;
-  /** Listens to how far messages of this client have come, those restored from an earlier page too. */
-  onDelivery(listener: (change: DeliveryChange) => void): () => void;
-  /** Listens to where subscriptions stand. */
-  onSubscription(listener: (channel: string, state: SubscriptionState) => void): () => void;
-  /** Listens to holes that will not be filled. */
-  onResync(listener: (channel: string) => void): () => void;
-  /** Listens to the connection: established, or gone. */
-  onConnection(listener: (isConnected: boolean) => void): () => void;
+  /** Listens to facts, in the order in which they happen, before any handler of the application. */
+  onFact(listener: (fact: Fact) => void): () => void;
   /** Who this client is, once told. */
   identity(): Identity | undefined;
   /** The messages that are not answered yet, in order, and whether each is on its way. */

@@ -15,8 +15,8 @@ const UNTOLD_FACTOR = 10;
 
 /** See above. */
 export interface TypingWatch {
-  /** Takes notice of an event. */
-  see(event: ServerMessages): void;
+  /** Takes notice of an event, which was told so many ms ago. */
+  see(event: ServerMessages, age?: number): void;
   /** Ends all typing now: nothing will be heard of anybody. */
   endAll(): void;
 }
@@ -28,12 +28,12 @@ export function createTypingWatch(end: (event: ServerMessages) => void): TypingW
   let expiry = TYPING_EXPIRY;
 
   const watch: TypingWatch = {
-    see(event) {
+    see(event, age = 0) {
       if (event.type === "connection_established") expiry = event.limits.typingExpiry;
       if (event.type === "subscription_confirmed") {
         const websiteId = event.channel.replace(/^\w+:/, "");
         const fields = { type: "typing_indicator", isTyping: true, conversationId: websiteId, websiteId } as const;
-        for (const typist of event.typing ?? []) watch.see({ ...fields, organizationId: "", ...typist });
+        for (const typist of event.typing ?? []) watch.see({ ...fields, organizationId: "", ...typist }, age);
       }
       const isTold = event.type === "typing_progress";
       if (!isTold && event.type !== "typing_indicator") return;
@@ -46,7 +46,8 @@ export function createTypingWatch(end: (event: ServerMessages) => void): TypingW
         end({ ...event, type: "typing_indicator", isTyping: false });
       };
       // A second more than the server takes, whose word comes first.
-      typists.set(key, { timer: setTimeout(stop, isTold ? expiry + 1_000 : expiry * UNTOLD_FACTOR), stop });
+      const delay = isTold ? expiry + 1_000 : expiry * UNTOLD_FACTOR;
+      typists.set(key, { timer: setTimeout(stop, delay - age), stop });
     },
     endAll() {
       for (const { timer, stop } of typists.values()) {

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import type { NewMessage, SubscriptionConfirmed } from "@cossistant/protocol/types";
 
-import { createReplica } from "../../src/replica/index.js";
+import { createReplica } from "../../src/replica/replica.js";
 import { FakeSource, settle } from "./fake.js";
 
 const VISITOR = { userId: "vic", userType: "visitor" } as const;
@@ -124,7 +124,7 @@ it("shows messages that an earlier page left, wherever they come from", async ()
   const { store } = await open([message(1)]);
   expect(delivery(store)).toEqual(["m1 sent", "old queued"]);
   const restored = { id: "older", conversationId: "c", content: { text: "restored" }, queuedAt: 0 };
-  source.deliveries.emit({ type: "queued", message: restored });
+  source.deliver({ type: "queued", message: restored });
   expect(delivery(store)).toEqual(["m1 sent", "old queued", "older queued"]);
 });
 
@@ -158,7 +158,7 @@ it("keeps what failed until it is sent again or taken away", async () => {
 it("keeps the message under way when its id is used twice", async () => {
   const { store } = await open();
   void store.send("one", { id: "x" });
-  source.deliveries.emit({
+  source.deliver({
     type: "failed",
     message: { id: "x", conversationId: "c", content: { text: "two" }, queuedAt: 0 },
     error: Object.assign(new Error("twice"), { code: "duplicate_id", id: "x" }) as never,
@@ -286,7 +286,7 @@ it("keeps what is shown while it loads afresh, and never what was not sent", asy
   const { store, texts } = await open([message(1), message(2)]);
   void store.send("mine");
   const [first] = store.getSnapshot().messages;
-  source.resyncs.emit("conversation:c");
+  source.resync("conversation:c");
   expect(store.getSnapshot().isLoading).toBe(true);
   expect(texts()).toEqual(["text 1", "text 2", "mine"]);
   source.say(message(1_200));

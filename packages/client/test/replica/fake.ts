@@ -4,7 +4,7 @@ import type { MessageAck, MessageContent, ServerMessages } from "@cossistant/pro
 
 import { RequestError, SendError, type Identity, type SendOptions } from "../../src/index.js";
 import type { SubscriptionState } from "../../src/engine/types.js";
-import type { DeliveryChange, OutgoingMessage, ReplicaSource } from "../../src/replica/types.js";
+import type { DeliveryChange, Fact, OutgoingMessage, ReplicaSource } from "../../src/replica/types.js";
 
 /** A request that waits for its answer. */
 export interface PendingRequest {
@@ -16,28 +16,8 @@ export interface PendingRequest {
   refuse(status: number, code?: string, retryAfter?: number): void;
 }
 
-type Listener<Arguments extends unknown[]> = (...args: Arguments) => void;
-
-function emitter<Arguments extends unknown[]>() {
-  const listeners = new Set<Listener<Arguments>>();
-  return {
-    listeners,
-    on(listener: Listener<Arguments>) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-    emit(...args: Arguments) {
-      for (const listener of listeners) listener(...args);
-    },
-  };
-}
-
 export class FakeSource implements ReplicaSource {
-  readonly messages = emitter<[ServerMessages]>();
-  readonly deliveries = emitter<[DeliveryChange]>();
-  readonly subscriptions = emitter<[string, SubscriptionState]>();
-  readonly resyncs = emitter<[string]>();
-  readonly connections = emitter<[boolean]>();
+  private readonly listeners = new Set<(fact: Fact) => void>();
   /** Requests without an answer, oldest first. */
   requests: PendingRequest[] = [];
   /** What was sent once: viewing and marks. */
@@ -54,11 +34,10 @@ export class FakeSource implements ReplicaSource {
   >();
   private ids = 0;
 
-  onMessage = this.messages.on;
-  onDelivery = this.deliveries.on;
-  onSubscription = this.subscriptions.on;
-  onResync = this.resyncs.on;
-  onConnection = this.connections.on;
+  onFact = (listener: (fact: Fact) => void) => {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  };
   identity = () => this.self;
   now = () => Date.now();
   createId = () => `id-${(this.ids += 1)}`;
@@ -97,7 +76,7 @@ export class FakeSource implements ReplicaSource {
       this.waiting.set(id, { message, isSending: false, resolve, reject });
     });
     promise.catch(() => undefined);
-    this.deliveries.emit({ type: "queued", message });
+    this.deliver({ type: "queued", message });
     return promise;
   };
 
@@ -125,29 +104,37 @@ export class FakeSource implements ReplicaSource {
 
   // What a test makes happen.
 
-  say = (message: ServerMessages) => this.messages.emit(structuredClone(message));
+  tell(fact: Fact) {
+    for (const listener of this.listeners) listener(fact);
+  }
+
+  say = (message: ServerMessages) => this.tell({ type: "message", message: structuredClone(message), at: this.now() });
+
+  deliver = (change: DeliveryChange) => this.tell({ type: "delivery", change });
+
+  resync = (channel: string) => this.tell({ type: "resync", channel });
 
   subscription(channel: string, state: SubscriptionState) {
     this.states.set(channel, state);
-    this.subscriptions.emit(channel, state);
+    this.tell({ type: "subscription", channel, state });
   }
 
   connect(self: Identity = { userId: "ann", userType: "user" }) {
     this.self = self;
     this.isConnected = true;
-    this.connections.emit(true);
+    this.tell({ type: "connection", isConnected: true });
   }
 
   disconnect() {
     this.isConnected = false;
     for (const channel of this.holds.keys()) this.subscription(channel, { type: "pending" });
-    this.connections.emit(false);
+    this.tell({ type: "connection", isConnected: false });
   }
 
   sending(id: string) {
     const entry = this.entry(id);
     entry.isSending = true;
-    this.deliveries.emit({ type: "sending", message: entry.message });
+    this.deliver({ type: "sending", message: entry.message });
   }
 
   ack(id: string, seq: number, messageId = `msg-${id}`): MessageAck {
@@ -156,7 +143,7 @@ export class FakeSource implements ReplicaSource {
     const { conversationId } = message;
     const createdAt = "2026-01-01T00:00:00.000Z";
     const ack: MessageAck = { type: "message_ack", id, conversationId, messageId, seq, createdAt };
-    this.deliveries.emit({ type: "sent", message, ack });
+    this.deliver({ type: "sent", message, ack });
     resolve(ack);
     return ack;
   }
@@ -165,7 +152,7 @@ export class FakeSource implements ReplicaSource {
     const { message, reject } = this.entry(id);
     this.waiting.delete(id);
     const error = new SendError(code, id);
-    this.deliveries.emit({ type: "failed", message, error });
+    this.deliver({ type: "failed", message, error });
     reject(error);
   }
 

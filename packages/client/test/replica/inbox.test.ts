@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { NewMessage } from "@cossistant/protocol/types";
 
 import { createInboxStore } from "../../src/replica/inbox.js";
-import { createReplica } from "../../src/replica/index.js";
+import { createReplica } from "../../src/replica/replica.js";
 import type { ConversationItem } from "../../src/replica/rows.js";
 import { FakeSource, settle } from "./fake.js";
 
@@ -222,28 +222,4 @@ it("costs the same in a list of 10,000 as a search and a shift", async () => {
   console.log(`an event and a snapshot of ${count} conversations: ${each.toFixed(0)} µs`);
   expect(store.getSnapshot().conversations[0]?.conversationId).toBe(`c${1 + (((rounds - 1) * 7_919) % count)}`);
   expect(each, "far below a frame, however slow the machine").toBeLessThan(4_000);
-});
-
-it("is there at once, though its code comes later", async () => {
-  source.connect(ANN);
-  const store = replica.inbox("site");
-  expect(replica.inbox("site")).toBe(store);
-  const empty = store.getSnapshot();
-  expect(empty).toMatchObject({ conversations: [], isLoading: true, filter: {}, websiteId: "site" });
-  expect(store.getSnapshot()).toBe(empty);
-  const leave = store.subscribe(() => undefined);
-  store.setFilter({ status: "open" });
-  await store.loadMore();
-  await vi.waitFor(() => expect(source.requests).toHaveLength(1));
-  expect(source.next().path).toContain("status=open");
-  source.next().answer({ conversations: [item(1)], nextCursor: null });
-  await settle();
-  const { conversations, isLoading, filter } = store.getSnapshot();
-  expect([conversations.length, isLoading, filter]).toEqual([1, false, { status: "open" }]);
-  expect(store.getSnapshot()).toBe(store.getSnapshot());
-  leave();
-  await settle();
-  expect(source.holds.size).toBe(0);
-  store.subscribe(() => undefined);
-  expect(source.requests, "loaded anew").toHaveLength(1);
 });

@@ -1,10 +1,11 @@
-/** Whatever happens in whatever order, the replica comes to show what the server has. */
+/** Whatever happens in whatever order, and whenever its code comes, the replica comes to show what the server has. */
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { ConversationSnapshot, InboxFilter } from "../../src/index.js";
-import { createInboxStore } from "../../src/replica/inbox.js";
-import { createReplica } from "../../src/replica/index.js";
+import * as inboxCode from "../../src/replica/inbox.js";
+import * as replicaCode from "../../src/replica/replica.js";
+import { createStores } from "../../src/replica/stores.js";
 import { random, settle } from "./fake.js";
 import { SELF, SITE, type Person } from "./model.js";
 import { World } from "./world.js";
@@ -18,6 +19,9 @@ const PEOPLE: readonly Person[] = [
   { userId: "ben", userType: "user" },
   { userId: "bot", userType: "ai_agent" },
 ];
+
+const { createInboxStore } = inboxCode;
+const { createReplica } = replicaCode;
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] }));
 afterEach(() => void vi.useRealTimers());
@@ -99,13 +103,21 @@ describe("a conversation", () => {
     const { model, source } = world;
     model.create("c", "vic");
     for (let count = dice.below(150); count > 0; count -= 1) model.post("c", dice.of(PEOPLE), "before");
-    const replica = createReplica(source);
-    const store = replica.conversation("c");
-    const leave = [store.subscribe(() => undefined)];
-    if (dice.chance(0.3)) leave.push(createInboxStore(replica, SITE).subscribe(() => undefined));
+    let arrive = () => {};
+    const arrival = new Promise<void>((resolve) => (arrive = resolve));
+    const stores = createStores(source, { replica: () => arrival.then(() => replicaCode), inbox: async () => inboxCode });
+    const store = stores.conversation("c");
+    const leave: (() => void)[] = [];
+    // Somebody else may have the channel, and the client have heard much of it, before a screen shows it.
+    if (dice.chance(0.5)) leave.push(source.hold("conversation:c"));
+    if (dice.chance(0.3)) leave.push(stores.inbox(SITE).subscribe(() => undefined));
+    const shownFrom = dice.below(100);
+    const codeFrom = dice.below(150);
     if (dice.chance(0.7)) world.connect();
 
     for (let step = 0; step < 150; step += 1) {
+      if (step === shownFrom) leave.push(store.subscribe(() => undefined));
+      if (step === codeFrom) arrive();
       const kind = dice.below(20);
       if (kind < 8) happen(world, dice);
       else if (kind < 17) await move(world, dice);
@@ -122,6 +134,7 @@ describe("a conversation", () => {
     source.say(model.confirmation("conversation:c"));
     const shown = store.getSnapshot();
     expect(stateOf(shown)).toEqual(stateOf(fresh.conversation("c").getSnapshot()));
+    fresh.destroy();
 
     const { messages } = model.thread("c");
     const expected = messages.slice(messages.length - shown.messages.length);
@@ -133,7 +146,8 @@ describe("a conversation", () => {
     expect(shown).toMatchObject({ isLoading: false, isLoadingMore: false, error: undefined });
     if (!shown.hasMore) expect(shown.unreadCount).toBe(model.unread(model.thread("c")));
     for (const end of leave) end();
-    replica.destroy();
+    stores.destroy();
+    expect(vi.getTimerCount(), "no timer is left").toBe(0);
   });
 });
 

@@ -21,7 +21,9 @@ export class World {
   constructor(private readonly replayLimit = 1_000) {
     this.model = new Model((event) => this.publish(event));
     this.source.now = () => this.model.clock;
-    this.source.subscriptions.on((channel, { type }) => {
+    this.source.onFact((fact) => {
+      if (fact.type !== "subscription") return;
+      const { channel, state: { type } } = fact;
       if (type === "pending" && this.source.isConnected) this.wire.push(() => this.subscribe(channel));
       if (type !== "released") return;
       this.subscribed.delete(channel);
@@ -72,7 +74,7 @@ export class World {
     const confirmation = this.model.confirmation(channel, replayed.length, isRecovered);
     this.subscribed.add(channel);
     this.wire.push(() => {
-      if (!isRecovered) this.source.resyncs.emit(channel);
+      if (!isRecovered) this.source.resync(channel);
       if (replayed.length === 0) this.places.set(channel, confirmation.head);
       this.source.subscription(channel, { type: "confirmed" });
       this.source.say(confirmation);

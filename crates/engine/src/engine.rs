@@ -6,7 +6,7 @@ use crate::connection::{Link, Phase};
 use crate::input::{Channel, Input};
 use crate::outbox::Outbox;
 use crate::output::{ConnectionState, Failure, Frame, Output, Stats, SubscriptionState, Trouble};
-use crate::subscription::Subscriptions;
+use crate::subscription::{News, Subscriptions};
 use crate::text::{RequestKind, Text};
 use crate::timer::{Next, Timer};
 use crate::typing::{Keystroke, Typing};
@@ -373,12 +373,11 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
         let is_resumption = self.phase.link().is_some_and(|link| !link.is_resumed);
         loop {
             let number = self.numbers.wrapping_add(1);
-            let Some((id, channel, place)) = self.subscriptions.ask_next(number, now, is_resumption) else {
+            let Some(frame) = self.subscriptions.ask_next(number, now, is_resumption) else {
                 break;
             };
             self.next_number();
-            let (after, epoch) = place.map_or((None, None), |place| (Some(place.at), Some(place.epoch)));
-            self.transmit(Frame::Subscribe { id, channel, after, epoch });
+            self.transmit(frame);
         }
         if self.subscriptions.is_resuming() {
             return;
@@ -386,17 +385,17 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
         if let Some(link) = self.phase.link_mut() {
             link.is_resumed = true;
         }
-        while let Some((id, conversation, payload)) = self.outbox.take_next(now) {
-            self.transmit(Frame::SendMessage { id, conversation, payload });
+        while let Some(frame) = self.outbox.take_next(now) {
+            self.transmit(frame);
         }
     }
 
     pub(crate) fn tell_subscriptions(&mut self) {
-        for (channel, state) in core::mem::take(&mut self.subscriptions.changes) {
-            self.put(Output::SubscriptionChanged { channel, state });
-        }
-        for channel in core::mem::take(&mut self.subscriptions.resyncs) {
-            self.put(Output::Resync(channel));
+        for (channel, news) in core::mem::take(&mut self.subscriptions.news) {
+            self.put(match news {
+                News::State(state) => Output::SubscriptionChanged { channel, state },
+                News::Hole => Output::Resync(channel),
+            });
         }
     }
 

@@ -1,7 +1,7 @@
 //! Messages that are not yet answered.
 
 use crate::config::{Config, Millis, later};
-use crate::output::Failure;
+use crate::output::{Failure, Frame};
 use crate::text::Text;
 use crate::timer::{Next, Timer};
 
@@ -72,15 +72,16 @@ impl<P: Clone, T: Text> Outbox<P, T> {
         Ok(())
     }
 
-    /// The next message that may go, now under way: its id, conversation and payload.
-    pub(crate) fn take_next(&mut self, now: Millis) -> Option<(T, T, P)> {
+    /// The next message that may go, now under way.
+    pub(crate) fn take_next(&mut self, now: Millis) -> Option<Frame<P, T>> {
         let index = self.entries.iter().enumerate().position(|(index, entry)| {
             entry.state == Delivery::Queued
                 && !self.entries.iter().take(index).any(|earlier| earlier.conversation == entry.conversation)
         })?;
         let entry = self.entries.get_mut(index)?;
         entry.state = Delivery::InFlight { since: now };
-        Some((entry.id.clone(), entry.conversation.clone(), entry.payload.clone()))
+        let Entry { id, conversation, payload, .. } = &*entry;
+        Some(Frame::SendMessage { id: id.clone(), conversation: conversation.clone(), payload: payload.clone() })
     }
 
     /// An entry is done with, by an ack or a failure; whether there was one.

@@ -18,7 +18,7 @@
 
 use crate::config::later;
 use crate::input::Channel;
-use crate::subscription::{Ask, Place, Subscription, Subscriptions};
+use crate::subscription::{Ask, News, Place, Subscription, Subscriptions};
 use crate::text::Text;
 
 /// Offsets seen ahead that are remembered; more than that is taken for a loss.
@@ -47,11 +47,38 @@ pub(crate) struct Places<'a, T> {
     pub(crate) offset: Option<u64>,
 }
 
-/// How far a conversation that nobody holds was seen, through its website or while it was held.
-#[derive(Debug)]
-pub(crate) struct Unheld<T> {
-    pub(crate) conversation: T,
-    seq: u64,
+/// How far each conversation that nobody holds was seen, through its website or while it was held.
+#[derive(Debug, Default)]
+pub(crate) struct Unheld<T>(Vec<(T, u64)>);
+
+impl<T: Text> Unheld<T> {
+    pub(crate) fn visit_texts(&self, visit: &mut dyn FnMut(&T)) {
+        self.0.iter().for_each(|(conversation, _)| visit(conversation));
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn seq(&self, conversation: &T) -> Option<u64> {
+        self.0.iter().find(|(known, _)| known == conversation).map(|(_, seq)| *seq)
+    }
+
+    pub(crate) fn remember(&mut self, conversation: &T, seq: u64) {
+        if let Some((_, seen)) = self.0.iter_mut().find(|(known, _)| known == conversation) {
+            *seen = seq;
+            return;
+        }
+        if self.0.len() >= MAX_UNHELD {
+            self.0.remove(0);
+        }
+        self.0.push((conversation.clone(), seq));
+    }
+
+    pub(crate) fn take(&mut self, conversation: &T) -> Option<u64> {
+        let index = self.0.iter().position(|(known, _)| known == conversation)?;
+        Some(self.0.remove(index).1)
+    }
 }
 
 impl<T: Text> Subscription<T> {
@@ -88,14 +115,20 @@ impl<T: Text> Subscription<T> {
         is_resuming && self.place.as_ref().is_some_and(|place| seq > later(place.at, 1))
     }
 
-    /// The first hole at this place asks for a reconnect; the second one is lived with.
-    fn is_new_hole(&mut self) -> bool {
+    /// Something is missing before `next`. The first hole at a place asks for a reconnect; the second one is lived
+    /// with, and told. Whether it is the first.
+    fn meets_hole(&mut self, next: u64, news: &mut Vec<(Channel<T>, News<T>)>) -> bool {
         let at = Some(self.at());
-        if self.hole_at == at {
-            return false;
+        if self.hole_at != at {
+            self.hole_at = at;
+            return true;
         }
-        self.hole_at = at;
-        true
+        if let Some(place) = &mut self.place {
+            place.at = next - 1;
+        }
+        self.ahead.retain(|&ahead| ahead > next);
+        news.push((self.channel.clone(), News::Hole));
+        false
     }
 
     fn find_ahead(&self, offset: u64) -> Option<usize> {
@@ -104,6 +137,15 @@ impl<T: Text> Subscription<T> {
 
     fn has_seen_offset(&self, offset: u64) -> bool {
         offset <= self.at() || self.find_ahead(offset).is_some()
+    }
+
+    /// Whether this website's event shows that another one is missing. `is_borne`: something else may have brought it
+    /// early, so that those before it are still to come.
+    fn has_jump(&self, offset: u64, is_borne: bool) -> bool {
+        if !self.is_live() || self.has_seen_offset(offset) || (is_borne && self.ahead.len() < MAX_AHEAD) {
+            return false;
+        }
+        (later(self.at(), 1)..offset).take(MAX_AHEAD + 1).any(|missing| self.find_ahead(missing).is_none())
     }
 
     fn note_offset(&mut self, offset: u64, epoch: &T) {
@@ -130,124 +172,74 @@ impl<T: Text> Subscription<T> {
 impl<T: Text> Subscriptions<T> {
     /// Judges an event, and moves the places of its conversation and its website unless it shows a loss.
     pub(crate) fn judge(&mut self, event: &Places<'_, T>) -> Verdict {
-        let conversation =
-            self.find_index(|channel| matches!(channel, Channel::Conversation(id) if id == event.conversation));
-        let website = event
-            .offset
-            .and_then(|_| self.find_index(|channel| matches!(channel, Channel::Website(id) if id == event.website)));
-        if self.has_jump(event, conversation) || self.has_website_jump(event, conversation, website) {
+        let Self { list, unheld, epoch, news } = self;
+        let seq = event.seq;
+        let mut conversation = None;
+        let mut website = None;
+        let mut is_any_replaying = false;
+        for known in list {
+            match &known.channel {
+                Channel::Conversation(id) => {
+                    is_any_replaying |= known.is_replaying();
+                    if id == event.conversation {
+                        conversation = Some(known);
+                    }
+                }
+                Channel::Website(id) => {
+                    if event.offset.is_some() && id == event.website {
+                        website = Some(known);
+                    }
+                }
+            }
+        }
+        let seen = unheld.seq(event.conversation);
+        let offset = event.offset.unwrap_or(0);
+
+        if let Some(held) = &mut conversation
+            && held.is_live()
+            && seq > later(held.at(), 1)
+            && held.meets_hole(seq, news)
+        {
             return Verdict::Loss;
         }
+        if let Some(website) = &mut website {
+            let live = conversation.as_ref().filter(|held| held.is_live());
+            let is_by_replay = live.is_some_and(|held| seq <= held.head);
+            // What is followed through the website alone is without gaps of its own.
+            let has_gap = conversation.is_none() && seen.is_some_and(|seen| seq > later(seen, 1));
+            let is_early_bird = is_any_replaying || is_by_replay || (live.is_some() && website.is_replaying());
+            if website.has_jump(offset, is_early_bird && !has_gap) && website.meets_hole(offset, news) {
+                return Verdict::Loss;
+            }
+        }
 
-        let offset = event.offset.unwrap_or(0);
-        let has_website_seen = website
-            .and_then(|index| self.list.get(index))
-            .is_some_and(|website| website.is_live() && website.has_seen_offset(offset));
-        let is_news = match conversation.and_then(|index| self.list.get(index)) {
-            Some(held) if held.must_wait_for(event.seq) => false,
-            Some(held) => held.is_news(event.seq, has_website_seen),
-            None => self.unheld_seq(event.conversation).map_or(!has_website_seen, |seen| event.seq > seen),
+        let has_website_seen =
+            website.as_ref().is_some_and(|website| website.is_live() && website.has_seen_offset(offset));
+        let is_news = match &conversation {
+            Some(held) if held.must_wait_for(seq) => false,
+            Some(held) => held.is_news(seq, has_website_seen),
+            None => seen.map_or(!has_website_seen, |seen| seq > seen),
         };
 
-        let epoch = self.epoch.clone().unwrap_or_default();
+        let epoch = epoch.clone().unwrap_or_default();
+        let is_website_wanted = website.is_some();
         // A website that is yet to be resumed may be spared what its conversations have brought.
-        if let Some(website) = website.and_then(|index| self.list.get_mut(index))
+        if let Some(website) = website
             && website.place.is_some()
         {
             website.note_offset(offset, &epoch);
         }
-        if is_news {
-            self.note_seq(event, conversation, website.is_some(), &epoch);
-            Verdict::Deliver
-        } else {
-            Verdict::Duplicate
+        if !is_news {
+            return Verdict::Duplicate;
         }
-    }
-
-    fn has_jump(&mut self, event: &Places<'_, T>, conversation: Option<usize>) -> bool {
-        let Some(held) = conversation.and_then(|index| self.list.get_mut(index)) else {
-            return false;
-        };
-        if !held.is_live() || event.seq <= later(held.at(), 1) {
-            return false;
-        }
-        if held.is_new_hole() {
-            return true;
-        }
-        if let Some(place) = &mut held.place {
-            place.at = event.seq - 1;
-        }
-        let channel = held.channel.clone();
-        self.resyncs.push(channel);
-        false
-    }
-
-    fn has_website_jump(&mut self, event: &Places<'_, T>, conversation: Option<usize>, website: Option<usize>) -> bool {
-        let (Some(index), Some(offset)) = (website, event.offset) else {
-            return false;
-        };
-        let is_any_replaying = self.list.iter().any(|subscription| {
-            matches!(subscription.channel, Channel::Conversation(_)) && subscription.is_replaying()
-        });
-        let live = conversation.and_then(|index| self.list.get(index)).filter(|held| held.is_live());
-        let is_by_replay = live.is_some_and(|held| event.seq <= held.head);
-        let is_by_conversation = live.is_some();
-        // What is followed through the website alone is without gaps of its own.
-        let has_gap = conversation.is_none()
-            && self.unheld_seq(event.conversation).is_some_and(|seen| event.seq > later(seen, 1));
-        let Some(website) = self.list.get_mut(index) else {
-            return false;
-        };
-        if !website.is_live() || website.has_seen_offset(offset) {
-            return false;
-        }
-        let is_early_bird = is_any_replaying || is_by_replay || (is_by_conversation && website.is_replaying());
-        let has_hole =
-            (later(website.at(), 1)..offset).take(MAX_AHEAD + 1).any(|missing| website.find_ahead(missing).is_none());
-        let is_borne = is_early_bird && !has_gap && website.ahead.len() < MAX_AHEAD;
-        if !has_hole || is_borne {
-            return false;
-        }
-        if website.is_new_hole() {
-            return true;
-        }
-        if let Some(place) = &mut website.place {
-            place.at = offset - 1;
-        }
-        website.ahead.retain(|&ahead| ahead > offset);
-        let channel = website.channel.clone();
-        self.resyncs.push(channel);
-        false
-    }
-
-    fn note_seq(&mut self, event: &Places<'_, T>, conversation: Option<usize>, is_website_wanted: bool, epoch: &T) {
-        if let Some(held) = conversation.and_then(|index| self.list.get_mut(index)) {
-            held.delivered = Some(event.seq);
-            if event.seq > held.at() {
-                held.move_to(event.seq, epoch);
+        if let Some(held) = conversation {
+            held.delivered = Some(seq);
+            if seq > held.at() {
+                held.move_to(seq, &epoch);
             }
-        } else if is_website_wanted || self.unheld_seq(event.conversation).is_some() {
-            self.remember_unheld(event.conversation, event.seq);
+        } else if is_website_wanted || seen.is_some() {
+            unheld.remember(event.conversation, seq);
         }
-    }
-
-    fn unheld_seq(&self, conversation: &T) -> Option<u64> {
-        self.unheld.iter().find(|unheld| unheld.conversation == *conversation).map(|unheld| unheld.seq)
-    }
-
-    pub(crate) fn remember_unheld(&mut self, conversation: &T, seq: u64) {
-        if let Some(unheld) = self.unheld.iter_mut().find(|unheld| unheld.conversation == *conversation) {
-            unheld.seq = seq;
-            return;
-        }
-        if self.unheld.len() >= MAX_UNHELD {
-            self.unheld.remove(0);
-        }
-        self.unheld.push(Unheld { conversation: conversation.clone(), seq });
-    }
-
-    pub(crate) fn take_unheld(&mut self, conversation: &T) -> Option<u64> {
-        let index = self.unheld.iter().position(|unheld| unheld.conversation == *conversation)?;
-        Some(self.unheld.remove(index).seq)
+        Verdict::Deliver
     }
 }

@@ -3,22 +3,30 @@
 use crate::config::{Millis, later};
 use crate::input::Channel;
 use crate::law::ErrorClass;
-use crate::output::SubscriptionState;
+use crate::output::{Frame, SubscriptionState};
 use crate::place::Unheld;
 use crate::text::{RequestKind, Text};
 use crate::timer::{Next, Timer};
 
 /// All wishes, in the order in which they were made.
 ///
-/// A change of state is noted in `changes` and a hole that will not be filled in `resyncs`; the engine takes both after each call.
+/// What is to be told of them is noted in `news`, which the engine takes after each call.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions<T> {
     pub(crate) list: Vec<Subscription<T>>,
-    pub(crate) unheld: Vec<Unheld<T>>,
+    pub(crate) unheld: Unheld<T>,
     /// The store's life, as last told; all channels of a server share one store.
     pub(crate) epoch: Option<T>,
-    pub(crate) changes: Vec<(Channel<T>, SubscriptionState<T>)>,
-    pub(crate) resyncs: Vec<Channel<T>>,
+    pub(crate) news: Vec<(Channel<T>, News<T>)>,
+}
+
+/// What is to be told of a channel.
+#[derive(Debug)]
+pub(crate) enum News<T> {
+    /// It stands elsewhere.
+    State(SubscriptionState<T>),
+    /// It has a hole that will not be filled.
+    Hole,
 }
 
 /// A wish for a channel. It lives as long as somebody holds it.
@@ -100,12 +108,12 @@ impl<T: Text> Subscription<T> {
         matches!(self.channel, Channel::Website(_))
     }
 
-    fn set(&mut self, ask: Ask<T>, changes: &mut Vec<(Channel<T>, SubscriptionState<T>)>) {
+    fn set(&mut self, ask: Ask<T>, news: &mut Vec<(Channel<T>, News<T>)>) {
         let before = self.state();
         self.ask = ask;
         let after = self.state();
         if before != after {
-            changes.push((self.channel.clone(), after));
+            news.push((self.channel.clone(), News::State(after)));
         }
     }
 
@@ -122,7 +130,7 @@ impl<T: Text> Subscription<T> {
 impl<T: Text> Subscriptions<T> {
     pub(crate) fn visit_texts(&self, visit: &mut dyn FnMut(&T)) {
         self.epoch.iter().for_each(&mut *visit);
-        self.unheld.iter().for_each(|unheld| visit(&unheld.conversation));
+        self.unheld.visit_texts(visit);
         for known in &self.list {
             let (Channel::Conversation(id) | Channel::Website(id)) = &known.channel;
             visit(id);
@@ -133,27 +141,21 @@ impl<T: Text> Subscriptions<T> {
         }
     }
 
-    pub(crate) fn find_index(&self, is_meant: impl Fn(&Channel<T>) -> bool) -> Option<usize> {
-        self.list.iter().position(|subscription| is_meant(&subscription.channel))
-    }
-
     /// Somebody wants a channel.
     pub(crate) fn hold(&mut self, channel: Channel<T>, holder: u32) {
-        if let Some(index) = self.find_index(|known| *known == channel)
-            && let Some(known) = self.list.get_mut(index)
-        {
+        if let Some(known) = self.list.iter_mut().find(|known| known.channel == channel) {
             if !known.holders.contains(&holder) {
                 known.holders.push(holder);
             }
             if matches!(known.ask, Ask::Refused { .. } | Ask::Unavailable { .. }) {
                 known.request = None;
-                known.set(Ask::Wanted { is_second: false }, &mut self.changes);
+                known.set(Ask::Wanted { is_second: false }, &mut self.news);
             }
             return;
         }
         let has_website = self.list.iter().any(Subscription::is_website);
         let seen = match &channel {
-            Channel::Conversation(id) => self.take_unheld(id),
+            Channel::Conversation(id) => self.unheld.take(id),
             Channel::Website(_) => {
                 if !has_website {
                     self.unheld.clear();
@@ -166,7 +168,7 @@ impl<T: Text> Subscriptions<T> {
             (Some(seq), Some(epoch)) if has_website => Some(Place::new(seq, epoch)),
             (Some(_) | None, Some(_) | None) => None,
         };
-        self.changes.push((channel.clone(), SubscriptionState::Pending));
+        self.news.push((channel.clone(), News::State(SubscriptionState::Pending)));
         self.list.push(Subscription {
             channel,
             holders: vec![holder],
@@ -182,7 +184,7 @@ impl<T: Text> Subscriptions<T> {
 
     /// A holder lets go; whether the server must be told, because the wish has ended and it knows of it.
     pub(crate) fn release(&mut self, channel: &Channel<T>, holder: u32) -> bool {
-        let Some(index) = self.find_index(|known| known == channel) else {
+        let Some(index) = self.list.iter().position(|known| known.channel == *channel) else {
             return false;
         };
         let Some(known) = self.list.get_mut(index) else {
@@ -193,26 +195,21 @@ impl<T: Text> Subscriptions<T> {
             return false;
         }
         let gone = self.list.remove(index);
-        self.changes.push((gone.channel.clone(), SubscriptionState::Released));
+        self.news.push((gone.channel.clone(), News::State(SubscriptionState::Released)));
         if gone.is_website() {
             self.unheld.clear();
         } else if let (Channel::Conversation(id), Some(seq)) = (&gone.channel, gone.delivered) {
             // Its events may go on coming, through its website or because they are under way.
-            self.remember_unheld(id, seq);
+            self.unheld.remember(id, seq);
         }
         gone.request.is_some() && !matches!(gone.ask, Ask::Refused { .. })
     }
 
-    /// The next channel to ask for, with the id: of that number, unless it is asked for again.
+    /// Asks for the next channel, by an id of that number, unless it is asked for again.
     ///
     /// A website comes behind the conversations that are resumed, so that their replays are not behind what it
     /// brings, and before those that begin, so that it brings what was before their beginning.
-    pub(crate) fn ask_next(
-        &mut self,
-        number: u32,
-        now: Millis,
-        is_resumption: bool,
-    ) -> Option<(T, Channel<T>, Option<Place<T>>)> {
+    pub(crate) fn ask_next<P>(&mut self, number: u32, now: Millis, is_resumption: bool) -> Option<Frame<P, T>> {
         let rank = |known: &Subscription<T>| match (&known.channel, &known.place) {
             (Channel::Conversation(_), Some(_)) => 0,
             (Channel::Website(_), _) => 1,
@@ -232,7 +229,13 @@ impl<T: Text> Subscriptions<T> {
                 });
                 let id = request.id.clone();
                 known.ask = Ask::Asked { since: now, is_second, is_resumption };
-                return Some((id, known.channel.clone(), known.place.clone()));
+                let place = known.place.as_ref();
+                return Some(Frame::Subscribe {
+                    id,
+                    channel: known.channel.clone(),
+                    after: place.map(|place| place.at),
+                    epoch: place.map(|place| place.epoch.clone()),
+                });
             }
         }
         None
@@ -252,15 +255,10 @@ impl<T: Text> Subscriptions<T> {
         is_recovered: bool,
     ) {
         self.adopt_epoch(epoch);
-        let Some(index) = self.find_index(|known| known == channel) else {
+        let is_meant = |known: &&mut Subscription<T>| known.channel == *channel && known.is_answer(answer);
+        let Some(known) = self.list.iter_mut().find(is_meant) else {
             return;
         };
-        let Some(known) = self.list.get_mut(index) else {
-            return;
-        };
-        if !known.is_answer(answer) {
-            return;
-        }
         let is_resuming = known.request.as_ref().is_some_and(|request| request.is_resuming);
         let at = match &known.place {
             Some(place) if is_recovered && is_resuming => place.at,
@@ -270,11 +268,11 @@ impl<T: Text> Subscriptions<T> {
         };
         known.place = Some(Place::new(at, epoch));
         known.head = head;
-        known.set(Ask::Confirmed, &mut self.changes);
+        known.set(Ask::Confirmed, &mut self.news);
         if !is_recovered {
             known.delivered = known.delivered.map(|delivered| delivered.min(head));
             known.ahead.clear();
-            self.resyncs.push(known.channel.clone());
+            self.news.push((known.channel.clone(), News::Hole));
             if known.is_website() {
                 self.unheld.clear();
             }
@@ -309,15 +307,13 @@ impl<T: Text> Subscriptions<T> {
             ErrorClass::Transient => Ask::Unavailable { retry_at },
             ErrorClass::NeedsToken | ErrorClass::Permanent => Ask::Refused { code },
         };
-        known.set(ask, &mut self.changes);
+        known.set(ask, &mut self.news);
     }
 
     /// The server ended a subscription on its own.
     pub(crate) fn ended(&mut self, channel: &Channel<T>, reason: T) {
-        if let Some(index) = self.find_index(|known| known == channel)
-            && let Some(known) = self.list.get_mut(index)
-        {
-            known.set(Ask::Refused { code: reason }, &mut self.changes);
+        if let Some(known) = self.list.iter_mut().find(|known| known.channel == *channel) {
+            known.set(Ask::Refused { code: reason }, &mut self.news);
         }
     }
 
@@ -327,7 +323,7 @@ impl<T: Text> Subscriptions<T> {
             if let Ask::Refused { code } = &subscription.ask
                 && code.error_class() == ErrorClass::NeedsToken
             {
-                subscription.set(Ask::Wanted { is_second: false }, &mut self.changes);
+                subscription.set(Ask::Wanted { is_second: false }, &mut self.news);
             }
         }
     }
@@ -337,7 +333,7 @@ impl<T: Text> Subscriptions<T> {
         for subscription in &mut self.list {
             subscription.request = None;
             if !matches!(subscription.ask, Ask::Refused { .. }) {
-                subscription.set(Ask::Wanted { is_second: false }, &mut self.changes);
+                subscription.set(Ask::Wanted { is_second: false }, &mut self.news);
             }
         }
     }
@@ -357,7 +353,7 @@ impl<T: Text> Subscriptions<T> {
                 } else {
                     Ask::Wanted { is_second: true }
                 };
-                subscription.set(next, &mut self.changes);
+                subscription.set(next, &mut self.news);
             }
         }
         has_any
@@ -369,7 +365,7 @@ impl<T: Text> Subscriptions<T> {
             if let Ask::Unavailable { retry_at } = subscription.ask
                 && retry_at <= now
             {
-                subscription.set(Ask::Wanted { is_second: false }, &mut self.changes);
+                subscription.set(Ask::Wanted { is_second: false }, &mut self.news);
             }
         }
     }

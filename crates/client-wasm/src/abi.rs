@@ -48,16 +48,11 @@ pub extern "C" fn handle(now: f64) -> u32 {
     with_host(|host| host.handle(now).into())
 }
 
-/// Gives the next output; behind the last one `idle`, with the next wake-up and the number of queued messages.
+/// Gives the next output; behind the last one `idle`, with the next wake-up, the number of queued messages and the
+/// counters.
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn poll() -> u32 {
     with_host(|host| host.poll().into())
-}
-
-/// Gives the counters.
-#[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
-pub extern "C" fn stats() -> u32 {
-    with_host(|host| host.stats().into())
 }
 
 /// Gives the texts that the engine holds, in as many calls as it takes: those from `first` on that the record has

@@ -3,7 +3,7 @@
 use cossistant_engine::Engine;
 
 use crate::input::{read_config, read_input};
-use crate::output::{write_idle, write_output, write_stats};
+use crate::output::{write_idle, write_output};
 use crate::record::{Reader, SLOTS, Writer, amount};
 use crate::symbol::Symbol;
 
@@ -48,16 +48,8 @@ impl Host {
         let mut writer = Writer::new(&mut self.record);
         match engine.poll_output() {
             Some(output) => write_output(output, &mut writer),
-            None => write_idle(engine.poll_timeout(), engine.queued_message_count(), &mut writer),
+            None => write_idle(engine, &mut writer),
         }
-        true
-    }
-
-    pub(crate) fn stats(&mut self) -> bool {
-        let Some(engine) = &self.engine else {
-            return false;
-        };
-        write_stats(engine.stats(), &mut Writer::new(&mut self.record));
         true
     }
 

@@ -1,11 +1,11 @@
 //! From outputs to records. Codes are places in the list of names in `packages/client/src/engine/shapes.ts`.
 
 use cossistant_engine::{
-    Channel, ConnectionState, Failure, Frame, Output, Stats, StopReason, SubscriptionState, Trouble,
+    Channel, ConnectionState, Engine, Failure, Frame, Output, Stats, StopReason, SubscriptionState, Trouble,
 };
 
 use crate::record::Writer;
-use crate::symbol::{CONVERSATION, Symbol, TROUBLES, WEBSITE};
+use crate::symbol::{CONVERSATION, NOTHING, Symbol, TROUBLES, WEBSITE};
 
 const REFUSED: u32 = 16;
 
@@ -58,11 +58,12 @@ pub(crate) fn write_output(output: Output<(), (), Symbol>, writer: &mut Writer<'
     }
 }
 
-/// All outputs were polled.
-pub(crate) fn write_idle(timeout: Option<u64>, queued: usize, writer: &mut Writer<'_>) {
+/// All outputs were polled: when to come back, how many messages wait, and the counters.
+pub(crate) fn write_idle(engine: &Engine<(), (), Symbol>, writer: &mut Writer<'_>) {
     writer.code(0);
-    writer.optional_integer(timeout);
-    writer.integer(queued as u64);
+    writer.optional_integer(engine.poll_timeout());
+    writer.integer(engine.queued_message_count() as u64);
+    write_stats(engine.stats(), writer);
 }
 
 fn write_frame(frame: Frame<(), Symbol>, writer: &mut Writer<'_>) {
@@ -155,7 +156,7 @@ fn write_failure(failure: Failure<Symbol>, writer: &mut Writer<'_>) {
     }
 }
 
-pub(crate) fn write_stats(stats: &Stats<Symbol>, writer: &mut Writer<'_>) {
+fn write_stats(stats: &Stats<Symbol>, writer: &mut Writer<'_>) {
     let Stats {
         connected_at,
         messages_sent,
@@ -173,15 +174,16 @@ pub(crate) fn write_stats(stats: &Stats<Symbol>, writer: &mut Writer<'_>) {
     for moment in [connected_at, last_error_at, latency] {
         writer.optional_integer(*moment);
     }
-    // A close code is a number, all else a text.
-    match *last_error {
-        None => writer.optional_text(None),
-        Some(Trouble::Server(code)) => writer.text(code),
-        Some(Trouble::Close(code)) => writer.code(code.into()),
-        Some(Trouble::Dial) => writer.text(Symbol(TROUBLES)),
-        Some(Trouble::Token) => writer.text(Symbol(TROUBLES + 1)),
-        Some(Trouble::ConnectTimeout) => writer.text(Symbol(TROUBLES + 2)),
-        Some(Trouble::Silence) => writer.text(Symbol(TROUBLES + 3)),
-        Some(Trouble::Loss) => writer.text(Symbol(TROUBLES + 4)),
-    }
+    let trouble = match *last_error {
+        None => NOTHING,
+        Some(Trouble::Server(code)) => code,
+        // A close code is a number, all else a text.
+        Some(Trouble::Close(code)) => return writer.code(code.into()),
+        Some(Trouble::Dial) => Symbol(TROUBLES),
+        Some(Trouble::Token) => Symbol(TROUBLES + 1),
+        Some(Trouble::ConnectTimeout) => Symbol(TROUBLES + 2),
+        Some(Trouble::Silence) => Symbol(TROUBLES + 3),
+        Some(Trouble::Loss) => Symbol(TROUBLES + 4),
+    };
+    writer.text(trouble);
 }

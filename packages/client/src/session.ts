@@ -26,7 +26,7 @@ export interface Session {
   engine(): Engine | undefined;
   /** Whether the engine's outputs are being handled. */
   isHandling(): boolean;
-  /** The engine's counters, which begin anew with another engine. Throws when the engine failed. */
+  /** The engine's counters, which begin anew with another engine. */
   stats(): EngineStats | undefined;
   /** Ends the engine; there will be no other. */
   end(): void;

@@ -38,9 +38,6 @@ vi.mock("../src/engine/index.js", async (original) => {
           return {
             handle,
             pollTimeout: () => engine.pollTimeout(),
-            get state() {
-              return engine.state;
-            },
             get stats() {
               return engine.stats;
             },

@@ -48,7 +48,7 @@ function makeInline(deflated) {
   const text = deflated.toString("base64");
   return minify("inline.js", `
     const text = ${JSON.stringify(text)};
-    const decode = () => Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+    const decode = () => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
     export const bytes = () => new Response(new Blob([decode()]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
   `);
 }

@@ -5,7 +5,7 @@
  * The scenarios prove that both sides agree.
  */
 
-import { config, inputs, limits, messages, outputs, stats, type Shape } from "./shapes.js";
+import { config, inputs, limits, messages, outputs, type Shape } from "./shapes.js";
 import { createSymbols, type Meaning } from "./symbols.js";
 
 /** What both builds of the engine export. A call returns 1 when it did what was asked, 0 when it refused. */
@@ -15,7 +15,6 @@ export interface Exports {
   create(): number;
   handle(now: number): number;
   poll(): number;
-  stats(): number;
   held(first: number): number;
 }
 
@@ -29,7 +28,6 @@ export interface Records {
   writeConfig(seed: number, values: object): void;
   writeInput(input: object): void;
   readOutput(): Fields;
-  readStats(): Fields;
 }
 
 /** The records of the engine with these exports. */
@@ -111,10 +109,6 @@ export function createRecords(exports: Exports): Records {
     readOutput() {
       begin();
       return readShape();
-    },
-    readStats() {
-      begin();
-      return readFields(stats, {});
     },
   };
 }

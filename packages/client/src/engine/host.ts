@@ -1,7 +1,7 @@
 /** An engine on the exports of one instance of a build. */
 
 import { createRecords, type Exports } from "./abi.js";
-import type { Engine, EngineConfig, EngineInput, EngineOutput, EngineState, EngineStats } from "./types.js";
+import type { Engine, EngineConfig, EngineInput, EngineOutput, EngineStats } from "./types.js";
 
 /** The engine failed, which is a fault of ours. It is unusable; others are not concerned. */
 export class EngineTrap extends Error {
@@ -11,11 +11,18 @@ export class EngineTrap extends Error {
   }
 }
 
+/** What the engine says when all outputs were polled. */
+interface Idle extends Omit<EngineStats, "lastError"> {
+  readonly type: "idle";
+  readonly timeout?: number;
+  readonly queued: number;
+  readonly lastError?: string | number;
+}
+
 /** Makes the engine of an instance. */
 export function createEngine(exports: Exports, config: EngineConfig, seed: number): Engine {
   const records = createRecords(exports);
-  let state: EngineState = { type: "disconnected" };
-  let idle: { timeout?: number; queued: number } = { queued: 0 };
+  let idle: Idle;
   /** Why there is no engine any more. */
   let end: Error | undefined;
 
@@ -33,43 +40,40 @@ export function createEngine(exports: Exports, config: EngineConfig, seed: numbe
     if (!guard(call)) throw new TypeError("refused");
   };
 
+  const drain = () =>
+    guard(() => {
+      const outputs: EngineOutput[] = [];
+      for (;;) {
+        exports.poll();
+        const output = records.readOutput() as unknown as EngineOutput | Idle;
+        if (output.type === "idle") {
+          idle = output;
+          return outputs;
+        }
+        outputs.push(output);
+      }
+    });
+
   records.writeConfig(seed, config);
   take(exports.create);
+  drain();
 
   return {
     handle(input: EngineInput, now: number) {
       if (end) throw end;
       records.writeInput(input);
       take(() => exports.handle(now));
-      return guard(() => {
-        const outputs: EngineOutput[] = [];
-        for (;;) {
-          exports.poll();
-          const output = records.readOutput() as unknown as EngineOutput | ({ type: "idle" } & typeof idle);
-          if (output.type === "idle") {
-            idle = output;
-            return outputs;
-          }
-          if (output.type === "stateChanged") state = output.state;
-          outputs.push(output);
-        }
-      });
+      return drain();
     },
     pollTimeout: () => idle.timeout,
-    get state() {
-      return state;
-    },
     get queuedMessageCount() {
       return idle.queued;
     },
     get stats() {
-      return guard(() => {
-        exports.stats();
-        const stats = records.readStats();
-        // The number of an error is a close code.
-        if (typeof stats["lastError"] === "number") stats["lastError"] = `close ${stats["lastError"]}`;
-        return stats as unknown as EngineStats;
-      });
+      const { type, timeout, queued, ...stats } = idle;
+      const { lastError } = stats;
+      // The number of an error is a close code.
+      return typeof lastError === "number" ? { ...stats, lastError: `close ${lastError}` } : (stats as EngineStats);
     },
     free() {
       end ??= new Error("the engine was freed");

@@ -52,7 +52,7 @@ conversation_status_changed conversationId websiteId seq offset
 conversation_assigned conversationId websiteId seq offset`);
 
 /** Outputs, and what is in them. */
-export const outputs = parse(`idle timeout queued
+export const outputs = parse(`idle timeout queued messagesSent messagesReceived messagesInvalid duplicates reconnectAttempts connectedAt lastErrorAt latency lastError
 dial generation
 closeSocket generation code
 requestToken request isRefused
@@ -97,8 +97,7 @@ tooOld
 notConnected`);
 
 /** What has no code, because both sides know that it comes next. */
-export const [config, limits, stats] = parse(
+export const [config, limits] = parse(
   `autoReconnect reconnectDelay maxReconnectDelay reconnectDelayMultiplier maxReconnectAttempts reconnectJitter connectTimeout enableMessageQueue maxQueueSize maxQueueAge heartbeatInterval requestTimeout typingProgressThrottle hasTokenSource
-typingInterval
-messagesSent messagesReceived messagesInvalid duplicates reconnectAttempts connectedAt lastErrorAt latency lastError`,
-) as [Shape, Shape, Shape];
+typingInterval`,
+) as [Shape, Shape];

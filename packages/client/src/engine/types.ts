@@ -192,11 +192,10 @@ export interface Engine {
   handle(input: EngineInput, now: number): readonly EngineOutput[];
   /** When to hand in `tick` at the latest, on the driver's clock; undefined when nothing is pending. */
   pollTimeout(): number | undefined;
-  readonly state: EngineState;
   readonly stats: EngineStats;
   /** Messages that are not yet answered. */
   readonly queuedMessageCount: number;
-  /** Ends the engine; any call after it throws, a second `free` does nothing. */
+  /** Ends the engine; any call of `handle` after it throws, a second `free` does nothing. */
   free(): void;
 }
 

@@ -13,21 +13,29 @@ import { newId } from "./outgoing.js";
 import type { Pass } from "./perform.js";
 import { createStores } from "./replica/stores.js";
 import type { ReplicaSource } from "./replica/types.js";
+import { holdAsTold } from "./wishes.js";
 
 /** Makes a client. It does nothing, and needs neither a page nor a network, until it is connected or retained. */
 export function createClient(config: WebSocketConfig = {}): Client {
   const core = createCore({ ...config });
   const { connection, events, lifetime, outgoing, pings, session, stats, status, wishes } = core;
-  const request: Client["request"] = async (...asked) => (await loadHttp()).request(core, ...asked);
-  const stores = createStores(createSource(core, request));
   const handle = wishes.createHandle();
 
-  const startTyping = (conversationId: string) => typing(core, { type: "typingStart", conversationId });
-  const stopTyping = (conversationId: string) => typing(core, { type: "typingStop", conversationId });
-  const sendTypingProgress = (conversationId: string, content: string) =>
-    typing(core, { type: "typingProgress", conversationId, text: clipDraft(content) });
+  const actions = {
+    sendChatMessage(conversationId, content, metadata, options) {
+      return outgoing.send(conversationId, content, { ...options, metadata });
+    },
+    startTyping: (conversationId) => typing(core, { type: "typingStart", conversationId }),
+    stopTyping: (conversationId) => typing(core, { type: "typingStop", conversationId }),
+    sendTypingProgress: (conversationId, content) =>
+      typing(core, { type: "typingProgress", conversationId, text: clipDraft(content) }),
+    request: async (...asked) => (await loadHttp()).request(core, ...asked),
+  } satisfies Partial<Client>;
+  const stores = createStores(createSource(core, actions));
 
   return {
+    ...actions,
+    ...handle,
     connect: lifetime.connect,
     disconnect: lifetime.disconnect,
     retain: lifetime.retain,
@@ -37,31 +45,18 @@ export function createClient(config: WebSocketConfig = {}): Client {
     getStats: stats.getSnapshot,
     addHandlers: events.add,
     on: events.on,
-    ...handle,
     createHandle: wishes.createHandle,
-    sendChatMessage: (conversationId, content, metadata, options) =>
-      outgoing.send(conversationId, content, { ...options, metadata }),
-    startTyping,
-    stopTyping,
-    sendTypingProgress,
     sendMessage(message) {
+      if (holdAsTold(handle, message)) return;
       switch (message.type) {
         case "send_message":
           return void outgoing.send(message.conversationId, message.content, message);
-        case "subscribe_conversation":
-          return handle.subscribeToConversation(message.conversationId);
-        case "subscribe_website":
-          return handle.subscribeToWebsite(message.websiteId);
-        case "unsubscribe_conversation":
-          return handle.unsubscribeFromConversation(message.conversationId);
-        case "unsubscribe_website":
-          return handle.unsubscribeFromWebsite(message.websiteId);
         case "typing_start":
-          return startTyping(message.conversationId);
+          return actions.startTyping(message.conversationId);
         case "typing_stop":
-          return stopTyping(message.conversationId);
+          return actions.stopTyping(message.conversationId);
         case "typing_progress":
-          return sendTypingProgress(message.conversationId, message.content);
+          return actions.sendTypingProgress(message.conversationId, message.content);
         default:
           passMessage(core, message);
       }
@@ -69,7 +64,6 @@ export function createClient(config: WebSocketConfig = {}): Client {
     ping: pings.ping,
     getWebSocket: connection.socket,
     identify: async (identityToken) => (await loadHttp()).identify(core, identityToken),
-    request,
     configure(next) {
       core.config = next;
       session.input({ type: "configure", config: engineConfig(core) });
@@ -103,19 +97,27 @@ function passMessage(core: Core, message: ClientMessages): boolean {
   return session.input(pass) && (pass.isSent || (session.isHandling() && status.getSnapshot().isConnected));
 }
 
-function createSource(core: Core, request: ReplicaSource["request"]): ReplicaSource {
-  const { outgoing, session, status, wishes } = core;
+/** What the replica needs. */
+function createSource(
+  core: Core,
+  { request, sendTypingProgress, stopTyping }: Pick<Client, "request" | "sendTypingProgress" | "stopTyping">,
+): ReplicaSource {
+  const { facts, outgoing, status, wishes } = core;
   return {
-    onFact: core.facts.add,
+    onFact: facts.add,
     identity: () => status.getSnapshot().identity,
     outgoing: outgoing.list,
     subscriptionState: wishes.state,
     hold: wishes.hold,
-    send: outgoing.send,
+    send: (conversationId, content, options) =>
+      outgoing.send(conversationId, typeof content === "string" ? { text: content } : content, options),
     // What is to be marked as seen has a place.
     pass: (message) => passMessage(core, message as ClientMessages),
-    typing: (conversationId, text) => typing(core, { type: "typingProgress", conversationId, text: clipDraft(text) }),
-    stopTyping: (conversationId) => typing(core, { type: "typingStop", conversationId }),
+    typing(conversationId, text) {
+      sendTypingProgress(conversationId, text);
+      if (!text) stopTyping(conversationId);
+    },
+    stopTyping,
     request,
     createId: newId,
     now: Date.now,

@@ -2,7 +2,7 @@
 
 import type { ServerMessages } from "@cossistant/protocol/types";
 
-import { callSafely, createEmitter, type Emitter } from "./emitter.js";
+import { createEmitter, type Emitter } from "./emitter.js";
 import type { WebSocketEventHandlers } from "./handlers.js";
 import type { ServerMessageOf } from "./state.js";
 
@@ -48,24 +48,15 @@ export interface Events {
 
 /** Makes a list of nobody. */
 export function createEvents(): Events {
-  let sets: readonly (() => WebSocketEventHandlers)[] = [];
+  const sets = createEmitter<[name: string, args: unknown[]]>();
   const listeners = new Map<string, Emitter<[never]>>();
 
-  const tell = (name: string, ...args: unknown[]) => {
-    for (const current of sets) {
-      // A type without a handler has none, and the arguments are those of the handler: the types of `Events` see to it.
-      callSafely(() => (current() as Record<string, ((...args: unknown[]) => void) | undefined>)[name]?.(...args));
-    }
-  };
+  const tell = (name: string, ...args: unknown[]) => sets.emit(name, args);
 
   return {
-    add(current) {
-      const entry = () => current();
-      sets = [...sets, entry];
-      return () => {
-        sets = sets.filter((other) => other !== entry);
-      };
-    },
+    // A type without a handler has none, and the arguments are those of the handler: the types of `Events` see to it.
+    add: (current) =>
+      sets.add((name, args) => (current() as Record<string, ((...args: unknown[]) => void) | undefined>)[name]?.(...args)),
     on(type, listener) {
       const emitter = listeners.get(type) ?? createEmitter<[never]>();
       listeners.set(type, emitter);

@@ -8,6 +8,7 @@ export type { TokenAnswer, VisitorTokenStore, WebSocketConfig } from "./config.j
 export { PingError, RequestError, SendError } from "./errors.js";
 export type { SendErrorCode } from "./errors.js";
 export type { FailedMessage, UnknownMessage, WebSocketEventHandlers } from "./handlers.js";
+export { holdAsTold } from "./wishes.js";
 export { DISCONNECTED, NO_STATS, WebSocketState } from "./state.js";
 export type { ClientSnapshot, ConnectionState, Identity, ServerMessageOf, WebSocketStats } from "./state.js";
 export type * from "./replica/types.js";

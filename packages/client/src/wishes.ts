@@ -1,5 +1,7 @@
 /** Wishes for channels: who holds them, and where they stand. */
 
+import type { ClientMessages } from "@cossistant/protocol/types";
+
 import type { ClientHandle } from "./client.js";
 import type { Core } from "./core.js";
 import type { EngineInput, SubscriptionState } from "./engine/types.js";
@@ -31,6 +33,26 @@ export interface Wishes {
   snapshot(): { subscriptions: readonly string[]; subscriptionStates: Readonly<Record<string, SubscriptionState>> };
   /** What a new engine must be told. */
   replay(): EngineInput[];
+}
+
+/** Does what a message asks of a channel, by this holder. Whether it asks anything. */
+export function holdAsTold(handle: Omit<ClientHandle, "release">, message: ClientMessages): boolean {
+  switch (message.type) {
+    case "subscribe_conversation":
+      handle.subscribeToConversation(message.conversationId);
+      return true;
+    case "subscribe_website":
+      handle.subscribeToWebsite(message.websiteId);
+      return true;
+    case "unsubscribe_conversation":
+      handle.unsubscribeFromConversation(message.conversationId);
+      return true;
+    case "unsubscribe_website":
+      handle.unsubscribeFromWebsite(message.websiteId);
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** Makes an empty list. */

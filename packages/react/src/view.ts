@@ -1,6 +1,6 @@
 "use client";
 
-import type { Client, ClientActions, ClientHandle, WebSocketStats } from "@cossistant/client";
+import { holdAsTold, type Client, type ClientActions, type ClientHandle, type WebSocketStats } from "@cossistant/client";
 import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 
 import type { Owner } from "./owner.js";
@@ -67,18 +67,7 @@ function createHolder(actions: ClientActions) {
     unsubscribeFromWebsite: unsubscribe("Website"),
     // Whoever writes such a message by hand holds what it asks for no less.
     sendMessage(message) {
-      switch (message.type) {
-        case "subscribe_conversation":
-          return functions.subscribeToConversation(message.conversationId);
-        case "subscribe_website":
-          return functions.subscribeToWebsite(message.websiteId);
-        case "unsubscribe_conversation":
-          return functions.unsubscribeFromConversation(message.conversationId);
-        case "unsubscribe_website":
-          return functions.unsubscribeFromWebsite(message.websiteId);
-        default:
-          return actions.sendMessage(message);
-      }
+      if (!holdAsTold(functions, message)) actions.sendMessage(message);
     },
   };
 

@@ -3,7 +3,6 @@
 import type { NewMessage } from "@cossistant/protocol/types";
 
 import { createStore } from "../store.js";
-import { createActions } from "./actions.js";
 import { NOBODY, UNKNOWN_STATE } from "./empty.js";
 import { createLoader, FIRST, FURTHER } from "./loading.js";
 import type { Unsent } from "./outbox.js";
@@ -148,7 +147,10 @@ export function createConversation(replica: Replica, conversationId: string): Co
   const store: ConversationStore = {
     subscribe: cell.subscribe,
     getSnapshot: cell.getSnapshot,
-    ...createActions(source, conversationId),
+    // What becomes of a message is told by the deliveries.
+    send: (content, options = {}) => source.send(conversationId, content, options),
+    setTyping: (text) => source.typing(conversationId, text),
+    stopTyping: () => source.stopTyping(conversationId),
     loadMore() {
       const [oldest] = timeline.messages;
       // A load that waits after a failure is tried again now.
@@ -193,6 +195,8 @@ export function createConversation(replica: Replica, conversationId: string): Co
     async edit(messageId, content) {
       member.receive(await source.request<NewMessage>("PATCH", `${path}/messages/${messageId}`, { content }));
     },
+    remove: (messageId) => source.request("DELETE", `${path}/messages/${messageId}`),
+    update: (changes) => source.request("PATCH", path, changes),
   };
 
   const member: ConversationReplica = {

@@ -1,6 +1,5 @@
-/** A conversation until its code is here. What can be done without knowing what is in it is done at once. */
+/** A conversation until its code is here. What does not depend on what is in it is done at once. */
 
-import { createActions } from "./actions.js";
 import { NOBODY, UNKNOWN_STATE } from "./empty.js";
 import { createLazyStore, type LazyStore } from "./lazy.js";
 import type { ConversationSnapshot, ConversationStore, ReplicaSource } from "./types.js";
@@ -17,10 +16,6 @@ export function createLazyConversation(
   conversationId: string,
   open: () => Promise<ConversationStore>,
 ): LazyConversation {
-  /** How far one has read, and whether one has it open: told to the conversation once it is there. */
-  let mark = 0;
-  let isViewing: boolean | undefined;
-
   const { head, ...state } = UNKNOWN_STATE;
   const lazy = createLazyStore<ConversationSnapshot, ConversationStore>(
     () => ({
@@ -34,38 +29,24 @@ export function createLazyConversation(
       isLoadingMore: false,
       unreadCount: 0,
     }),
-    async () => {
-      const conversation = await open();
-      if (mark > 0) conversation.markSeen(mark);
-      if (isViewing !== undefined) conversation.setViewing(isViewing);
-      return conversation;
-    },
-    () => (isViewing = undefined),
+    open,
   );
-  const { subscribe, getSnapshot, real } = lazy;
+  const { subscribe, getSnapshot, load, use } = lazy;
 
   const store: ConversationStore = {
     subscribe,
     getSnapshot,
-    ...createActions(source, conversationId),
-    // As long as nothing is shown, nothing can be sent again, taken away or read to its end.
-    retry: (key) => real()?.retry(key),
-    discard: (key) => real()?.discard(key),
-    markSeen(seq) {
-      if (real()) return real()?.markSeen(seq);
-      mark = Math.max(mark, seq ?? 0);
-      lazy.load().catch(() => {});
-    },
-    setViewing(next) {
-      if (real()) return real()?.setViewing(next);
-      isViewing = next;
-      lazy.load().catch(() => {});
-    },
-    async loadMore() {
-      lazy.tryAgain();
-      await real()?.loadMore();
-    },
-    edit: async (messageId, content) => (await lazy.load()).edit(messageId, content),
+    send: (content, options = {}) => source.send(conversationId, content, options),
+    setTyping: (text) => source.typing(conversationId, text),
+    stopTyping: () => source.stopTyping(conversationId),
+    retry: (key) => use((conversation) => conversation.retry(key)),
+    discard: (key) => use((conversation) => conversation.discard(key)),
+    markSeen: (seq) => use((conversation) => conversation.markSeen(seq)),
+    setViewing: (isViewing) => use((conversation) => conversation.setViewing(isViewing)),
+    loadMore: async () => use((conversation) => conversation.loadMore()),
+    edit: async (messageId, content) => (await load()).edit(messageId, content),
+    remove: async (messageId) => (await load()).remove(messageId),
+    update: async (changes) => (await load()).update(changes),
   };
   return { store, lazy };
 }

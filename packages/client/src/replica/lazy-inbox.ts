@@ -26,27 +26,19 @@ export function createLazyInbox(source: ReplicaSource, websiteId: string, open: 
       error: undefined,
       unreadCount: 0,
     }),
-    async () => {
-      const inbox = await open();
-      inbox.setFilter(filter);
-      return inbox;
-    },
+    open,
   );
-
-  const { subscribe, getSnapshot, real } = lazy;
+  const { subscribe, getSnapshot, use } = lazy;
 
   const store: InboxStore = {
     subscribe,
     getSnapshot,
     setFilter(next) {
       filter = next;
-      real()?.setFilter(next);
       lazy.changed();
+      use((inbox) => inbox.setFilter(next));
     },
-    async loadMore() {
-      lazy.tryAgain();
-      await real()?.loadMore();
-    },
+    loadMore: async () => use((inbox) => inbox.loadMore()),
   };
   return { store, lazy };
 }

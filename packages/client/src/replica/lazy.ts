@@ -7,16 +7,18 @@ import { createStore, type Store } from "../store.js";
 export const FIRST_RETRY_DELAY = 1_000;
 /** The longest delay of the client's own making, in ms. */
 export const MAX_RETRY_DELAY = 30_000;
+/** How many calls wait for a store; of more, the oldest go. */
+export const CALLS_MAX = 100;
 
 /** What of a store applications see. */
 type Readable<Snapshot> = Omit<Store<Snapshot>, "changed">;
 
 /** A store that is there, or will be. */
 export interface LazyStore<Snapshot, Real> extends Store<Snapshot> {
-  /** The store itself, once it is there. */
-  real(this: void): Real | undefined;
   /** Loads it, now. Rejects with a `RequestError` when that fails. */
   load(this: void): Promise<Real>;
+  /** Does something with it: now if it is there, and otherwise once it is, unless whoever listens leaves before. */
+  use<Answer>(this: void, call: (real: Real) => Answer): Answer | undefined;
   /** Tries again now if somebody waits for it. */
   tryAgain(this: void): void;
   /** Ends the tries, and the listening. */
@@ -25,12 +27,11 @@ export interface LazyStore<Snapshot, Real> extends Store<Snapshot> {
 
 /**
  * Makes a store that shows what `getReal` gives, and `preview` until then. It loads when somebody begins to listen, and
- * after a failure again and again while anybody does; `end` is called when nobody does any more.
+ * after a failure again and again while anybody does.
  */
 export function createLazyStore<Snapshot extends { error: unknown }, Real extends Readable<Snapshot>>(
   preview: () => Snapshot,
   getReal: () => Promise<Real>,
-  end = () => {},
 ): LazyStore<Snapshot, Real> {
   let real: Real | undefined;
   let loading: Promise<Real> | undefined;
@@ -39,6 +40,7 @@ export function createLazyStore<Snapshot extends { error: unknown }, Real extend
   let unsubscribe = () => {};
   let delay = FIRST_RETRY_DELAY;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let calls: ((real: Real) => unknown)[] = [];
 
   const store = createStore<Snapshot>(
     () => real?.getSnapshot() ?? { ...preview(), error },
@@ -58,6 +60,7 @@ export function createLazyStore<Snapshot extends { error: unknown }, Real extend
 
   function arrive(arrived: Real): Real {
     real = arrived;
+    for (const call of calls) call(real);
     if (isHeard) unsubscribe = real.subscribe(store.changed);
     store.changed();
     return real;
@@ -79,12 +82,23 @@ export function createLazyStore<Snapshot extends { error: unknown }, Real extend
 
   function stop(): void {
     isHeard = false;
+    calls = [];
     clearTimeout(timer);
     unsubscribe();
-    end();
   }
 
-  // What is there is read itself: this store hears of its changes only a moment later.
-  const getSnapshot = () => (real ?? store).getSnapshot();
-  return { ...store, getSnapshot, real: () => real, load, tryAgain, stop };
+  return {
+    ...store,
+    // What is there is read itself: this store hears of its changes only a moment later.
+    getSnapshot: () => (real ?? store).getSnapshot(),
+    load,
+    use(call) {
+      if (real) return call(real);
+      calls = [...calls, call].slice(-CALLS_MAX);
+      load().catch(() => {});
+      return undefined;
+    },
+    tryAgain,
+    stop,
+  };
 }

@@ -268,11 +268,11 @@ export interface ReplicaSource {
   subscriptionState(channel: string): SubscriptionState | undefined;
   /** Wishes for a channel until the returned function is called. */
   hold(channel: string): () => void;
-  /** Sends a message. */
-  send(conversationId: string, content: MessageContent, options: SendOptions): Promise<MessageAck>;
+  /** Sends a message, told by deliveries. */
+  send(conversationId: string, content: MessageContent | string, options: SendOptions): Promise<MessageAck>;
   /** Sends once if connected: viewing, seen, activity. Whether it went. */
   pass(message: { type: "mark_seen" | "viewing_start" | "viewing_stop"; conversationId: string; seq?: number }): boolean;
-  /** The draft is now this text. */
+  /** The draft is now this text; empty ends the typing. */
   typing(conversationId: string, text: string): void;
   /** Ends the typing. */
   stopTyping(conversationId: string): void;

@@ -61,7 +61,8 @@ export class FakeSource implements ReplicaSource {
     };
   };
 
-  send = (conversationId: string, content: MessageContent, options: SendOptions) => {
+  send = (conversationId: string, said: MessageContent | string, options: SendOptions) => {
+    const content = typeof said === "string" ? { text: said } : said;
     const { id = this.createId(), metadata, visibility } = options;
     const message: OutgoingMessage = {
       id,
@@ -84,7 +85,7 @@ export class FakeSource implements ReplicaSource {
     if (this.isConnected) this.passed.push(message);
     return this.isConnected;
   };
-  typing = (_: string, text: string) => void this.typed.push(text);
+  typing = (_: string, text: string) => void this.typed.push(...(text ? [text] : [text, "<stop>"]));
   stopTyping = () => void this.typed.push("<stop>");
 
   request = <Answer>(method: string, path: string, body?: unknown, signal?: AbortSignal) =>

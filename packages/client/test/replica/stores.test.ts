@@ -138,6 +138,7 @@ describe("a conversation", () => {
     await settle();
     expect(source.passed).toEqual([
       { type: "mark_seen", conversationId: "c", seq: 4 },
+      { type: "viewing_stop", conversationId: "c" },
       { type: "viewing_start", conversationId: "c" },
     ]);
     leave();

@@ -20,6 +20,7 @@ mod limits;
 mod network;
 mod old_clients;
 mod presence;
+mod raw;
 mod replay;
 mod resume;
 mod support;

@@ -36,7 +36,10 @@ impl fmt::Display for DataKind {
 }
 
 /// By version, from 1. A migration that was released is never changed; its checksum is kept with the data.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_begin.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_begin.sql"),
+    include_str!("../../../migrations/sqlite/0002_places_go_on.sql"),
+];
 
 /// The version that this program writes.
 pub(super) const VERSION: u32 = MIGRATIONS.len() as u32;

@@ -63,7 +63,7 @@ pub(super) fn version(path: &Path, conn: &Connection) -> Result<u32, OpenError> 
 pub(super) fn check(path: &Path, conn: &Connection) -> Result<u32, OpenError> {
     let found = version(path, conn)?;
     if found > VERSION {
-        return Err(OpenError::NewerVersion { found, known: VERSION });
+        return Err(OpenError::NewerVersion { path: path.to_owned(), found, known: VERSION });
     }
     if found > 0 {
         let mut applied = conn.prepare("SELECT version, checksum FROM migrations ORDER BY version")?;

@@ -89,8 +89,9 @@ async fn newer_and_strange_data_is_refused_untouched() {
     let sql = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     sql("INSERT INTO migrations VALUES (7, x'00', datetime())");
     let error = SqliteStore::open(dir.config()).unwrap_err();
-    assert!(matches!(error, OpenError::NewerVersion { found: 7, known: schema::VERSION }), "{error}");
+    assert!(matches!(error, OpenError::NewerVersion { found: 7, known: schema::VERSION, .. }), "{error}");
     assert!(error.to_string().contains(" 7,"), "{error}");
+    assert!(error.to_string().contains(&dir.config().dir.display().to_string()), "{error}");
     assert!(error.to_string().contains(&format!("to {}:", schema::VERSION)), "{error}");
     sql("DELETE FROM migrations WHERE version = 7; UPDATE migrations SET checksum = x'00'");
     let error = SqliteStore::open(dir.config()).unwrap_err();

@@ -12,6 +12,7 @@ mod cli;
 mod damage;
 mod durability;
 mod ephemeral;
+mod floods;
 mod frames;
 mod handshake;
 mod http;

@@ -5,6 +5,7 @@
 
 mod accept;
 mod shards;
+mod socket;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

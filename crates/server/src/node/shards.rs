@@ -17,7 +17,7 @@ use http::header::HOST;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use metrics_exporter_prometheus::PrometheusHandle;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,6 +26,7 @@ use tokio::task::LocalSet;
 use tower::ServiceExt as _;
 
 use super::accept::Room;
+use super::socket::HttpSocket;
 use super::{StartError, clock, rate};
 use crate::auth::Authenticator;
 use crate::bus::{Bus, Notice, ShardId};
@@ -391,7 +392,7 @@ async fn serve(server: Rc<Server>, stream: TcpStream, peer: IpAddr, router: Opti
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(HttpSocket::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -441,7 +442,7 @@ async fn respond(
             Err(error) => return tracing::debug!(%error, "an upgrade failed"),
         };
         drop(request);
-        match upgraded.downcast::<TokioIo<TcpStream>>() {
+        match upgraded.downcast::<HttpSocket>() {
             // The driver watches its sockets by itself.
             Ok(parts) => match parts.io.into_inner().into_std() {
                 Ok(stream) => driver.accept(stream, &parts.read_buf, arrival, deflate.as_ref(), admitted),

@@ -18,6 +18,7 @@ mod handshake;
 mod http;
 mod http_setup;
 mod limits;
+mod logs;
 mod network;
 mod old_clients;
 mod presence;

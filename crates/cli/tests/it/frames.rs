@@ -368,6 +368,31 @@ async fn a_message_in_fragments_counts_as_one() {
 }
 
 #[tokio::test]
+async fn a_message_in_endless_fragments_is_abuse() {
+    let stage = stage();
+    for payload in [&b" "[..], b""] {
+        let mut socket = RawSocket::connect(&stage, "").await;
+        socket.send(0x01, b"{").await;
+        // The close may come before all of it is said.
+        let fragment = [&[0x00, 0x80 | u8::try_from(payload.len()).expect("short"), 0, 0, 0, 0], payload].concat();
+        let _refused = socket.stream.write_all(&fragment.repeat(5_000)).await;
+        assert_eq!(socket.close_code().await, Some(4400), "section 4, protocol abuse by fragments of {payload:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_close_of_the_peer_is_answered() {
+    let stage = stage();
+    for code in [1000_u16, 1001, 4999] {
+        let mut socket = RawSocket::connect(&stage, "").await;
+        socket.send(0x88, &code.to_be_bytes()).await;
+        assert_eq!(socket.close_code().await, Some(code), "section 4, done; RFC 6455, the code is repeated");
+        let after = tokio::time::timeout(PATIENCE, socket.stream.read_u8()).await.expect("the line ends in time");
+        assert!(after.is_err(), "RFC 6455, nothing follows a close");
+    }
+}
+
+#[tokio::test]
 async fn unsubscribing_is_always_answered() {
     let stage = stage();
     let (mut visitor, conversation): (WsClient, String) = stage.visitor_in_conversation().await;

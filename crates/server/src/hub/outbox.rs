@@ -293,9 +293,9 @@ mod tests {
     #[test]
     fn a_begun_frame_is_finished_before_anything_else() {
         let mut outbox = Outbox::new(false);
-        outbox.push_ephemeral(frame("abc"), MergeKey(1), 100);
+        outbox.push_ephemeral(frame("abc"), MergeKey(1), 1_000);
         assert_eq!(outbox.advance(1), 0);
-        outbox.push_ephemeral(frame("new"), MergeKey(1), 100);
+        outbox.push_ephemeral(frame("new"), MergeKey(1), 1_000);
         assert_eq!(text(&outbox), "bc|new");
         outbox.clear();
         assert_eq!(text(&outbox), "bc");

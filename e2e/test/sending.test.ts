@@ -119,6 +119,34 @@ test("12: a queue that is kept outlives a reload, in order", async () => {
   expect(await tab.page.evaluate(() => window.app.client.getSnapshot().queuedMessageCount)).toBe(0);
 });
 
+test("12: what is written in the very moment in which a page goes is kept, in order", async () => {
+  const conversation = unique("moment");
+  const tab = await world.open({ person: "visitor:moment", config: { persistQueue: true } });
+  await tab.connected();
+  await world.proxy.set({ type: "refuse" });
+  await world.crash();
+  const rounds = 20;
+  for (let round = 0; round < rounds; round += 1) {
+    const loaded = tab.page.waitForEvent("load");
+    await tab.page.evaluate(
+      ([conversationId, n]) => {
+        for (const id of [3 * n, 3 * n + 1, 3 * n + 2]) window.app.send(conversationId, `${id}`, `${conversationId}-${id}`);
+        location.reload();
+      },
+      [conversation, round] as const,
+    );
+    await loaded;
+    await until(
+      `all ${3 * (round + 1)} wait`,
+      () => tab.page.evaluate((count) => window.app.client.getSnapshot().queuedMessageCount === count, 3 * (round + 1)),
+      { describe: async () => `${await tab.page.evaluate(() => window.app.client.getSnapshot().queuedMessageCount)} wait` },
+    );
+  }
+  await world.proxy.set({ type: "pass" });
+  await tab.acked(`${conversation}-${3 * rounds - 1}`);
+  expect(await stored(conversation)).toEqual(Array.from({ length: 3 * rounds }, (_, n) => `${n}`));
+});
+
 test("12: what a wrong message is refused for reaches its sender, and the next one goes", async () => {
   const conversation = unique("wrong");
   const tab = await world.open({ person: "visitor:wrong" });

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::fields::{Integer, Strict, Text, object, present};
 use crate::json::{self, Object};
 use crate::limits::{MAX_ACTIVITY_LENGTH, MAX_EPOCH_LENGTH, MAX_PHASE_LENGTH, MAX_TOKEN_BYTES, MAX_TYPING_LENGTH};
+use crate::messages::messages;
 use crate::{
     ActivityAudience, ConversationId, ErrorCode, ErrorDetails, MessageContent, RequestId, Visibility, WebsiteId,
     check_metadata,
@@ -70,74 +71,39 @@ pub struct ClientFrame {
     pub message: ClientMessage,
 }
 
-macro_rules! client_messages {
-    ($($(#[doc = $doc:literal])* $variant:ident($body:ty) = $type:literal),* $(,)?) => {
-        /// What a client says, valid in every field.
-        #[derive(Debug, Clone, PartialEq, Serialize)]
-        #[serde(tag = "type", rename_all = "snake_case")]
-        pub enum ClientMessage { $($(#[doc = $doc])* $variant($body)),* }
-
-        impl ClientMessage {
-            /// The `type` of every client message.
-            pub const TYPES: &'static [&'static str] = &[$($type),*];
-
-            /// The `type` on the wire.
-            #[must_use]
-            pub const fn type_name(&self) -> &'static str {
-                match self { $(Self::$variant(_) => $type),* }
-            }
-
-            fn parse_body(kind: &str, text: &str) -> Option<Result<Self, Invalid>> {
-                match kind {
-                    $($type => Some(read::<$body>(text).map(Self::$variant)),)*
-                    _ => None,
-                }
-            }
-
-            /// The JSON Schema of each message's body, in the order of [`Self::TYPES`].
-            #[cfg(feature = "schema")]
-            #[must_use]
-            pub fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<crate::MessageSchema> {
-                vec![$(crate::MessageSchema {
-                    type_name: $type,
-                    name: stringify!($variant),
-                    doc: concat!($($doc),*).trim_ascii(),
-                    body: generator.subschema_for::<$body>(),
-                }),*]
-            }
-        }
-    };
-}
-
-client_messages!(
-    /// Asks for a `pong`.
-    Ping(Ping) = "ping",
-    /// Gives the credentials, or renews them.
-    Authenticate(Authenticate) = "authenticate",
-    /// Asks for the events of a conversation.
-    SubscribeConversation(SubscribeConversation) = "subscribe_conversation",
-    /// Ends a subscription.
-    UnsubscribeConversation(ConversationRef) = "unsubscribe_conversation",
-    /// Asks for the events of a website.
-    SubscribeWebsite(SubscribeWebsite) = "subscribe_website",
-    /// Ends a subscription.
-    UnsubscribeWebsite(WebsiteRef) = "unsubscribe_website",
-    /// Begins to type.
-    TypingStart(ConversationRef) = "typing_start",
-    /// Stops typing.
-    TypingStop(ConversationRef) = "typing_stop",
-    /// Tells the text typed so far.
-    TypingProgress(TypingProgress) = "typing_progress",
-    /// Sends a message.
-    SendMessage(SendMessage) = "send_message",
-    /// Has read up to a place.
-    MarkSeen(MarkSeen) = "mark_seen",
-    /// Has the conversation open.
-    ViewingStart(ConversationRef) = "viewing_start",
-    /// Has it open no longer.
-    ViewingStop(ConversationRef) = "viewing_stop",
-    /// What an AI agent is doing.
-    AgentActivity(AgentActivity) = "agent_activity",
+messages!(
+    /// What a client says, valid in every field.
+    #[derive(Debug, Clone, PartialEq, Serialize)]
+    pub enum ClientMessage {
+        /// Asks for a `pong`.
+        Ping(Ping) = "ping",
+        /// Gives the credentials, or renews them.
+        Authenticate(Authenticate) = "authenticate",
+        /// Asks for the events of a conversation.
+        SubscribeConversation(SubscribeConversation) = "subscribe_conversation",
+        /// Ends a subscription.
+        UnsubscribeConversation(ConversationRef) = "unsubscribe_conversation",
+        /// Asks for the events of a website.
+        SubscribeWebsite(SubscribeWebsite) = "subscribe_website",
+        /// Ends a subscription.
+        UnsubscribeWebsite(WebsiteRef) = "unsubscribe_website",
+        /// Begins to type.
+        TypingStart(ConversationRef) = "typing_start",
+        /// Stops typing.
+        TypingStop(ConversationRef) = "typing_stop",
+        /// Tells the text typed so far.
+        TypingProgress(TypingProgress) = "typing_progress",
+        /// Sends a message.
+        SendMessage(SendMessage) = "send_message",
+        /// Has read up to a place.
+        MarkSeen(MarkSeen) = "mark_seen",
+        /// Has the conversation open.
+        ViewingStart(ConversationRef) = "viewing_start",
+        /// Has it open no longer.
+        ViewingStop(ConversationRef) = "viewing_stop",
+        /// What an AI agent is doing.
+        AgentActivity(AgentActivity) = "agent_activity",
+    }
 );
 
 /// No fields of its own.

@@ -20,6 +20,7 @@ pub mod http;
 mod ids;
 pub mod json;
 mod limits;
+mod messages;
 mod server;
 mod time;
 
@@ -29,5 +30,7 @@ pub use codes::*;
 pub use content::*;
 pub use ids::*;
 pub use limits::*;
+#[cfg(feature = "schema")]
+pub use messages::MessageSchema;
 pub use server::*;
 pub use time::*;

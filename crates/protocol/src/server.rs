@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::client::{Invalid, TypeName, is_json, read};
 use crate::fields::{Integer, Strict, present};
 use crate::json::Object;
+use crate::messages::messages;
 use crate::{ReceivedContent, RequestId};
 
 mod connection;
@@ -18,111 +19,62 @@ pub use durable::*;
 pub use ephemeral::*;
 pub use subscription::*;
 
-macro_rules! server_messages {
-    ($($(#[doc = $doc:literal])* $variant:ident($body:ident) = $type:literal),* $(,)?) => {
-        /// What the server says.
-        #[derive(Debug, Clone, Serialize)]
-        #[serde(tag = "type", rename_all = "snake_case")]
-        pub enum ServerMessage { $($(#[doc = $doc])* $variant($body)),* }
-
-        impl ServerMessage {
-            /// The `type` of every server message.
-            pub const TYPES: &'static [&'static str] = &[$($type),*];
-
-            /// The `type` on the wire.
-            #[must_use]
-            pub const fn type_name(&self) -> &'static str {
-                match self { $(Self::$variant(_) => $type),* }
-            }
-
-            fn parse_body(kind: &str, text: &str) -> Option<Result<Self, Invalid>> {
-                match kind {
-                    $($type => Some(read::<$body>(text).map(Self::$variant)),)*
-                    _ => None,
-                }
-            }
-
-            /// The JSON Schema of each message's body, in the order of [`Self::TYPES`].
-            #[cfg(feature = "schema")]
-            #[must_use]
-            pub fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<crate::MessageSchema> {
-                vec![$(crate::MessageSchema {
-                    type_name: $type,
-                    name: stringify!($variant),
-                    doc: concat!($($doc),*).trim_ascii(),
-                    body: generator.subschema_for::<$body>(),
-                }),*]
-            }
-        }
-    };
-}
-
-server_messages!(
-    /// The connection is established and authenticated.
-    ConnectionEstablished(ConnectionEstablished) = "connection_established",
-    /// Answers a `ping`.
-    Pong(Pong) = "pong",
-    /// Answers an `authenticate`.
-    Authenticated(Authenticated) = "authenticated",
-    /// The token's time is nearly over.
-    TokenExpiring(TokenExpiring) = "token_expiring",
-    /// Live delivery is in place; the replay follows.
-    SubscriptionConfirmed(SubscriptionConfirmed) = "subscription_confirmed",
-    /// A subscription was refused.
-    SubscriptionError(SubscriptionError) = "subscription_error",
-    /// A subscription has ended.
-    SubscriptionEnded(SubscriptionEnded) = "subscription_ended",
-    /// A message is on stable storage.
-    MessageAck(MessageAck) = "message_ack",
-    /// A message. Durable.
-    NewMessage(NewMessage) = "new_message",
-    /// A message was edited or deleted. Durable.
-    MessageUpdated(MessageUpdated) = "message_updated",
-    /// A conversation began. Durable.
-    ConversationCreated(ConversationCreated) = "conversation_created",
-    /// A visitor became a known person.
-    VisitorIdentified(VisitorIdentified) = "visitor_identified",
-    /// The first of the team came.
-    TeamOnline(TeamPresence) = "team_online",
-    /// The last of the team left.
-    TeamOffline(TeamPresence) = "team_offline",
-    /// A conversation's status changed. Durable.
-    ConversationStatusChanged(ConversationStatusChanged) = "conversation_status_changed",
-    /// A conversation's assignee changed. Durable.
-    ConversationAssigned(ConversationAssigned) = "conversation_assigned",
-    /// Somebody has read up to a place.
-    ConversationSeen(ConversationSeen) = "conversation_seen",
-    /// Somebody begins or stops typing.
-    TypingIndicator(TypingIndicator) = "typing_indicator",
-    /// Somebody opened or left a conversation.
-    ViewingIndicator(ViewingIndicator) = "viewing_indicator",
-    /// The text that somebody has typed so far.
-    TypingProgress(TypingProgressEvent) = "typing_progress",
-    /// What an AI agent is doing.
-    AgentActivity(AgentActivityEvent) = "agent_activity",
-    /// A visitor came.
-    VisitorOnline(VisitorPresence) = "visitor_online",
-    /// A visitor left.
-    VisitorOffline(VisitorPresence) = "visitor_offline",
-    /// Something failed.
-    Error(ErrorMessage) = "error",
-    /// The server asks the client to come back elsewhere or later.
-    Reconnect(Reconnect) = "reconnect",
+messages!(
+    /// What the server says.
+    #[derive(Debug, Clone, Serialize)]
+    pub enum ServerMessage {
+        /// The connection is established and authenticated.
+        ConnectionEstablished(ConnectionEstablished) = "connection_established",
+        /// Answers a `ping`.
+        Pong(Pong) = "pong",
+        /// Answers an `authenticate`.
+        Authenticated(Authenticated) = "authenticated",
+        /// The token's time is nearly over.
+        TokenExpiring(TokenExpiring) = "token_expiring",
+        /// Live delivery is in place; the replay follows.
+        SubscriptionConfirmed(SubscriptionConfirmed) = "subscription_confirmed",
+        /// A subscription was refused.
+        SubscriptionError(SubscriptionError) = "subscription_error",
+        /// A subscription has ended.
+        SubscriptionEnded(SubscriptionEnded) = "subscription_ended",
+        /// A message is on stable storage.
+        MessageAck(MessageAck) = "message_ack",
+        /// A message. Durable.
+        NewMessage(NewMessage) = "new_message",
+        /// A message was edited or deleted. Durable.
+        MessageUpdated(MessageUpdated) = "message_updated",
+        /// A conversation began. Durable.
+        ConversationCreated(ConversationCreated) = "conversation_created",
+        /// A visitor became a known person.
+        VisitorIdentified(VisitorIdentified) = "visitor_identified",
+        /// The first of the team came.
+        TeamOnline(TeamPresence) = "team_online",
+        /// The last of the team left.
+        TeamOffline(TeamPresence) = "team_offline",
+        /// A conversation's status changed. Durable.
+        ConversationStatusChanged(ConversationStatusChanged) = "conversation_status_changed",
+        /// A conversation's assignee changed. Durable.
+        ConversationAssigned(ConversationAssigned) = "conversation_assigned",
+        /// Somebody has read up to a place.
+        ConversationSeen(ConversationSeen) = "conversation_seen",
+        /// Somebody begins or stops typing.
+        TypingIndicator(TypingIndicator) = "typing_indicator",
+        /// Somebody opened or left a conversation.
+        ViewingIndicator(ViewingIndicator) = "viewing_indicator",
+        /// The text that somebody has typed so far.
+        TypingProgress(TypingProgressEvent) = "typing_progress",
+        /// What an AI agent is doing.
+        AgentActivity(AgentActivityEvent) = "agent_activity",
+        /// A visitor came.
+        VisitorOnline(VisitorPresence) = "visitor_online",
+        /// A visitor left.
+        VisitorOffline(VisitorPresence) = "visitor_offline",
+        /// Something failed.
+        Error(ErrorMessage) = "error",
+        /// The server asks the client to come back elsewhere or later.
+        Reconnect(Reconnect) = "reconnect",
+    }
 );
-
-/// What the generators know of a message.
-#[cfg(feature = "schema")]
-#[derive(Debug, Clone)]
-pub struct MessageSchema {
-    /// The `type` on the wire.
-    pub type_name: &'static str,
-    /// The name in Rust.
-    pub name: &'static str,
-    /// What it says, for people.
-    pub doc: &'static str,
-    /// The schema of its fields, without `type`, `id` and `timestamp`.
-    pub body: schemars::Schema,
-}
 
 /// Why a text is no server message that this version knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -176,6 +176,7 @@ impl std::fmt::Debug for Authenticator {
 }
 
 /// A refusal, and whether another reading of the JWKS might change it.
+#[derive(Debug)]
 enum Refusal {
     UnknownKey,
     Final(AuthError),

@@ -3,7 +3,9 @@
 //! Order of a stop: readiness turns off; the shards accept nothing more; every connection is asked to come back and
 //! closed within the window; the shards' threads end; the store answers what is queued and closes.
 
+mod accept;
 mod shards;
+mod socket;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -109,13 +109,17 @@ function open(): Promise<IDBDatabase> {
   });
 }
 
-/** Makes one change; resolves with its result once it is committed. */
+/**
+ * Makes one change; resolves with its result once it is committed. Told to commit at once, the database does so also
+ * when the page has gone by then.
+ */
 async function write<Result>(
   database: IDBDatabase,
   change: (rows: IDBObjectStore) => IDBRequest<Result>,
 ): Promise<Result> {
   const transaction = database.transaction(MESSAGES, "readwrite");
   const request = change(transaction.objectStore(MESSAGES));
+  transaction.commit();
   await completed(transaction);
   return request.result;
 }

@@ -161,6 +161,8 @@ async fn a_folder_has_one_server() {
     assert_eq!(*code, Some(1), "section 10, exits 1: {output}");
     let pid = first.pid().expect("it runs").to_string();
     assert!(output.contains(&pid), "section 10, names the first one's pid {pid}: {output}");
+    let folder = first.data().display().to_string();
+    assert!(output.contains(&folder), "and the folder {folder}: {output}");
     let mut user = Stage::of(&first).user(&unique("u")).await;
     user.fence().await;
 }
@@ -182,6 +184,35 @@ async fn a_folder_is_of_one_kind_for_ever() {
         panic!("section 10, a data folder is of one kind: {other:?}")
     };
     assert_eq!(*code, Some(2), "section 10, a data folder of the other kind: {output}");
+}
+
+#[tokio::test]
+async fn data_of_a_newer_version_is_refused_and_left_alone() {
+    let mut server = options("").start();
+    assert_eq!(server.terminate(PATIENCE), Some(0), "section 10, exit 0");
+    let file = server.data().join("store.db");
+    let sql = |text: &str| {
+        let store = rusqlite::Connection::open(&file).expect("the store is a database");
+        store.query_row(text, [], |row| row.get::<_, u32>(0)).expect("it says its version")
+    };
+    let known = sql("SELECT max(version) FROM migrations");
+    let newer = sql("INSERT INTO migrations VALUES (1234, x'00', datetime()) RETURNING version");
+    let before = std::fs::read(&file).expect("the store is a file");
+    for (what, refused) in [
+        ("serve", options("").data(server.data()).try_start()),
+        ("serve, without --dev", ServerOptions::new(BINARY).production().data(server.data()).try_start()),
+    ] {
+        let Err(StartError::Exited { code, output }) = &refused else { panic!("{what} on newer data: {refused:?}") };
+        assert_eq!(*code, Some(1), "section 10, refused, {what}: {output}");
+        let folder = server.data().display().to_string();
+        for part in [folder, newer.to_string(), format!("up to {known}")] {
+            assert!(output.contains(&part), "{what} says {part}: {output}");
+        }
+    }
+    assert!(std::fs::read(&file).expect("it is still there") == before, "nothing in it was changed");
+    sql("DELETE FROM migrations WHERE version = 1234 RETURNING version");
+    server.start_again();
+    Stage::of(&server).user(&unique("u")).await.fence().await;
 }
 
 #[tokio::test]

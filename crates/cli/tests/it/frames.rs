@@ -2,13 +2,12 @@
 
 use std::sync::OnceLock;
 
-use base64::Engine as _;
 use cossistant_testkit::{Server, WsClient, unique};
 use flate2::{Compress, Compression, FlushCompress};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use crate::raw::RawSocket;
 use crate::support::{PATIENCE, Stage, is, new_message, say_with, subscribe, text, try_say};
 
 static SERVER: OnceLock<Server> = OnceLock::new();
@@ -312,84 +311,6 @@ async fn a_hundred_invalid_messages_are_abuse() {
     assert!(told >= 90, "section 4, invalid ones before are told, not closed: {told}");
 }
 
-/// A socket that writes frames by hand, for what no client library does.
-struct RawSocket {
-    stream: TcpStream,
-    head: String,
-}
-
-impl RawSocket {
-    async fn connect(stage: &Stage, extensions: &str) -> Self {
-        Self::connect_and_send(stage, extensions, &[]).await
-    }
-
-    /// Sends bytes right behind the request, before it is answered.
-    async fn connect_and_send(stage: &Stage, extensions: &str, behind: &[u8]) -> Self {
-        let address = stage.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        let mut stream = TcpStream::connect(&address).await.expect("the server listens");
-        let key = base64::engine::general_purpose::STANDARD.encode(b"0123456789abcdef");
-        let token = stage.user_token(&unique("u"));
-        let request = format!(
-            "GET /ws HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: {key}\r\nAuthorization: Bearer {token}\r\nSec-WebSocket-Extensions: {extensions}\r\n\r\n"
-        );
-        let all = [request.as_bytes(), behind].concat();
-        stream.write_all(&all).await.expect("the server reads");
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(
-                tokio::time::timeout(PATIENCE, stream.read_u8()).await.expect("an answer in time").expect("an answer"),
-            );
-        }
-        Self { stream, head: String::from_utf8_lossy(&head).to_lowercase() }
-    }
-
-    /// A masked frame; the mask is zero, so the payload goes as it is.
-    async fn send(&mut self, first: u8, payload: &[u8]) {
-        let mut frame = vec![first];
-        match u16::try_from(payload.len()) {
-            Ok(length @ 0..126) => frame.push(0x80 | length.to_be_bytes()[1]),
-            Ok(length) => {
-                frame.push(0x80 | 126);
-                frame.extend(length.to_be_bytes());
-            }
-            Err(_) => {
-                frame.push(0x80 | 127);
-                frame.extend((payload.len() as u64).to_be_bytes());
-            }
-        }
-        frame.extend([0; 4]);
-        frame.extend(payload);
-        self.stream.write_all(&frame).await.expect("the server reads");
-    }
-
-    /// The next frame's first byte and payload.
-    async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let first = self.stream.read_u8().await.ok()?;
-        let length = match self.stream.read_u8().await.ok()? {
-            126 => u64::from(self.stream.read_u16().await.ok()?),
-            127 => self.stream.read_u64().await.ok()?,
-            short => u64::from(short),
-        };
-        let mut payload = vec![0; usize::try_from(length).ok()?];
-        self.stream.read_exact(&mut payload).await.ok()?;
-        Some((first, payload))
-    }
-
-    /// The code of the close frame that comes next among the others.
-    async fn close_code(&mut self) -> Option<u16> {
-        let read = async {
-            loop {
-                let (first, payload) = self.frame().await?;
-                if first & 0x0f == 8 {
-                    return Some(u16::from_be_bytes([*payload.first()?, *payload.get(1)?]));
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, read).await.expect("a close in time")
-    }
-}
-
 fn deflated(text: &[u8]) -> Vec<u8> {
     let mut compress = Compress::new(Compression::best(), false);
     let mut out = Vec::with_capacity(text.len() + 1024);
@@ -444,6 +365,31 @@ async fn a_message_in_fragments_counts_as_one() {
         socket.send(0x00, &[b'x'; 16_000]).await;
     }
     assert_eq!(socket.close_code().await, Some(1009), "section 1, the limit is of the message");
+}
+
+#[tokio::test]
+async fn a_message_in_endless_fragments_is_abuse() {
+    let stage = stage();
+    for payload in [&b" "[..], b""] {
+        let mut socket = RawSocket::connect(&stage, "").await;
+        socket.send(0x01, b"{").await;
+        // The close may come before all of it is said.
+        let fragment = [&[0x00, 0x80 | u8::try_from(payload.len()).expect("short"), 0, 0, 0, 0], payload].concat();
+        let _refused = socket.stream.write_all(&fragment.repeat(5_000)).await;
+        assert_eq!(socket.close_code().await, Some(4400), "section 4, protocol abuse by fragments of {payload:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_close_of_the_peer_is_answered() {
+    let stage = stage();
+    for code in [1000_u16, 1001, 4999] {
+        let mut socket = RawSocket::connect(&stage, "").await;
+        socket.send(0x88, &code.to_be_bytes()).await;
+        assert_eq!(socket.close_code().await, Some(code), "section 4, done; RFC 6455, the code is repeated");
+        let after = tokio::time::timeout(PATIENCE, socket.stream.read_u8()).await.expect("the line ends in time");
+        assert!(after.is_err(), "RFC 6455, nothing follows a close");
+    }
 }
 
 #[tokio::test]

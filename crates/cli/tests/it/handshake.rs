@@ -148,6 +148,8 @@ async fn requests_that_no_parser_should_take_are_refused() {
         ("a folded header", "GET /healthz HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n".to_owned(), 400),
         ("a bare CR", "GET /healthz HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n".to_owned(), 400),
         ("a header without a name", "GET /healthz HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n".to_owned(), 400),
+        ("a method that is none", "G(T /healthz HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), 400),
+        ("a version that is none", "GET /healthz HTTP/7.1\r\nHost: x\r\n\r\n".to_owned(), 400),
         (
             "two lengths",
             "POST /v1/conversations HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_owned(),
@@ -160,7 +162,22 @@ async fn requests_that_no_parser_should_take_are_refused() {
         let mut rest = Vec::new();
         let closed = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
         assert!(closed.is_ok(), "RFC 9112, {rule}: what follows could be anything, so the connection closes");
+        assert!(head.contains("content-type: application/problem+json\r\n"), "section 8, every error, {rule}: {head}");
+        assert!(head.contains(&format!("content-length: {}\r\n", rest.len())), "RFC 9112, {rule}: {head} {rest:?}");
+        let problem: Value = serde_json::from_slice(&rest).expect("a problem document");
+        let code = if expected == 431 { "too_large" } else { "invalid_message" };
+        assert_eq!((&problem["status"], &problem["code"]), (&expected.into(), &code.into()), "{rule}: {problem}");
     }
+    // What was asked properly before is answered first, and whole.
+    let pipelined = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nno HTTP\r\n\r\n";
+    let (head, mut stream) = answer(&stage, pipelined.as_bytes()).await;
+    let mut rest = String::new();
+    let closed = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut rest)).await;
+    closed.expect("the connection closes").expect("an orderly end");
+    assert_eq!(status(&head), 200, "section 8, /healthz: {head}");
+    let (body, second) = rest.split_once("HTTP/1.1 400").expect("RFC 9112, the second is answered too");
+    assert_eq!(body, r#"{"status":"ok"}"#, "section 8, /healthz");
+    assert!(second.ends_with('}') && second.contains(r#""code":"invalid_message""#), "section 8: {second}");
     let alive = stage.http.get("/healthz").send().await.expect(200, "nothing of it disturbs others");
     assert_eq!(alive, serde_json::json!({"status": "ok"}));
 }

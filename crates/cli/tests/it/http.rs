@@ -169,9 +169,15 @@ async fn messages_are_paged_by_seq() {
     assert_time(message, "createdAt");
     number(message, "offset");
     assert!(all["messages"][0].get("offset").is_none(), "section 4, offset for the team only: {all}");
-    let path = format!("/v1/conversations/{conversation}/messages?limit=1000000");
-    let large = stage.http.get(&path).bearer(&mine).send().await;
-    assert!([200, 400].contains(&large.status), "section 8, limit at most 200, clamped or refused: {large:?}");
+    let _most = messages(&stage, &mine, &conversation, "?limit=200").await;
+    for list in [format!("conversations/{conversation}/messages"), "conversations".to_owned()] {
+        for limit in ["201", "1000000000", "0", "-1", "x", ""] {
+            let refused = stage.http.get(&format!("/v1/{list}?limit={limit}")).bearer(&mine).send().await;
+            let problem = refused.expect_problem(400, "invalid_message", "section 8, limit at most 200");
+            let (path, reason) = (&problem["details"]["path"], text(&problem["details"], "reason"));
+            assert!(*path == "limit" && reason.contains("1 to 200"), "what is allowed is named: {problem}");
+        }
+    }
     let bad = stage.http.get(&format!("/v1/conversations/{conversation}/messages?after=x")).bearer(&mine).send().await;
     bad.expect_problem(400, "invalid_message", "section 8, a place is a number");
     let stranger = stage

@@ -352,3 +352,93 @@ async fn the_state_of_a_confirmation_is_as_of_its_head() {
     assert_eq!(seen.map(|mark| &mark["lastSeenSeq"]), Some(&ack["seq"]), "section 6: {confirmed}");
     assert_eq!(confirmed["online"], true, "section 4, to the team, the visitor is online: {confirmed}");
 }
+
+/// A user of all websites of the organization.
+async fn user_of_all(stage: &Stage) -> WsClient {
+    let token = stage.claims("user", &unique("user")).websites(&["*"]).sign();
+    stage.join(&token, "a user of all websites").await
+}
+
+#[track_caller]
+fn assert_lost(confirmed: &Value, what: &str) {
+    assert_eq!(
+        (&confirmed["recovered"], &confirmed["replayed"]),
+        (&json!(false), &json!(0)),
+        "section 6, {what} is missing: {confirmed}"
+    );
+}
+
+#[tokio::test]
+async fn a_conversation_that_comes_again_is_not_taken_for_the_one_before() {
+    let first = stage().own_organization().await;
+    let second = first.own_website().await;
+    let conversation = unique("conv");
+    let mut visitor = first.visitor("vera").await;
+    for at in 0..3 {
+        say(&mut visitor, &conversation, &at.to_string()).await;
+    }
+    let mut user = user_of_all(&first).await;
+    say_with(&mut user, &conversation, json!({"visibility": "internal"})).await;
+    let old = subscribe(&mut user, &conversation).await;
+    let deleted = first.http.delete(&format!("/v1/websites/{}", first.website)).bearer(&first.admin_key).send().await;
+    assert_eq!(deleted.status, 204, "section 8, DELETE: {deleted:?}");
+    user.recv_until("section 5, revoked", |message| message["reason"] == "revoked").await;
+
+    // The same id on another website, with as many events as the old one had, and then more.
+    let mut visitor = second.visitor("vera").await;
+    let (mut user, mut newest) = (user_of_all(&second).await, 0);
+    for at in 0..8 {
+        newest = number(&say(&mut visitor, &conversation, &at.to_string()).await, "seq");
+        let places = json!({"after": old["head"], "epoch": old["epoch"]});
+        assert_lost(&subscribe_with(&mut user, &conversation, places).await, "what the old one was");
+    }
+    assert_lost(&subscribe_with(&mut user, &conversation, json!({"after": 0})).await, "a place before all");
+    let mut late = user_of_all(&second).await;
+    let confirmed = subscribe_with(&mut late, &conversation, json!({"last": 100})).await;
+    assert_eq!(confirmed["recovered"], true, "section 6, nothing is missing: {confirmed}");
+    let events = replay(&mut late, &confirmed, Place::Seq).await;
+    assert_eq!(events.len(), 9, "section 6, its beginning and 8 messages: {events:?}");
+    let live = say(&mut visitor, &conversation, "live").await;
+    new_message(&mut late, &live).await;
+    let again = json!({"after": newest, "epoch": confirmed["epoch"]});
+    let resumed = subscribe_with(&mut visitor, &conversation, again).await;
+    assert_eq!(
+        (&resumed["recovered"], &resumed["replayed"]),
+        (&json!(true), &json!(1)),
+        "section 6, places of its own are resumed: {resumed}"
+    );
+}
+
+#[tokio::test]
+async fn a_website_that_comes_again_is_not_taken_for_the_one_before() {
+    let mut server = options("").start();
+    let stage = Stage::of(&server);
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    say(&mut visitor, &conversation, "before").await;
+    let mut user = stage.user("uma").await;
+    let old = subscribe_website(&mut user, &stage.website, json!({})).await;
+    let path = format!("/v1/websites/{}", stage.website);
+    let deleted = stage.http.delete(&path).bearer(&stage.admin_key).send().await;
+    assert_eq!(deleted.status, 204, "section 8, DELETE: {deleted:?}");
+    // The demo website is there at every start.
+    server.restart();
+    let stage = Stage::of(&server);
+    let mut user = stage.user("uma").await;
+    let places = || json!({"after": old["head"], "epoch": old["epoch"]});
+    assert_lost(&subscribe_website(&mut user, &stage.website, places()).await, "what the old one was");
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    for _ in 0..3 {
+        say(&mut visitor, &conversation, "after").await;
+        assert_lost(&subscribe_website(&mut user, &stage.website, places()).await, "what the old one was");
+    }
+    let now = subscribe_website(&mut user, &stage.website, json!({})).await;
+    assert_eq!(now["epoch"], old["epoch"], "section 6, the store is the same: {now}");
+    say(&mut visitor, &conversation, "more").await;
+    let resumed =
+        subscribe_website(&mut user, &stage.website, json!({"after": now["head"], "epoch": now["epoch"]})).await;
+    assert_eq!(
+        (&resumed["recovered"], &resumed["replayed"]),
+        (&json!(true), &json!(1)),
+        "section 6, places of its own are resumed: {resumed}"
+    );
+}

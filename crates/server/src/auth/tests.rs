@@ -19,23 +19,6 @@ const NOW_SECONDS: u64 = 1_700_000_000;
 const SECRET: &str = "operator-secret-operator-secret-";
 const ORGANIZATION_SECRET: &str = "organization-secret-organization";
 
-/// The judgements themselves, without another look at the JWKS.
-impl Authenticator {
-    fn verify_jwt(&self, text: &str, directory: &Directory, now: Timestamp) -> Result<Principal, AuthError> {
-        Ok(self.jwt(text, directory, now)?)
-    }
-
-    fn verify_socket(
-        &self,
-        text: &str,
-        agent_id: Option<&str>,
-        directory: &Directory,
-        now: Timestamp,
-    ) -> Result<Principal, AuthError> {
-        Ok(self.socket(text, agent_id, directory, now)?)
-    }
-}
-
 fn site(organization: &str, website: &str) -> SiteKey {
     SiteKey { organization: OrganizationId::new(organization).unwrap(), website: WebsiteId::new(website).unwrap() }
 }
@@ -124,12 +107,12 @@ fn hs256(kid: Option<&str>, claims: &Value, secret: &str) -> String {
     sign(Algorithm::HS256, kid, claims, &EncodingKey::from_secret(secret.as_bytes()))
 }
 
-fn verify(changes: Value) -> Result<Principal, AuthError> {
-    authenticator().verify_jwt(&hs256(None, &claims(changes), SECRET), &directory(), NOW)
+fn verify(changes: Value) -> Result<Principal, Refusal> {
+    authenticator().jwt(&hs256(None, &claims(changes), SECRET), &directory(), NOW)
 }
 
-fn code(result: Result<Principal, AuthError>) -> ErrorCode {
-    let error = result.expect_err("refused");
+fn code(result: Result<Principal, impl Into<AuthError>>) -> ErrorCode {
+    let error = result.map_err(Into::into).expect_err("refused");
     let close = if error.code == ErrorCode::Forbidden { CloseCode::Forbidden } else { CloseCode::Unauthorized };
     assert_eq!(error.close, close);
     error.code
@@ -189,7 +172,7 @@ fn bad_claims_are_refused() {
         assert_eq!(code(verify(changes.clone())), ErrorCode::Unauthorized, "{changes}");
     }
     let list = hs256(None, &json!(["v1", "visitor", "o1", ["w1"], NOW_SECONDS + 60]), SECRET);
-    assert_eq!(code(authenticator().verify_jwt(&list, &directory(), NOW)), ErrorCode::Unauthorized);
+    assert_eq!(code(authenticator().jwt(&list, &directory(), NOW)), ErrorCode::Unauthorized);
 }
 
 #[test]
@@ -212,7 +195,7 @@ fn what_does_not_exist_is_forbidden() {
 #[test]
 fn exp_has_no_leeway() {
     let at = |exp: Value, now: u64| {
-        authenticator().verify_jwt(&hs256(None, &claims(json!({ "exp": exp })), SECRET), &directory(), Timestamp(now))
+        authenticator().jwt(&hs256(None, &claims(json!({ "exp": exp })), SECRET), &directory(), Timestamp(now))
     };
     assert!(at(json!(1000), 999_999).is_ok());
     assert_eq!(code(at(json!(1000), 1_000_000)), ErrorCode::TokenExpired);
@@ -233,7 +216,7 @@ fn exp_has_no_leeway() {
 fn nbf_has_a_minute_of_leeway() {
     let at = |nbf: u64, now: u64| {
         let claims = claims(json!({"exp": 10_000, "nbf": nbf}));
-        authenticator().verify_jwt(&hs256(None, &claims, SECRET), &directory(), Timestamp(now))
+        authenticator().jwt(&hs256(None, &claims, SECRET), &directory(), Timestamp(now))
     };
     assert!(at(1000, 940_000).is_ok());
     assert_eq!(code(at(1000, 939_999)), ErrorCode::Unauthorized);
@@ -247,7 +230,7 @@ fn revoked_is_what_was_issued_before_or_does_not_say() {
     let at = Timestamp(NOW_SECONDS * 1000);
     rows.revocations.push(RevocationRow { organization: OrganizationId::new("o1").unwrap(), person: revoked, at });
     let directory = Directory::new(rows, 2);
-    let verify = |changes| authenticator().verify_jwt(&hs256(None, &claims(changes), SECRET), &directory, NOW);
+    let verify = |changes| authenticator().jwt(&hs256(None, &claims(changes), SECRET), &directory, NOW);
     for iat in [json!(null), json!(NOW_SECONDS - 1), json!(NOW_SECONDS as f64 - 0.001), json!(NOW_SECONDS + 61)] {
         assert_eq!(code(verify(json!({ "iat": iat }))), ErrorCode::Unauthorized, "{iat}");
     }
@@ -263,8 +246,8 @@ fn revoked_is_what_was_issued_before_or_does_not_say() {
 #[test]
 fn access_ends_with_what_it_rested_on() {
     let token = hs256(Some("k_hs"), &claims(json!({})), ORGANIZATION_SECRET);
-    let visitor = authenticator().verify_jwt(&token, &directory(), NOW).unwrap();
-    let agent = authenticator().verify_socket("sk_one", Some("bot"), &directory(), NOW).unwrap();
+    let visitor = authenticator().jwt(&token, &directory(), NOW).unwrap();
+    let agent = authenticator().socket("sk_one", Some("bot"), &directory(), NOW).unwrap();
     let without = |change: fn(&mut DirectoryRows)| {
         let mut rows = rows();
         change(&mut rows);
@@ -284,7 +267,7 @@ fn access_ends_with_what_it_rested_on() {
 #[test]
 fn each_door_takes_its_credentials() {
     let (authenticator, directory) = (authenticator(), directory());
-    let socket = |text: &str, agent: Option<&str>| authenticator.verify_socket(text, agent, &directory, NOW);
+    let socket = |text: &str, agent: Option<&str>| authenticator.socket(text, agent, &directory, NOW);
     let http =
         |text: &str, agent: Option<&str>| authenticator.bearer(text, agent, &directory, NOW).map_err(AuthError::from);
     let token = hs256(None, &claims(json!({})), SECRET);
@@ -325,9 +308,8 @@ fn a_revoked_agent_needs_a_new_secret_key() {
     let bot = PersonKey { kind: UserType::AiAgent, id: person("bot") };
     let organization = OrganizationId::new("o1").unwrap();
     rows.revocations.push(RevocationRow { organization, person: bot, at: Timestamp(2000) });
-    let verify = |rows: &DirectoryRows, id| {
-        authenticator().verify_socket("sk_one", Some(id), &Directory::new(rows.clone(), 2), NOW)
-    };
+    let verify =
+        |rows: &DirectoryRows, id| authenticator().socket("sk_one", Some(id), &Directory::new(rows.clone(), 2), NOW);
     assert_eq!(code(verify(&rows, "bot")), ErrorCode::Unauthorized);
     assert!(verify(&rows, "other").is_ok());
     rows.keys.iter_mut().for_each(|key| key.created_at = Timestamp(3000));

@@ -7,7 +7,7 @@ use cossistant_protocol::{Channel, ConversationId, ErrorCode, Timestamp, Website
 use super::{Chat, ChatError, require_team};
 use crate::auth::Principal;
 use crate::event::Event;
-use crate::store::{Audience, Conversation, CreateConversation, SeenMark, SiteKey, StoreError};
+use crate::store::{Audience, Conversation, CreateConversation, SeenMark, SiteKey, StoreError, StoredEvent};
 
 /// How many events are read from the store at a time.
 const PAGE: usize = 64;
@@ -100,8 +100,8 @@ impl Chat {
         let mut snapshot =
             Snapshot { site, website_head, conversation, head, is_recovered, replay_after, page: Vec::new() };
         if replay_after < head {
-            let channel = request.channel.clone();
-            snapshot.page = self.page(&snapshot.site, &channel, audience, replay_after, head).await?.events;
+            let first = self.stored(&snapshot.site, &request.channel, audience, replay_after, head).await?;
+            snapshot.begin_replay(&first, request, audience);
         }
         Ok(snapshot)
     }
@@ -178,6 +178,17 @@ impl Chat {
         after: u64,
         upto: u64,
     ) -> Result<Page, ChatError> {
+        Ok(Page { events: encoded(&self.stored(site, channel, audience, after, upto).await?) })
+    }
+
+    async fn stored(
+        &self,
+        site: &SiteKey,
+        channel: &Channel,
+        audience: Audience,
+        after: u64,
+        upto: u64,
+    ) -> Result<Vec<StoredEvent>, ChatError> {
         let organization = site.organization.clone();
         let stored = match channel {
             Channel::Conversation(id) => {
@@ -185,7 +196,7 @@ impl Chat {
             }
             Channel::Website(id) => self.store.website_events(organization, id.clone(), after, upto, PAGE).await?,
         };
-        Ok(Page { events: stored.iter().map(|event| Arc::new(Event::encode(event))).collect() })
+        Ok(stored)
     }
 
     /// Events of a website past an offset, for those who did not take them live.
@@ -197,9 +208,30 @@ impl Chat {
             .store
             .website_events(site.organization.clone(), site.website.clone(), after, u64::MAX >> 1, PAGE)
             .await?;
-        Ok(CatchUp {
-            has_more: stored.len() == PAGE,
-            events: stored.iter().map(|event| Arc::new(Event::encode(event))).collect(),
-        })
+        Ok(CatchUp { has_more: stored.len() == PAGE, events: encoded(&stored) })
+    }
+}
+
+fn encoded(stored: &[StoredEvent]) -> Vec<Arc<Event>> {
+    stored.iter().map(|event| Arc::new(Event::encode(event))).collect()
+}
+
+impl Snapshot {
+    /// Takes the first events of the replay. A channel whose id was that of a deleted one begins behind the places of
+    /// that one: what a client has seen before is of the deleted one, so it has not all that there is.
+    fn begin_replay(&mut self, first: &[StoredEvent], request: &SubscribeRequest, audience: Audience) {
+        let begin = first.first().and_then(|event| match request.channel {
+            Channel::Conversation(_) => event.seq(audience),
+            Channel::Website(_) => Some(event.offset),
+        });
+        let before = begin.map_or(self.head, |place| place - 1);
+        if before == self.replay_after {
+            self.page = encoded(first);
+        } else if request.after.is_some() {
+            (self.is_recovered, self.replay_after) = (false, self.head);
+        } else {
+            // Fewer than the newest so many have ever been.
+            (self.replay_after, self.page) = (before, encoded(first));
+        }
     }
 }

@@ -63,6 +63,25 @@ impl Failure {
         ChatError::invalid(invalid).into()
     }
 
+    /// What came is no request.
+    #[must_use]
+    pub(crate) fn unreadable() -> Self {
+        Self::invalid(Invalid::new("head", "is not of HTTP/1.1"))
+    }
+
+    /// The address that the request names is longer than any that there is.
+    #[must_use]
+    pub(crate) fn target_too_long() -> Self {
+        Self { status: StatusCode::URI_TOO_LONG, ..Self::new(ErrorCode::TooLarge, "the address is too long") }
+    }
+
+    /// The request line and headers are larger, or more, than the limit.
+    #[must_use]
+    pub(crate) fn head_too_large() -> Self {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        Self { status, ..Self::new(ErrorCode::TooLarge, "the head of the request is too large") }
+    }
+
     /// Only a WebSocket is spoken here.
     #[must_use]
     pub fn upgrade_required(detail: &str) -> Self {
@@ -85,6 +104,21 @@ impl Failure {
     #[must_use]
     pub fn unavailable(detail: impl Into<String>, retry_after: u64) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::Unavailable, detail) }
+    }
+
+    /// The body of the answer, of the type [`PROBLEM_TYPE`]. It counts as given.
+    pub(crate) fn into_document(self) -> Vec<u8> {
+        metrics::counter!(crate::metrics::REFUSED_TOTAL, "code" => self.code.as_str()).increment(1);
+        let problem = Problem {
+            r#type: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or_default().to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            code: self.code,
+            details: self.details,
+            retry_after: self.retry_after,
+        };
+        serde_json::to_vec(&problem).expect("a problem is plain data")
     }
 }
 
@@ -119,27 +153,17 @@ const fn status_of(code: ErrorCode) -> StatusCode {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        metrics::counter!(crate::metrics::REFUSED_TOTAL, "code" => self.code.as_str()).increment(1);
-        let problem = Problem {
-            r#type: "about:blank".to_owned(),
-            title: self.status.canonical_reason().unwrap_or_default().to_owned(),
-            status: self.status.as_u16(),
-            detail: self.detail,
-            code: self.code,
-            details: self.details,
-            retry_after: self.retry_after,
-        };
-        let body = serde_json::to_vec(&problem).expect("a problem is plain data");
-        let mut response = (self.status, body).into_response();
+        let (status, retry_after) = (self.status, self.retry_after);
+        let mut response = (status, self.into_document()).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_TYPE));
-        if let Some(ms) = self.retry_after {
+        if let Some(ms) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000)));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == StatusCode::REQUEST_TIMEOUT {
+        if status == StatusCode::REQUEST_TIMEOUT {
             headers.insert(axum::http::header::CONNECTION, HeaderValue::from_static("close"));
         }
         response

@@ -8,6 +8,10 @@ use crate::event::Frame;
 /// The most frames that one write takes.
 pub(crate) const MAX_FRAMES_PER_WRITE: usize = 64;
 
+/// What even the smallest frame counts for the bound, in bytes: its place in the queue and its two headers take as much.
+/// Else a peer that pings and never reads would have the queue hold many times the bound.
+const SMALLEST_FRAME: usize = 128;
+
 /// Names what a newer ephemeral frame replaces: the same kind of news of the same person in the same conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MergeKey(pub(crate) u64);
@@ -27,6 +31,11 @@ enum Lane {
 struct Item {
     frame: Frame,
     lane: Lane,
+}
+
+/// What a frame counts for the bound, in bytes.
+fn weight(frame: &Frame, deflate: bool) -> usize {
+    frame.bytes(deflate).len().max(SMALLEST_FRAME)
 }
 
 /// Most connections have nothing to be written, and of the others most have one frame: neither owns memory for it.
@@ -139,14 +148,14 @@ impl Outbox {
 
     /// Adds a frame that must not be lost.
     pub(crate) fn push_durable(&mut self, frame: Frame, bound: usize) -> Result<(), Overflow> {
-        let length = frame.bytes(self.deflate).len();
-        if self.counted + length > bound {
+        let weight = weight(&frame, self.deflate);
+        if self.counted + weight > bound {
             self.drop_ephemeral();
-            if self.counted + length > bound {
+            if self.counted + weight > bound {
                 return Err(Overflow);
             }
         }
-        self.counted += length;
+        self.counted += weight;
         self.queue.push(Item { frame, lane: Lane::Durable });
         Ok(())
     }
@@ -159,9 +168,9 @@ impl Outbox {
     /// Adds a frame that a newer one of the same key replaces, and that is dropped if there is no room.
     pub(crate) fn push_ephemeral(&mut self, frame: Frame, key: MergeKey, bound: usize) {
         self.drop_if(|item| item.lane == Lane::Ephemeral(key));
-        let length = frame.bytes(self.deflate).len();
-        if self.counted + length <= bound {
-            self.counted += length;
+        let weight = weight(&frame, self.deflate);
+        if self.counted + weight <= bound {
+            self.counted += weight;
             self.queue.push(Item { frame, lane: Lane::Ephemeral(key) });
         }
     }
@@ -177,7 +186,7 @@ impl Outbox {
         self.queue.retain(|at, item| {
             let is_dropped = at >= first && is_unwanted(item);
             if is_dropped {
-                freed += item.frame.bytes(deflate).len();
+                freed += weight(&item.frame, deflate);
             }
             !is_dropped
         });
@@ -235,7 +244,7 @@ impl Outbox {
             written -= left;
             self.written_of_first = 0;
             if first.lane != Lane::Paced {
-                self.counted -= length;
+                self.counted -= weight(&first.frame, self.deflate);
             }
             self.queue.pop();
         }
@@ -259,24 +268,34 @@ mod tests {
 
     #[test]
     fn the_newest_ephemeral_frame_wins_and_durable_ones_push_it_out() {
+        const BOUND: usize = 2 * SMALLEST_FRAME;
         let mut outbox = Outbox::new(false);
-        outbox.push_ephemeral(frame("p1"), MergeKey(1), 10);
-        outbox.push_durable(frame("dd"), 10).unwrap();
-        outbox.push_ephemeral(frame("p2"), MergeKey(1), 10);
+        outbox.push_ephemeral(frame("p1"), MergeKey(1), BOUND);
+        outbox.push_durable(frame("dd"), BOUND).unwrap();
+        outbox.push_ephemeral(frame("p2"), MergeKey(1), BOUND);
         assert_eq!(text(&outbox), "dd|p2");
-        outbox.push_durable(frame("eeeeeeee"), 10).unwrap();
+        outbox.push_durable(frame("eeeeeeee"), BOUND).unwrap();
         assert_eq!(text(&outbox), "dd|eeeeeeee");
-        assert_eq!(outbox.push_durable(frame("f"), 10), Err(Overflow));
+        assert_eq!(outbox.push_durable(frame("f"), BOUND), Err(Overflow));
         outbox.push_paced(frame("free"));
-        assert_eq!(outbox.counted(), 10);
+        assert_eq!(outbox.counted(), BOUND);
+    }
+
+    #[test]
+    fn large_frames_count_by_their_length_and_small_ones_by_what_they_take() {
+        let mut outbox = Outbox::new(false);
+        outbox.push_durable(Frame::from(bytes::Bytes::from(vec![b'x'; 1_000])), 10_000).unwrap();
+        assert_eq!(outbox.counted(), 1_000);
+        let fitting = (0..).take_while(|_| outbox.push_durable(frame(""), 10_000).is_ok()).count();
+        assert_eq!(fitting, 9_000 / SMALLEST_FRAME);
     }
 
     #[test]
     fn a_begun_frame_is_finished_before_anything_else() {
         let mut outbox = Outbox::new(false);
-        outbox.push_ephemeral(frame("abc"), MergeKey(1), 100);
+        outbox.push_ephemeral(frame("abc"), MergeKey(1), 1_000);
         assert_eq!(outbox.advance(1), 0);
-        outbox.push_ephemeral(frame("new"), MergeKey(1), 100);
+        outbox.push_ephemeral(frame("new"), MergeKey(1), 1_000);
         assert_eq!(text(&outbox), "bc|new");
         outbox.clear();
         assert_eq!(text(&outbox), "bc");
@@ -291,7 +310,7 @@ mod tests {
             for step in [1, 2, 3, 5, 1_000] {
                 let mut outbox = Outbox::new(false);
                 for _ in 0..frames {
-                    outbox.push_durable(frame("abc"), 1_000).unwrap();
+                    outbox.push_durable(frame("abc"), 100_000).unwrap();
                 }
                 let (mut written, mut finished) = (String::new(), 0);
                 while !outbox.is_empty() {

@@ -17,7 +17,7 @@ use http::header::HOST;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use metrics_exporter_prometheus::PrometheusHandle;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,6 +25,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 use tower::ServiceExt as _;
 
+use super::accept::Room;
+use super::socket::HttpSocket;
 use super::{StartError, clock, rate};
 use crate::auth::Authenticator;
 use crate::bus::{Bus, Notice, ShardId};
@@ -40,8 +42,6 @@ use crate::store::{PersonKey, SiteKey};
 const MAILBOX: usize = 65_536;
 /// The most connections that wait to be accepted, at each shard.
 const BACKLOG: i32 = 4_096;
-/// How long a shard waits before it accepts again when the process has no more file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The most bytes of a request's head; what comes in one read may be as much again.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// How often figures are gathered.
@@ -134,6 +134,7 @@ struct Common {
     router: Router,
     metrics: PrometheusHandle,
     auth: Arc<Authenticator>,
+    room: Room,
 }
 
 impl ShardSet {
@@ -164,7 +165,8 @@ impl ShardSet {
             ops_address = listener.local_addr().ok();
             ops_listener = Some((listener, router));
         }
-        let common = Arc::new(Common { config: config.clone(), upgrader, jobs, router, metrics, auth });
+        let room = Room::default();
+        let common = Arc::new(Common { config: config.clone(), upgrader, jobs, router, metrics, auth, room });
         let (stop, stopped) = watch::channel(None);
         let ids = Arc::new(Ids::new(super::random_seed()?));
         let mut threads = Vec::new();
@@ -362,17 +364,10 @@ async fn accept(server: Rc<Server>, listener: std::net::TcpListener, router: Opt
         Err(error) => return tracing::error!(%error, "a shard cannot listen"),
     };
     loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                // Without it small frames would wait for an acknowledgement; a socket that refuses is closed soon.
-                if stream.set_nodelay(true).is_ok() {
-                    tokio::task::spawn_local(serve(Rc::clone(&server), stream, peer.ip(), router.clone()));
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+        let (stream, peer) = server.common.room.accept(&listener).await;
+        // Without it small frames would wait for an acknowledgement; a socket that refuses is closed soon.
+        if stream.set_nodelay(true).is_ok() {
+            tokio::task::spawn_local(serve(Rc::clone(&server), stream, peer.ip(), router.clone()));
         }
     }
 }
@@ -397,7 +392,7 @@ async fn serve(server: Rc<Server>, stream: TcpStream, peer: IpAddr, router: Opti
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(HttpSocket::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -447,7 +442,7 @@ async fn respond(
             Err(error) => return tracing::debug!(%error, "an upgrade failed"),
         };
         drop(request);
-        match upgraded.downcast::<TokioIo<TcpStream>>() {
+        match upgraded.downcast::<HttpSocket>() {
             // The driver watches its sockets by itself.
             Ok(parts) => match parts.io.into_inner().into_std() {
                 Ok(stream) => driver.accept(stream, &parts.read_buf, arrival, deflate.as_ref(), admitted),

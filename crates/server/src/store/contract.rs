@@ -81,6 +81,7 @@ macro_rules! contract_tests {
             what_is_taken_or_missing_is_refused,
             revocations_only_move_forward,
             deleting_a_website_removes_what_is_its_own,
+            places_of_what_was_deleted_are_not_given_again,
             deleting_an_organization_removes_what_is_its_own,
         ]);
     };

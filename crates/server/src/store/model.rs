@@ -338,6 +338,17 @@ pub struct StoredEvent {
     pub body: EventBody,
 }
 
+impl StoredEvent {
+    /// Its place in the conversation, as an audience counts; `None` for what that may not see.
+    #[must_use]
+    pub const fn seq(&self, audience: Audience) -> Option<u64> {
+        match audience {
+            Audience::Team => Some(self.team_seq),
+            Audience::Visitor => self.visitor_seq,
+        }
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone)]
 pub enum EventBody {

@@ -4,6 +4,7 @@
 //! one. Access through the file's own tools (`sqlite3 store.db`) is safe while a server runs, as long as it only reads.
 
 mod backup;
+mod checkpoint;
 mod connection;
 mod conversations;
 mod error;

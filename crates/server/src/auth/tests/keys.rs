@@ -48,7 +48,7 @@ fn organization_keys_of_every_kind_verify() {
         ("k_es", es256(Some("k_es"), &claims)),
         ("k_ed", eddsa(Some("k_ed"), &claims)),
     ] {
-        let visitor = authenticator().verify_jwt(&token, &directory(), NOW).expect(kid);
+        let visitor = authenticator().jwt(&token, &directory(), NOW).expect(kid);
         assert_eq!(visitor.credential, CredentialKind::Organization(KeyId::new(kid).unwrap()));
     }
 }
@@ -63,19 +63,19 @@ fn operator_keys_of_every_kind_verify_beside_the_secret() {
     ] {
         for algorithm in [None, Some(algorithm)] {
             let authenticator = with_public_key(pem, algorithm).unwrap();
-            assert!(authenticator.verify_jwt(&token, &directory(), NOW).is_ok());
-            assert!(authenticator.verify_jwt(&hs256(None, &claims, SECRET), &directory(), NOW).is_ok());
+            assert!(authenticator.jwt(&token, &directory(), NOW).is_ok());
+            assert!(authenticator.jwt(&hs256(None, &claims, SECRET), &directory(), NOW).is_ok());
         }
     }
     // In one line, and as a path.
     let token = es256(None, &claims);
     let one_line = with_public_key(&ES256_PUBLIC.replace('\n', "\\n"), None).unwrap();
-    assert!(one_line.verify_jwt(&token, &directory(), NOW).is_ok());
+    assert!(one_line.jwt(&token, &directory(), NOW).is_ok());
     let path = std::env::temp_dir().join(new_secret("cossistant-pem-").unwrap().expose());
     std::fs::write(&path, ES256_PUBLIC).unwrap();
     let by_path = with_public_key(path.to_str().unwrap(), None).unwrap();
     std::fs::remove_file(path).unwrap();
-    assert!(by_path.verify_jwt(&token, &directory(), NOW).is_ok());
+    assert!(by_path.jwt(&token, &directory(), NOW).is_ok());
 }
 
 #[test]
@@ -133,12 +133,12 @@ fn no_token_is_without_signature() {
     // Another payload under the same signature.
     tokens.push(forge(&json!({"typ": "JWT", "alg": "HS256"}), &self::claims(json!({"sub": "v2"})), signature));
     for token in tokens {
-        assert_eq!(code(authenticator().verify_jwt(&token, &directory(), NOW)), ErrorCode::Unauthorized, "{token}");
+        assert_eq!(code(authenticator().jwt(&token, &directory(), NOW)), ErrorCode::Unauthorized, "{token}");
     }
     let other = hs256(None, &claims, "another-secret-another-secret-an");
-    assert_eq!(code(authenticator().verify_jwt(&other, &directory(), NOW)), ErrorCode::Unauthorized);
+    assert_eq!(code(authenticator().jwt(&other, &directory(), NOW)), ErrorCode::Unauthorized);
     let none = Authenticator::new(AuthSettings { jwt_secret: None, ..settings() }).unwrap();
-    assert_eq!(code(none.verify_jwt(&good, &directory(), NOW)), ErrorCode::Unauthorized);
+    assert_eq!(code(none.jwt(&good, &directory(), NOW)), ErrorCode::Unauthorized);
 }
 
 #[test]
@@ -147,15 +147,15 @@ fn a_public_key_is_no_shared_secret() {
     for (kid, pem) in [("k_rs", RS256_PUBLIC), ("k_es", ES256_PUBLIC), ("k_ed", EDDSA_PUBLIC)] {
         for secret in [pem, pem.trim()] {
             let token = hs256(Some(kid), &claims, secret);
-            assert_eq!(code(authenticator().verify_jwt(&token, &directory(), NOW)), ErrorCode::Unauthorized, "{kid}");
+            assert_eq!(code(authenticator().jwt(&token, &directory(), NOW)), ErrorCode::Unauthorized, "{kid}");
             let operator = with_public_key(pem, None).unwrap();
             let token = hs256(None, &claims, secret);
-            assert_eq!(code(operator.verify_jwt(&token, &directory(), NOW)), ErrorCode::Unauthorized, "{kid}");
+            assert_eq!(code(operator.jwt(&token, &directory(), NOW)), ErrorCode::Unauthorized, "{kid}");
         }
     }
     // A key of one kind, the algorithm of another.
     for token in [rs256(Some("k_hs"), &claims), es256(Some("k_rs"), &claims), eddsa(Some("k_es"), &claims)] {
-        assert_eq!(code(authenticator().verify_jwt(&token, &directory(), NOW)), ErrorCode::Unauthorized);
+        assert_eq!(code(authenticator().jwt(&token, &directory(), NOW)), ErrorCode::Unauthorized);
     }
 }
 
@@ -163,7 +163,7 @@ fn a_public_key_is_no_shared_secret() {
 fn longer_hashes_of_the_same_secret_are_refused() {
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
         let token = sign(algorithm, None, &claims(json!({})), &EncodingKey::from_secret(SECRET.as_bytes()));
-        assert_eq!(code(authenticator().verify_jwt(&token, &directory(), NOW)), ErrorCode::Unauthorized);
+        assert_eq!(code(authenticator().jwt(&token, &directory(), NOW)), ErrorCode::Unauthorized);
     }
 }
 
@@ -185,10 +185,10 @@ fn a_kid_names_the_one_key() {
         hs256(Some("k_other"), &claims, ORGANIZATION_SECRET),
         hs256(Some("k_hs"), &self::claims(json!({"org": "o2"})), ORGANIZATION_SECRET),
     ] {
-        assert_eq!(code(authenticator().verify_jwt(&token, &directory(), NOW)), ErrorCode::Unauthorized);
+        assert_eq!(code(authenticator().jwt(&token, &directory(), NOW)), ErrorCode::Unauthorized);
     }
     let other = hs256(Some("k_other"), &self::claims(json!({"org": "o2"})), ORGANIZATION_SECRET);
-    assert!(authenticator().verify_jwt(&other, &directory(), NOW).is_ok());
+    assert!(authenticator().jwt(&other, &directory(), NOW).is_ok());
 }
 
 #[test]
@@ -198,8 +198,8 @@ fn critical_extensions_are_not_ignored() {
         header.crit = crit.then(|| vec!["b64".to_owned()]);
         jsonwebtoken::encode(&header, &claims(json!({})), &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
     };
-    assert!(authenticator().verify_jwt(&header(false), &directory(), NOW).is_ok());
-    assert_eq!(code(authenticator().verify_jwt(&header(true), &directory(), NOW)), ErrorCode::Unauthorized);
+    assert!(authenticator().jwt(&header(false), &directory(), NOW).is_ok());
+    assert_eq!(code(authenticator().jwt(&header(true), &directory(), NOW)), ErrorCode::Unauthorized);
 }
 
 // ---- JWKS ----
@@ -220,7 +220,7 @@ async fn a_key_set_is_read_from_a_file() {
     let claims = claims(json!({}));
     for source in [path.display().to_string(), format!("file://{}", path.display())] {
         let authenticator = with_jwks(&source);
-        assert!(authenticator.verify_jwt(&es256(None, &claims), &directory(), NOW).is_err(), "nothing is read yet");
+        assert!(authenticator.jwt(&es256(None, &claims), &directory(), NOW).is_err(), "nothing is read yet");
         assert_eq!(authenticator.reload_keys().await, Ok(3));
         for token in [
             rs256(Some("test-rsa"), &claims),
@@ -231,11 +231,11 @@ async fn a_key_set_is_read_from_a_file() {
             eddsa(None, &claims),
             hs256(None, &claims, SECRET),
         ] {
-            let visitor = authenticator.verify_jwt(&token, &directory(), NOW).unwrap();
+            let visitor = authenticator.jwt(&token, &directory(), NOW).unwrap();
             assert_eq!(visitor.credential, CredentialKind::Operator);
         }
         for token in [rs256(Some("test-ec"), &claims), hs256(Some("test-ec"), &claims, ES256_PUBLIC)] {
-            assert!(authenticator.verify_jwt(&token, &directory(), NOW).is_err());
+            assert!(authenticator.jwt(&token, &directory(), NOW).is_err());
         }
     }
     std::fs::remove_file(path).unwrap();
@@ -254,7 +254,7 @@ async fn a_bad_key_set_leaves_the_old_keys() {
     assert!(matches!(authenticator.reload_keys().await, Err(JwksError::Unreadable(_))));
     std::fs::remove_file(&path).unwrap();
     assert!(matches!(authenticator.reload_keys().await, Err(JwksError::Unreadable(_))));
-    assert!(authenticator.verify_jwt(&es256(None, &claims(json!({}))), &directory(), NOW).is_ok());
+    assert!(authenticator.jwt(&es256(None, &claims(json!({}))), &directory(), NOW).is_ok());
 }
 
 #[tokio::test]
@@ -286,8 +286,8 @@ async fn keys_that_are_not_public_signature_keys_are_not_used() {
     let authenticator = with_jwks(path.to_str().unwrap());
     assert_eq!(authenticator.reload_keys().await, Ok(1));
     let claims = claims(json!({}));
-    assert!(authenticator.verify_jwt(&eddsa(Some("test-ed"), &claims), &directory(), NOW).is_ok());
-    assert!(authenticator.verify_jwt(&hs256(Some("oct"), &claims, SECRET), &directory(), NOW).is_err());
+    assert!(authenticator.jwt(&eddsa(Some("test-ed"), &claims), &directory(), NOW).is_ok());
+    assert!(authenticator.jwt(&hs256(Some("oct"), &claims, SECRET), &directory(), NOW).is_err());
     std::fs::remove_file(path).unwrap();
 }
 
@@ -301,8 +301,8 @@ async fn a_token_without_kid_is_not_tried_with_many_keys() {
     let authenticator = with_jwks(path.to_str().unwrap());
     assert_eq!(authenticator.reload_keys().await, Ok(4));
     let claims = claims(json!({}));
-    assert!(authenticator.verify_jwt(&es256(None, &claims), &directory(), NOW).is_err());
-    assert!(authenticator.verify_jwt(&es256(Some("test-ec-2"), &claims), &directory(), NOW).is_ok());
+    assert!(authenticator.jwt(&es256(None, &claims), &directory(), NOW).is_err());
+    assert!(authenticator.jwt(&es256(Some("test-ec-2"), &claims), &directory(), NOW).is_ok());
     std::fs::remove_file(path).unwrap();
 }
 
@@ -402,12 +402,12 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
 fn a_wrong_signature_is_wrong_for_every_kind_of_key() {
     let claims = claims(json!({}));
     let other = with_public_key(OTHER_ES256_PUBLIC, None).unwrap();
-    assert_eq!(code(other.verify_jwt(&es256(None, &claims), &directory(), NOW)), ErrorCode::Unauthorized);
+    assert_eq!(code(other.jwt(&es256(None, &claims), &directory(), NOW)), ErrorCode::Unauthorized);
     for token in [rs256(Some("k_rs"), &claims), es256(Some("k_es"), &claims), eddsa(Some("k_ed"), &claims)] {
         let (message, signature) = token.rsplit_once('.').unwrap();
         let mut bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
         bytes[10] ^= 1;
         let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(bytes));
-        assert_eq!(code(authenticator().verify_jwt(&token, &directory(), NOW)), ErrorCode::Unauthorized);
+        assert_eq!(code(authenticator().jwt(&token, &directory(), NOW)), ErrorCode::Unauthorized);
     }
 }

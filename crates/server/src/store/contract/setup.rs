@@ -8,8 +8,8 @@ use super::world::{
     World, at, conv, notes, org, own, query, says, settings, site, team, touch, user, visitor, web, website_row,
 };
 use crate::store::{
-    AppendMessage, Conflict, ConversationQuery, KeyMaterial, KeyRow, OrganizationRow, RevocationRow, Scope, Store,
-    StoreError, WebsiteRow,
+    AppendMessage, Audience, Conflict, ConversationQuery, KeyMaterial, KeyRow, OrganizationRow, RevocationRow, Scope,
+    Store, StoreError, WebsiteRow,
 };
 
 const TAKEN: StoreError = StoreError::Conflict(Conflict::Taken);
@@ -134,14 +134,67 @@ pub(in crate::store) async fn deleting_a_website_removes_what_is_its_own(store: 
     let word = ConversationQuery { website: None, search: vec!["word".to_owned()], ..query() };
     assert_eq!(world.listed(word.clone()).await, ["on-b"]);
     assert_eq!(world.store.members(site("o", "b")).await.unwrap().len(), 1);
-    // A new website of the same name begins anew.
+    // A new website of the same name has nothing of the old one.
     world.store.create_website(website_row(site("o", "a"))).await.unwrap();
-    assert_eq!(world.store.website_snapshot(org("o"), web("a")).await.unwrap().head, 0);
     assert!(world.store.members(site("o", "a")).await.unwrap().is_empty());
-    assert_eq!(world.append(says("anon", "c", "k", "else")).await.team_seq, 2);
+    assert!(!world.append(says("anon", "c", "k", "else")).await.duplicate);
     assert_eq!(world.listed(word).await, ["on-b"]);
     let snapshot = world.store.conversation_snapshot(org("o"), own("anon"), conv("c")).await.unwrap();
     assert!(snapshot.seen.is_empty());
+}
+
+pub(in crate::store) async fn places_of_what_was_deleted_are_not_given_again(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    furnish(&world).await;
+    let website = |name: &'static str| world.store.website_snapshot(org("o"), web(name));
+    let thread = || world.conversation(team(), "c");
+    let (offset, old) = (website("a").await.unwrap().head, thread().await.unwrap());
+    assert!(old.team_head > old.visitor_head && old.visitor_head > 1 && offset > old.team_head, "{old:?}");
+    world.store.delete_website(site("o", "a")).await.unwrap();
+
+    // The conversation comes again on another website, and with it the numbers of the conversation alone go on.
+    let on_b = website("b").await.unwrap().head;
+    let scope = || Scope::Visitor { website: web("b"), visitor: super::world::id("vera") };
+    let again = AppendMessage { scope: scope(), ..says("vera", "c", "k", "anew") };
+    let appended = world.append(again).await;
+    assert_eq!((appended.team_seq, appended.visitor_seq), (old.team_head + 3, Some(old.visitor_head + 3)));
+    assert_eq!(website("b").await.unwrap().head, on_b + 2);
+    for audience in [Audience::Team, Audience::Visitor] {
+        let events = world.store.conversation_events(org("o"), conv("c"), audience, 0, 99, 99).await.unwrap();
+        let places: Vec<_> = events.iter().map(|event| event.seq(audience).unwrap()).collect();
+        let head = thread().await.unwrap().head(audience);
+        assert_eq!(places, [head - 1, head], "dense, up to the head");
+        // A place of the old one marks nothing.
+        let (scope, person) = match audience {
+            Audience::Team => (team(), user("anna")),
+            Audience::Visitor => (scope(), visitor("vera")),
+        };
+        assert!(world.seen(scope.clone(), person.clone(), "c", old.visitor_head).await.is_none());
+        let mark = world.seen(scope, person, "c", head).await.unwrap().mark;
+        assert_eq!((mark.team_seq, mark.visitor_seq), (appended.team_seq, appended.visitor_seq.unwrap()));
+    }
+
+    // The website comes again, is deleted once more before anything happens on it, and goes on each time.
+    for round in 1..=2 {
+        world.store.create_website(website_row(site("o", "a"))).await.unwrap();
+        assert_eq!(website("a").await.unwrap().head, offset + round, "round {round}");
+        assert!(world.store.website_events(org("o"), web("a"), 0, 99, 99).await.unwrap().is_empty());
+        if round == 1 {
+            world.store.delete_website(site("o", "a")).await.unwrap();
+        }
+    }
+    world.append(says("vera", "e", "k", "word")).await;
+    let events = world.store.website_events(org("o"), web("a"), 0, 99, 99).await.unwrap();
+    assert_eq!(events.iter().map(|event| event.offset).collect::<Vec<_>>(), [offset + 3, offset + 4]);
+
+    // So it is when all of the organization goes.
+    world.store.delete_organization(org("o")).await.unwrap();
+    let row = OrganizationRow { id: org("o"), name: "again".to_owned(), created_at: at(0) };
+    world.store.create_organization(row).await.unwrap();
+    world.store.create_website(website_row(site("o", "a"))).await.unwrap();
+    assert_eq!(website("a").await.unwrap().head, offset + 5);
+    assert_eq!(world.append(says("vera", "c", "k", "word")).await.team_seq, appended.team_seq + 3);
+    assert_eq!(world.append(says("vera", "new", "k", "word")).await.team_seq, 2, "what is new begins at 1");
 }
 
 pub(in crate::store) async fn deleting_an_organization_removes_what_is_its_own(store: Arc<dyn Store>) {

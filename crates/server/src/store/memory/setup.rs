@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cossistant_protocol::{KeyId, OrganizationId};
+use cossistant_protocol::{Channel, KeyId, OrganizationId};
 
-use super::state::{Site, State};
+use super::state::{Site, State, Thread};
 use crate::store::{
     Conflict, DirectoryRows, KeyMaterial, KeyRow, OrganizationRow, RevocationRow, SiteKey, StoreError, WebsiteRow,
 };
@@ -30,7 +30,8 @@ impl State {
             return Err(TAKEN);
         }
         let key = row.key.clone();
-        let site = Site { row, events: Vec::new(), visitors: BTreeMap::new(), members: BTreeSet::new() };
+        let (begin, _) = self.begin_of(&key.organization, Channel::Website(key.website.clone()));
+        let site = Site { row, begin, events: Vec::new(), visitors: BTreeMap::new(), members: BTreeSet::new() };
         self.sites.insert(key, site);
         Ok(())
     }
@@ -41,8 +42,8 @@ impl State {
     }
 
     pub(super) fn delete_website(&mut self, website: &SiteKey) -> Result<(), StoreError> {
-        self.sites.remove(website).ok_or(StoreError::NotFound)?;
-        self.threads.retain(|_, thread| thread.conversation.website != *website);
+        self.site(website)?;
+        self.clear_websites(|key| key == website);
         self.keys.retain(|_, key| match &key.material {
             KeyMaterial::Public { website: of, .. } => {
                 key.organization != website.organization || *of != website.website
@@ -54,12 +55,35 @@ impl State {
 
     pub(super) fn delete_organization(&mut self, id: &OrganizationId) -> Result<(), StoreError> {
         self.organizations.remove(id).ok_or(StoreError::NotFound)?;
-        self.sites.retain(|key, _| key.organization != *id);
-        self.threads.retain(|key, _| key.0 != *id);
+        self.clear_websites(|key| key.organization == *id);
         self.keys.retain(|_, key| key.organization != *id);
         self.revocations.retain(|key, _| key.0 != *id);
         self.team.retain(|key, _| key.0 != *id);
         Ok(())
+    }
+
+    /// Removes websites with their conversations; what is made under the same ids goes on behind their places.
+    fn clear_websites(&mut self, is_gone: impl Fn(&SiteKey) -> bool) {
+        let Self { sites, threads, retired, .. } = self;
+        sites.retain(|key, site| {
+            if is_gone(key) && site.head() > 0 {
+                let channel = Channel::Website(key.website.clone());
+                retired.insert((key.organization.clone(), channel), (site.head() + 1, 0));
+            }
+            !is_gone(key)
+        });
+        threads.retain(|(organization, id), Thread { conversation, .. }| {
+            if is_gone(&conversation.website) {
+                let places = (conversation.team_head + 1, conversation.visitor_head + 1);
+                retired.insert((organization.clone(), Channel::Conversation(id.clone())), places);
+            }
+            !is_gone(&conversation.website)
+        });
+    }
+
+    /// From which places on the numbers of a channel go that is about to be made.
+    pub(super) fn begin_of(&self, organization: &OrganizationId, channel: Channel) -> (u64, u64) {
+        self.retired.get(&(organization.clone(), channel)).copied().unwrap_or_default()
     }
 
     pub(super) fn create_key(&mut self, row: KeyRow) -> Result<(), StoreError> {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cossistant_protocol::{
-    ConversationId, ConversationStatus, Identity, KeyId, MessageId, OrganizationId, PersonId, RequestId, Timestamp,
+    Channel, ConversationId, ConversationStatus, Identity, KeyId, MessageId, OrganizationId, PersonId, RequestId,
+    Timestamp,
 };
 
 use crate::store::{
@@ -21,12 +22,17 @@ pub(super) struct State {
     pub(super) revocations: BTreeMap<(OrganizationId, PersonKey), Timestamp>,
     pub(super) team: BTreeMap<(OrganizationId, PersonKey), Profile>,
     pub(super) threads: BTreeMap<(OrganizationId, ConversationId), Thread>,
+    /// From which places on the numbers of a channel go that was there before: the team's (or the website's offset)
+    /// and the visitor's.
+    pub(super) retired: BTreeMap<(OrganizationId, Channel), (u64, u64)>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Site {
     pub(super) row: WebsiteRow,
-    /// By offset, less one: in which conversation, and where in it.
+    /// The first event is at the place behind this one.
+    pub(super) begin: u64,
+    /// By offset, less one and less `begin`: in which conversation, and where in it.
     pub(super) events: Vec<(ConversationId, usize)>,
     pub(super) visitors: BTreeMap<PersonId, Visitor>,
     pub(super) members: BTreeSet<PersonKey>,
@@ -34,7 +40,7 @@ pub(super) struct Site {
 
 impl Site {
     pub(super) fn head(&self) -> u64 {
-        self.events.len() as u64
+        self.begin + self.events.len() as u64
     }
 }
 
@@ -76,7 +82,9 @@ impl Profile {
 #[derive(Debug, Clone)]
 pub(super) struct Thread {
     pub(super) conversation: Conversation,
-    /// By `seq` of the team, less one.
+    /// The first event is at the team's `seq` behind this one.
+    pub(super) begin: u64,
+    /// By `seq` of the team, less one and less `begin`.
     pub(super) events: Vec<Entry>,
     pub(super) messages: BTreeMap<MessageId, usize>,
     pub(super) keys: BTreeMap<(PersonKey, RequestId), (MessageId, [u8; 16])>,
@@ -109,6 +117,7 @@ impl State {
             revocations: BTreeMap::new(),
             team: BTreeMap::new(),
             threads: BTreeMap::new(),
+            retired: BTreeMap::new(),
         }
     }
 
@@ -186,6 +195,11 @@ impl State {
 }
 
 impl Thread {
+    /// The team's place of an event.
+    pub(super) const fn team_seq(&self, index: usize) -> u64 {
+        self.begin + index as u64 + 1
+    }
+
     /// The event at a place, as it reads now.
     pub(super) fn event(&self, index: usize) -> StoredEvent {
         let entry = &self.events[index];
@@ -210,7 +224,7 @@ impl Thread {
             website: self.conversation.website.clone(),
             conversation: self.conversation.id.clone(),
             offset: entry.offset,
-            team_seq: index as u64 + 1,
+            team_seq: self.team_seq(index),
             visitor_seq: entry.visitor_seq,
             body,
         }

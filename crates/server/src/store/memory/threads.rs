@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cossistant_protocol::{
-    ConversationId, ConversationStatus, MessageId, OrganizationId, PersonId, RequestId, Timestamp, UserType, Visibility,
+    Channel, ConversationId, ConversationStatus, MessageId, OrganizationId, PersonId, RequestId, Timestamp, UserType,
+    Visibility,
 };
 
 use super::state::{Body, Entry, State, Thread};
@@ -36,7 +37,7 @@ impl State {
         }
         conversation.last_activity_at = conversation.last_activity_at.max(at);
         let visitor_seq = (!is_note).then_some(conversation.visitor_head);
-        thread.events.push(Entry { offset: site.events.len() as u64, visitor_seq, body });
+        thread.events.push(Entry { offset: site.head(), visitor_seq, body });
         thread.event(index)
     }
 
@@ -49,6 +50,7 @@ impl State {
     ) -> Result<StoredEvent, StoreError> {
         let visitor = self.visitor_or_new(&website, visitor, at)?;
         let key = (website.organization.clone(), id.clone());
+        let (team_head, visitor_head) = self.begin_of(&key.0, Channel::Conversation(id.clone()));
         let conversation = Conversation {
             id,
             website,
@@ -58,11 +60,12 @@ impl State {
             created_at: at,
             last_activity_at: at,
             visitor_activity_at: at,
-            team_head: 0,
-            visitor_head: 0,
+            team_head,
+            visitor_head,
         };
         let thread = Thread {
             conversation,
+            begin: team_head,
             events: Vec::new(),
             messages: BTreeMap::new(),
             keys: BTreeMap::new(),
@@ -274,7 +277,7 @@ impl State {
         let person = self.resolve_person(&website, mark.person);
         rules::check_person(&mark.scope, &person, &thread.conversation.visitor)?;
         let seq = mark.seq.min(thread.conversation.head(audience));
-        let (team_seq, visitor_seq) = thread.translate(audience, seq);
+        let Some((team_seq, visitor_seq)) = thread.translate(audience, seq) else { return Ok(None) };
         let (team_was, visitor_was) = thread.seen.get(&person).map_or((0, 0), |seen| (seen.team_seq, seen.visitor_seq));
         let has_moved = match audience {
             Audience::Team => team_seq > team_was,
@@ -330,7 +333,8 @@ impl State {
         (after, upto): (u64, u64),
         limit: usize,
     ) -> Result<Vec<StoredEvent>, StoreError> {
-        let events = (1..).zip(&self.site(website)?.events).filter(|(offset, _)| *offset > after && *offset <= upto);
+        let site = self.site(website)?;
+        let events = (site.begin + 1..).zip(&site.events).filter(|(offset, _)| *offset > after && *offset <= upto);
         let event = |(conversation, index): &(ConversationId, usize)| {
             self.threads[&(website.organization.clone(), conversation.clone())].event(*index)
         };
@@ -378,7 +382,7 @@ fn duplicate(known: KnownMessage, append: &AppendMessage) -> Result<Appended, St
 impl Thread {
     pub(super) fn seq(&self, index: usize, audience: Audience) -> Option<u64> {
         match audience {
-            Audience::Team => Some(index as u64 + 1),
+            Audience::Team => Some(self.team_seq(index)),
             Audience::Visitor => self.events[index].visitor_seq,
         }
     }
@@ -396,12 +400,13 @@ impl Thread {
         })
     }
 
-    /// A place of one numbering in both.
-    fn translate(&self, audience: Audience, seq: u64) -> (u64, u64) {
-        let places = (1..).zip(&self.events).filter_map(|(team, entry)| Some((team, entry.visitor_seq?)));
+    /// A place of one numbering in both; `None` before the first event, which both may see.
+    fn translate(&self, audience: Audience, seq: u64) -> Option<(u64, u64)> {
+        let team = self.begin + 1..;
+        let mut places = team.zip(&self.events).filter_map(|(team, entry)| Some((team, entry.visitor_seq?)));
         match audience {
-            Audience::Team => (seq, places.take_while(|(team, _)| *team <= seq).last().map_or(0, |place| place.1)),
-            Audience::Visitor => (places.take_while(|place| place.1 <= seq).last().map_or(0, |place| place.0), seq),
+            Audience::Team => places.take_while(|(team, _)| *team <= seq).last().map(|place| (seq, place.1)),
+            Audience::Visitor => places.find(|place| place.1 == seq),
         }
     }
 

@@ -14,7 +14,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// More than there are statements, so that each is prepared once.
 const STATEMENTS_MAX: usize = 192;
 
-/// The connection that writes. A commit returns after the log is on stable storage.
+/// A connection that writes. A commit returns after the log is on stable storage.
 pub(super) fn writer(path: &Path) -> rusqlite::Result<Connection> {
     let conn = Connection::open_with_flags(
         path,
@@ -23,7 +23,7 @@ pub(super) fn writer(path: &Path) -> rusqlite::Result<Connection> {
     settle(&conn)?;
     conn.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-         PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384;",
+         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384;",
     )?;
     Ok(conn)
 }

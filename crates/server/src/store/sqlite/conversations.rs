@@ -1,6 +1,6 @@
 //! Writes to conversations: making them, their numbering, status and assignee, marks.
 
-use cossistant_protocol::{ConversationStatus, PersonId, Timestamp, UserType};
+use cossistant_protocol::{Channel, ConversationStatus, PersonId, Timestamp, UserType};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error::Failure;
@@ -131,6 +131,7 @@ fn begin(
     at: Timestamp,
 ) -> Result<(Thread, StoredEvent), Failure> {
     let status = ConversationStatus::Open;
+    let (team_head, visitor_head) = lookup::begin(conn, &key.organization, &Channel::Conversation(id.clone()))?;
     conn.prepare_cached(statements::INSERT_CONVERSATION)?.execute((
         site.organization,
         id.as_str(),
@@ -138,6 +139,8 @@ fn begin(
         visitor.id,
         rows::status_number(status),
         rows::int(at.0),
+        rows::int(team_head),
+        rows::int(visitor_head),
     ))?;
     let mut thread = Thread {
         id: conn.last_insert_rowid(),
@@ -155,8 +158,8 @@ fn begin(
             created_at: at,
             last_activity_at: at,
             visitor_activity_at: at,
-            team_head: 0,
-            visitor_head: 0,
+            team_head,
+            visitor_head,
         },
     };
     let place = thread.add(conn, rows::CREATED, &Columns::default(), false, at)?;
@@ -225,11 +228,8 @@ pub(super) fn mark_seen(write: &mut Write<'_>, mark: &MarkSeen) -> Result<Option
     let person = thread.resolve_person(conn, mark.person.clone())?;
     rules::check_person(&mark.scope, &person, &thread.conversation.visitor)?;
     let seq = mark.seq.min(thread.conversation.head(audience));
-    if seq == 0 {
-        return Ok(None);
-    }
+    let Some((team_seq, visitor_seq)) = translate(conn, thread.id, audience, seq)? else { return Ok(None) };
     let row = thread.person_row(conn, &person, mark.at)?;
-    let (team_seq, visitor_seq) = translate(conn, thread.id, audience, seq)?;
     let (team_was, visitor_was) = seen(conn, thread.id, row)?;
     let has_moved = match audience {
         Audience::Team => team_seq > team_was,
@@ -260,18 +260,17 @@ pub(super) fn mark_seen(write: &mut Write<'_>, mark: &MarkSeen) -> Result<Option
 }
 
 /// A place of one numbering in both: the event itself for a visitor's, the last that a visitor sees for the team's.
-fn translate(conn: &Connection, thread: i64, audience: Audience, seq: u64) -> Result<(u64, u64), Failure> {
-    match audience {
-        Audience::Team => {
-            let mut statement = conn.prepare_cached(statements::VISITOR_SEQ_AT)?;
-            let found = statement.query_row((thread, rows::int(seq)), |row| rows::number(row, 0)).optional()?;
-            Ok((seq, found.unwrap_or(0)))
-        }
-        Audience::Visitor => {
-            let mut statement = conn.prepare_cached(statements::TEAM_SEQ_AT)?;
-            Ok((statement.query_row((thread, rows::int(seq)), |row| rows::number(row, 0))?, seq))
-        }
-    }
+/// `None` before the first event, which both may see.
+fn translate(conn: &Connection, thread: i64, audience: Audience, seq: u64) -> Result<Option<(u64, u64)>, Failure> {
+    let sql = match audience {
+        Audience::Team => statements::VISITOR_SEQ_AT,
+        Audience::Visitor => statements::TEAM_SEQ_AT,
+    };
+    let other = conn.prepare_cached(sql)?.query_row((thread, rows::int(seq)), |row| rows::number(row, 0)).optional()?;
+    Ok(other.map(|other| match audience {
+        Audience::Team => (seq, other),
+        Audience::Visitor => (other, seq),
+    }))
 }
 
 /// How far a person has read, in both numberings.

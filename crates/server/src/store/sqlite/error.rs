@@ -20,8 +20,10 @@ pub enum OpenError {
         pid: Option<u32>,
     },
     /// It was made by a newer version of the program.
-    #[error("the data is of version {found}, but this program knows only versions up to {known}: use a newer program")]
+    #[error("{path} is of version {found}, but this program knows only versions up to {known}: use a newer program")]
     NewerVersion {
+        /// The file.
+        path: PathBuf,
         /// The version of the data.
         found: u32,
         /// The newest version that this program knows.

@@ -1,6 +1,6 @@
 //! From names to rows, and whether the asker may have them.
 
-use cossistant_protocol::{ConversationId, OrganizationId, PersonId, Timestamp, UserType, WebsiteId};
+use cossistant_protocol::{Channel, ConversationId, OrganizationId, PersonId, Timestamp, UserType, WebsiteId};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error::Failure;
@@ -44,6 +44,22 @@ pub(super) fn site(conn: &Connection, organization: &OrganizationId, website: &W
 
 pub(super) fn site_of(conn: &Connection, key: &SiteKey) -> Result<Site, Failure> {
     site(conn, &key.organization, &key.website)
+}
+
+/// From which places on the numbers of a channel go that is about to be made: the team's (or the website's offset) and
+/// the visitor's. Zero, unless something of the same id was deleted.
+pub(super) fn begin(
+    conn: &Connection,
+    organization: &OrganizationId,
+    channel: &Channel,
+) -> Result<(u64, u64), Failure> {
+    let mut statement = conn.prepare_cached(statements::RETIRED)?;
+    let retired = statement
+        .query_row([organization.as_str(), &channel.to_string()], |row| {
+            Ok((rows::number(row, 0)?, rows::number(row, 1)?))
+        })
+        .optional()?;
+    Ok(retired.unwrap_or_default())
 }
 
 /// A person, or whom a merged visitor's id stands for.

@@ -36,7 +36,10 @@ impl fmt::Display for DataKind {
 }
 
 /// By version, from 1. A migration that was released is never changed; its checksum is kept with the data.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_begin.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_begin.sql"),
+    include_str!("../../../migrations/sqlite/0002_places_go_on.sql"),
+];
 
 /// The version that this program writes.
 pub(super) const VERSION: u32 = MIGRATIONS.len() as u32;
@@ -60,7 +63,7 @@ pub(super) fn version(path: &Path, conn: &Connection) -> Result<u32, OpenError> 
 pub(super) fn check(path: &Path, conn: &Connection) -> Result<u32, OpenError> {
     let found = version(path, conn)?;
     if found > VERSION {
-        return Err(OpenError::NewerVersion { found, known: VERSION });
+        return Err(OpenError::NewerVersion { path: path.to_owned(), found, known: VERSION });
     }
     if found > 0 {
         let mut applied = conn.prepare("SELECT version, checksum FROM migrations ORDER BY version")?;

@@ -1,6 +1,6 @@
 //! Organizations, websites, keys, revocations.
 
-use cossistant_protocol::{KeyId, OrganizationId};
+use cossistant_protocol::{Channel, KeyId, OrganizationId};
 use rusqlite::{Connection, Row};
 
 use super::error::Failure;
@@ -35,6 +35,7 @@ pub(super) fn create_organization(conn: &Connection, row: &OrganizationRow) -> R
 
 pub(super) fn create_website(conn: &Connection, row: &WebsiteRow) -> Result<(), Failure> {
     let organization = lookup::organization(conn, &row.key.organization)?;
+    let (head, _) = lookup::begin(conn, &row.key.organization, &Channel::Website(row.key.website.clone()))?;
     let settings = &row.settings;
     let mut statement = conn.prepare_cached(statements::INSERT_WEBSITE)?;
     let inserted = statement.execute((
@@ -47,6 +48,7 @@ pub(super) fn create_website(conn: &Connection, row: &WebsiteRow) -> Result<(), 
         settings.typing_preview.as_str(),
         rows::int(settings.unseen_after),
         rows::int(row.created_at.0),
+        rows::int(head),
     ));
     inserted.map_err(taken)?;
     Ok(())
@@ -81,9 +83,11 @@ fn clear_website(write: &mut Write<'_>, website: i64) -> Result<(), Failure> {
         write.delete_words(visitor_document(visitor));
     }
     for conversation in ids(conn, statements::CONVERSATION_IDS_OF_WEBSITE, website)? {
+        conn.prepare_cached(statements::RETIRE_CONVERSATION)?.execute([conversation])?;
         conn.prepare_cached(statements::CLEAR_SEEN)?.execute([conversation])?;
     }
     for sql in [
+        statements::RETIRE_WEBSITE,
         statements::CLEAR_EVENTS,
         statements::CLEAR_CONVERSATIONS,
         statements::CLEAR_MEMBERS,

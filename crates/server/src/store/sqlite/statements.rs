@@ -54,7 +54,7 @@ statements! {
     // ---- messages and conversations: writes ----
     INSERT_CONVERSATION = "INSERT INTO conversations \
         (organization, public_id, website, visitor, status, created_at, last_activity_at, \
-        visitor_activity_at, team_head, visitor_head) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6, 0, 0)";
+        visitor_activity_at, team_head, visitor_head) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6, ?7, ?8)";
     UPDATE_CONVERSATION = "UPDATE conversations SET status = ?2, assignee = ?3, last_activity_at = ?4, \
         team_head = ?5, visitor_head = ?6, visitor_activity_at = ?7 WHERE id = ?1";
     UPDATE_HEAD = "UPDATE websites SET head = ?2 WHERE id = ?1";
@@ -154,7 +154,7 @@ statements! {
     // ---- set-up ----
     INSERT_ORGANIZATION = "INSERT INTO organizations (public_id, name, created_at) VALUES (?1, ?2, ?3)";
     INSERT_WEBSITE = "INSERT INTO websites (organization, public_id, name, accent, questions, allowed_domains, \
-        typing_preview, unseen_after, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        typing_preview, unseen_after, created_at, head) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     UPDATE_WEBSITE = "UPDATE websites SET name = ?2, accent = ?3, questions = ?4, allowed_domains = ?5, \
         typing_preview = ?6, unseen_after = ?7 WHERE id = ?1";
     INSERT_KEY = "INSERT INTO keys (public_id, organization, website, kind, material, algorithm, created_at) \
@@ -165,6 +165,16 @@ statements! {
     MESSAGE_IDS_OF_WEBSITE = "SELECT id FROM events WHERE website = ?1 AND kind = 1";
     VISITOR_IDS_OF_WEBSITE = "SELECT id FROM people WHERE website = ?1 AND website > 0";
     CONVERSATION_IDS_OF_WEBSITE = "SELECT id FROM conversations WHERE website = ?1";
+    /// Where the numbers of a channel begin that was there before.
+    RETIRED = "SELECT head, visitor_head FROM retired WHERE organization = ?1 AND channel = ?2";
+    RETIRE_WEBSITE = "INSERT INTO retired (organization, channel, head, visitor_head) \
+        SELECT o.public_id, 'website:' || w.public_id, w.head + 1, 0 \
+        FROM websites w CROSS JOIN organizations o ON o.id = w.organization WHERE w.id = ?1 AND w.head > 0 \
+        ON CONFLICT DO UPDATE SET head = excluded.head";
+    RETIRE_CONVERSATION = "INSERT INTO retired (organization, channel, head, visitor_head) \
+        SELECT o.public_id, 'conversation:' || c.public_id, c.team_head + 1, c.visitor_head + 1 \
+        FROM conversations c CROSS JOIN organizations o ON o.id = c.organization WHERE c.id = ?1 \
+        ON CONFLICT DO UPDATE SET head = excluded.head, visitor_head = excluded.visitor_head";
     CLEAR_SEEN = "DELETE FROM seen WHERE conversation = ?1";
     CLEAR_EVENTS = "DELETE FROM events WHERE website = ?1";
     CLEAR_CONVERSATIONS = "DELETE FROM conversations WHERE website = ?1";

@@ -18,6 +18,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::checkpoint::Checkpoints;
 use super::error::Failure;
 use super::kept::Kept;
 use super::{OpenError, connection, rows, statements};
@@ -164,10 +165,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(path: PathBuf, conn: Connection, waiting_max: usize) -> Result<Self, OpenError> {
+    pub(super) fn start(path: PathBuf, mut conn: Connection, waiting_max: usize) -> Result<Self, OpenError> {
         let (queue, waiting) = sync_channel(waiting_max);
         let counters = Arc::new(Counters::default());
-        let mut thread = Thread { path, conn: Some(conn), counters: Arc::clone(&counters) };
+        let checkpoints = Checkpoints::start(path.clone())?;
+        checkpoints.watch(&mut conn)?;
+        let mut thread = Thread { path, conn: Some(conn), checkpoints, counters: Arc::clone(&counters) };
         let handle = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || thread.serve(&waiting))
@@ -234,6 +237,7 @@ struct Thread {
     path: PathBuf,
     /// `None` after an error of the disk, until it opens again.
     conn: Option<Connection>,
+    checkpoints: Checkpoints,
     counters: Arc<Counters>,
 }
 
@@ -254,6 +258,9 @@ impl Thread {
             self.counters.operations.fetch_add(group.len() as u64, Ordering::Relaxed);
             for operation in group.drain(..) {
                 operation.answer(failed.as_ref());
+            }
+            if let Some(conn) = &self.conn {
+                self.checkpoints.after_commit(conn);
             }
         }
     }
@@ -280,7 +287,11 @@ impl Thread {
     fn attempt(&mut self, group: &mut [Box<dyn Operation>], undo: Undo) -> Result<(), Halt> {
         let conn = match self.conn.take() {
             Some(conn) => conn,
-            None => connection::writer(&self.path).map_err(Failure::from)?,
+            None => {
+                let mut conn = connection::writer(&self.path).map_err(Failure::from)?;
+                self.checkpoints.watch(&mut conn).map_err(Failure::from)?;
+                conn
+            }
         };
         let mut is_io = false;
         let done = transact(&conn, group, undo, &mut is_io);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::Dir;
-use crate::store::contract::world::{World, conv, org, replies, says, team};
+use crate::store::contract::world::{World, conv, org, replies, says, site, team};
 use crate::store::sqlite::{connection, schema};
 use crate::store::{
     Audience, BackupError, BackupProgress, DataKind, OpenError, SqliteConfig, SqliteStore, Store, backup, restore,
@@ -89,8 +89,9 @@ async fn newer_and_strange_data_is_refused_untouched() {
     let sql = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     sql("INSERT INTO migrations VALUES (7, x'00', datetime())");
     let error = SqliteStore::open(dir.config()).unwrap_err();
-    assert!(matches!(error, OpenError::NewerVersion { found: 7, known: schema::VERSION }), "{error}");
+    assert!(matches!(error, OpenError::NewerVersion { found: 7, known: schema::VERSION, .. }), "{error}");
     assert!(error.to_string().contains(" 7,"), "{error}");
+    assert!(error.to_string().contains(&dir.config().dir.display().to_string()), "{error}");
     assert!(error.to_string().contains(&format!("to {}:", schema::VERSION)), "{error}");
     sql("DELETE FROM migrations WHERE version = 7; UPDATE migrations SET checksum = x'00'");
     let error = SqliteStore::open(dir.config()).unwrap_err();
@@ -104,6 +105,22 @@ async fn newer_and_strange_data_is_refused_untouched() {
     std::fs::write(&path, "this is no database, whatever its name may say, and it is to stay as it is").unwrap();
     assert!(matches!(SqliteStore::open(other.config()), Err(OpenError::Corrupt { .. })));
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("this is"));
+}
+
+#[tokio::test]
+async fn data_of_the_first_version_is_brought_to_this_one() {
+    let dir = Dir::new();
+    let store = furnished(&dir, 5).await;
+    let (epoch, before) = (store.epoch().await.unwrap(), head(&store).await);
+    drop(store);
+    let conn = Connection::open(dir.config().dir.join(connection::FILE)).unwrap();
+    conn.execute_batch("DROP TABLE retired; DELETE FROM migrations WHERE version > 1").unwrap();
+    drop(conn);
+    let store = dir.open();
+    assert_eq!((store.epoch().await.unwrap(), head(&store).await), (epoch, before));
+    let appended = store.append_message(replies("anna", "c", "new", "x")).await.unwrap();
+    assert_eq!(appended.team_seq, before + 1);
+    store.delete_website(site("o", "a")).await.unwrap();
 }
 
 #[tokio::test]

@@ -6,8 +6,9 @@ use std::sync::mpsc::channel;
 
 use super::Dir;
 use crate::store::contract::world::{World, conv, org, query, replies, says, team};
+use crate::store::sqlite::checkpoint::PAGES;
 use crate::store::sqlite::{SqliteConfig, SqliteStore, messages};
-use crate::store::{ConversationQuery, Store, StoreError, StoreFuture};
+use crate::store::{ConversationQuery, MessagePage, Store, StoreError, StoreFuture};
 
 #[tokio::test]
 async fn writes_that_wait_share_a_commit() {
@@ -151,4 +152,30 @@ async fn an_operation_that_fails_before_it_wrote_costs_the_others_nothing() {
     assert_eq!(unknown.await.unwrap_err(), StoreError::NotFound);
     assert!(matches!(other.await, Err(StoreError::Conflict(_))));
     assert_eq!(runs.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn the_log_stays_small_while_writes_go_on() {
+    let dir = Dir::new();
+    let store = Arc::new(dir.open());
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    let text = "x".repeat(3_000);
+    let mut logged = 0;
+    // Enough for several checkpoints, each in the middle of writing.
+    for round in 0..120 {
+        let calls = (0..100).map(|n| store.append_message(says("vera", "c", &format!("k{round}-{n}"), &text)));
+        for call in calls.collect::<Vec<_>>() {
+            call.await.unwrap();
+        }
+        logged = logged.max(std::fs::metadata(dir.config().dir.join("store.db-wal")).unwrap().len());
+    }
+    let pages = logged / 4_096;
+    assert!(pages >= u64::from(PAGES), "{pages} pages: there was no checkpoint to be made");
+    assert!(pages <= 3 * u64::from(PAGES), "{pages} pages");
+    drop((world, store));
+    let store = dir.open();
+    let newest = MessagePage { before: None, after: None, limit: 1 };
+    let (newest, _) = store.messages(org("o"), team(), conv("c"), newest).await.unwrap();
+    // The first event is the conversation's own.
+    assert_eq!(newest.first().map(|event| event.team_seq), Some(1 + 120 * 100));
 }

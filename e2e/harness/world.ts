@@ -143,16 +143,6 @@ export class World {
     await until("no WebSocket is left", () => this.proxy.webSockets === 0);
   }
 
-  /**
-   * Makes a visitor's conversation. Where none is there yet, the first look at its messages is a 404, which the browser
-   * writes to the console.
-   */
-  async begin(conversationId: string, visitorId: string): Promise<void> {
-    const token = await this.server.token("user", "grace");
-    const { websiteId } = this.server.ready;
-    await this.server.api("POST", "/v1/conversations", { websiteId, visitorId, conversationId }, token);
-  }
-
   /** Ends the server as a loss of power would, and starts it again on its data. */
   async crash(): Promise<void> {
     await this.server.kill();

@@ -27,7 +27,6 @@ async function chats(url: string): Promise<void> {
   const conversation = unique("consumer");
   const token = await world.server.token("visitor", "consumer");
   const team = await world.server.token("user", "consumer");
-  await world.begin(conversation, "consumer");
   const page = await world.browser.newPage();
   const problems: string[] = [];
   page.on("pageerror", (error) => problems.push(error.message));

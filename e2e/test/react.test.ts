@@ -14,7 +14,6 @@ afterAll(() => world.stop());
 
 test("2, 16, 19: in StrictMode a chat has one socket, and two people see each other write", async () => {
   const conversation = unique("strict");
-  await world.begin(conversation, "strict");
   const begun = world.proxy.webSocketsBegun;
   const visitor = await world.open({ html: "react", person: "visitor:strict", conversations: [conversation] });
   await visitor.page.locator("#state", { hasText: /^connected$/ }).waitFor();
@@ -38,7 +37,6 @@ test("2, 16, 19: in StrictMode a chat has one socket, and two people see each ot
 
 test("2: when the provider goes, the socket goes, and comes back with it", async () => {
   const conversation = unique("unmount");
-  await world.begin(conversation, "unmount");
   const tab = await world.open({ html: "react", person: "visitor:unmount", conversations: [conversation] });
   await tab.page.locator("#state", { hasText: /^connected$/ }).waitFor();
   const open = world.proxy.webSockets;

@@ -77,12 +77,13 @@ export function createConversation(replica: Replica, conversationId: string): Co
     if (!isSame) messages = Object.freeze(next);
     // Before it is known how far one has read, nothing is called unread.
     const read = known ? Math.max(mark, ownMark()) : Infinity;
+    const subscription = source.subscriptionState(channel);
     const isUnread = ({ seq = 0, isOwn, isDeleted }: ConversationMessage): boolean => seq > read && !isOwn && !isDeleted;
     return {
       ...state,
       conversationId,
-      subscription: source.subscriptionState(channel),
-      isLoading: loader.running(FIRST) !== undefined || (!hasPage && !loader.error),
+      subscription,
+      isLoading: loader.running(FIRST) !== undefined || (!hasPage && !loader.error && subscription?.type !== "refused"),
       error: loader.error,
       messages,
       hasMore: timeline.hasMore,
@@ -114,11 +115,14 @@ export function createConversation(replica: Replica, conversationId: string): Co
 
   /** Loads the newest page. Before it is known who one is, nothing can be shown rightly, and a visitor has no token. */
   function load(): void {
-    if (!isActive || !source.identity()) return;
+    const identity = source.identity();
+    if (!isActive || !identity) return;
     isCurrent = replica.confirmedHead(channel) !== undefined;
     pageHead = -1;
-    const size = Math.min(MAX_PAGE, Math.max(PAGE, timeline.messages.length));
     loader.abort();
+    // A visitor's conversation may begin with this subscription, so until it is confirmed there may be nothing to ask for.
+    if (identity.userType === "visitor" && !isCurrent) return cell.changed();
+    const size = Math.min(MAX_PAGE, Math.max(PAGE, timeline.messages.length));
     void loader.run<MessagePage>(
       FIRST,
       (request) => request(`${path}/messages?limit=${size}`),
@@ -131,8 +135,6 @@ export function createConversation(replica: Replica, conversationId: string): Co
         changes.forEach(apply);
       },
       () => (isCurrent = false),
-      // A visitor's conversation begins with the first message or subscription.
-      source.identity()?.userType === "visitor" ? { messages: [], hasMore: false } : undefined,
     );
   }
 

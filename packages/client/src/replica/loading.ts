@@ -22,15 +22,13 @@ export interface Loader<Event> {
   /**
    * Begins to load, in place of a load of the same name. `ask` makes one try; `done` gets the answer and the events that
    * came since the beginning. Failures of the server and of the link are passing: the next try waits for `retryAfter`,
-   * else for a delay that grows. Any other is final, and told to `failed`; `absent` is the
-   * answer where 404 is none. Resolves at the end, whatever it is.
+   * else for a delay that grows. Any other is final, and told to `failed`. Resolves at the end, whatever it is.
    */
   run<Answer>(
     name: string,
     ask: (request: <Part>(path: string) => Promise<Part>) => Promise<Answer>,
     done: (answer: Answer, events: readonly Event[]) => void,
     failed?: (error: RequestError) => void,
-    absent?: Answer,
   ): Promise<void>;
   /** Tells the loads that run of an event. */
   remember(event: Event): void;
@@ -55,7 +53,7 @@ export function createLoader<Event>(source: ReplicaSource, changed: () => void):
     },
     running: (name) => loads.get(name)?.end,
     count: () => loads.size,
-    run(name, ask, done, failed, absent) {
+    run(name, ask, done, failed) {
       loader.abort(name);
       const load: Load<Event> = { events: [], controller: new AbortController(), end: Promise.resolve() };
       const { signal } = load.controller;
@@ -63,12 +61,11 @@ export function createLoader<Event>(source: ReplicaSource, changed: () => void):
 
       async function attempt(delay: number): Promise<void> {
         let failure: RequestError | undefined;
-        let answer = absent;
+        let answer: unknown;
         try {
           answer = await ask((path) => source.request("GET", path, undefined, signal));
         } catch (reason) {
           failure = reason as RequestError;
-          if (failure.status === 404 && absent) failure = undefined;
         }
         if (signal.aborted) return;
         if (isPage) error = failure;

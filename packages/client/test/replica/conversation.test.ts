@@ -194,11 +194,22 @@ it("begins empty for a visitor whose conversation does not exist yet", async () 
   const store = replica.conversation("c");
   expect(store.getSnapshot()).toMatchObject({ isLoading: true, messages: [], error: undefined });
   store.subscribe(() => undefined);
-  source.next("/messages").refuse(404, "not_found");
+  expect(source.requests, "there is nothing to ask for").toEqual([]);
+  expect(store.getSnapshot()).toMatchObject({ isLoading: true });
+  confirm(1);
+  source.next("/messages").answer({ messages: [], hasMore: false });
   await settle();
   expect(store.getSnapshot()).toMatchObject({ isLoading: false, messages: [], error: undefined, hasMore: false });
-  confirm(1);
-  expect(source.requests, "its creation is all that there is").toEqual([]);
+});
+
+it("loads nothing for a visitor who is refused", async () => {
+  source.connect(VISITOR);
+  const store = replica.conversation("c");
+  store.subscribe(() => undefined);
+  source.subscription("conversation:c", { type: "refused", code: "forbidden" });
+  await settle();
+  expect(store.getSnapshot()).toMatchObject({ isLoading: false, messages: [], subscription: { type: "refused" } });
+  expect(source.requests).toEqual([]);
 });
 
 it("tells a member of the team that there is no such conversation", async () => {

@@ -17,8 +17,8 @@ use std::time::Duration;
 use cossistant_protocol::{Limits, MAX_TEXT_LENGTH};
 
 pub use demo::{
-    DEMO_ADMIN_KEY, DEMO_DOMAINS, DEMO_JWT_SECRET, DEMO_ORGANIZATION, DEMO_PUBLIC_KEY, DEMO_SECRET_KEY, DEMO_WEBSITE,
-    demo_rows,
+    DEMO_ADMIN_KEY, DEMO_DOMAINS, DEMO_JWT_SECRET, DEMO_ORGANIZATION, DEMO_PEOPLE, DEMO_PUBLIC_KEY, DEMO_SECRET_KEY,
+    DEMO_WEBSITE, demo_rows,
 };
 pub use keys::{Config, KEYS, Key};
 pub use value::{AddressRange, InvalidRange, LogFormat, LogLevel};

@@ -75,6 +75,8 @@ keys! {
     ready_file: Option<PathBuf> = "";
     /// An address of its own for health and metrics.
     ops_listen: Option<SocketAddr> = "";
+    /// Serves the API alone: no inbox, no widget, no demo.
+    no_apps: bool = "false";
     /// How many threads carry connections; 0 for one per core.
     shards: usize = "0";
     /// How long a stopping server waits for its connections to leave.

@@ -16,8 +16,8 @@ export { SupportProvider, useSupport, type SupportProviderProps, type UseSupport
 export type { SupportSession, SupportSnapshot } from "./session.js";
 export { MessageBody, type LinkTexts, type MessageBodyProps } from "./parts/message-body.js";
 export { dayText, isPersonAwaited, timeText, toRows, type Row } from "./rows.js";
-export { attachmentAt, attachmentUrl } from "./attachments.js";
-export { linkParts, safeUrl, type TextPart } from "./links.js";
+export { attachmentAt, attachmentUrl, isImage, MAX_ATTACHMENTS, sizeText } from "./attachments.js";
+export { isEmojiOnly, linkParts, safeUrl, type TextPart } from "./links.js";
 export { parseRichText, type RichElement, type RichNode, type RichTag } from "./rich-text.js";
 export { accentTokens } from "./accent.js";
 export { loadTexts, type SupportTexts } from "./texts/texts.js";

@@ -2,7 +2,9 @@
 
 /** The head of the panel: who answers here, whether somebody is there, and the panel's own buttons. */
 
-import type { ClientSnapshot } from "@cossistant/client";
+import type { ClientSnapshot, ConversationMessage } from "@cossistant/client";
+import type { TeamMember } from "@cossistant/protocol/types";
+import { useMemo } from "react";
 
 import type { SupportTexts } from "../texts/texts.js";
 import { Avatar } from "./avatar.js";
@@ -17,23 +19,23 @@ const AVATARS = 3;
 /** The head of the panel. `id` names the panel for screen readers. */
 export function Header({ id }: { id: string }) {
   const { options, texts, widget } = usePanel();
-  const { connection } = useSupport();
+  const { connection, messages } = useSupport();
   const sound = useSound();
-  const members = connection.team?.members ?? [];
+  const members = useMemo(() => faces(messages, connection.team?.members ?? []), [messages, connection.team]);
   const presence = presenceOf(connection);
 
   return (
     <header className="header">
       {members.length > 0 && (
         <span className="avatars">
-          {members.slice(0, AVATARS).map(({ name = "", avatarUrl, userType }, index) => (
+          {members.map(({ name = "", avatarUrl, userType }, index) => (
             <Avatar key={index} id={name} name={name || texts.team} url={avatarUrl} isAgent={userType === "ai_agent"} />
           ))}
         </span>
       )}
       <div className="who">
         <h2 id={id}>{options.name ?? texts.title}</h2>
-        <p className={`presence ${presence}`}>{presenceText(presence, texts)}</p>
+        <p className={`presence ${presence}`}>{presence === "unknown" && connection.state.type !== "connecting" ? texts.offline : presenceText(presence, texts)}</p>
       </div>
       <button type="button" className="tool" aria-pressed={sound.isOn} aria-label={sound.isOn ? texts.soundOff : texts.soundOn} onClick={sound.toggle}>
         <Icon name={sound.isOn ? "sound" : "mute"} />
@@ -43,6 +45,16 @@ export function Header({ id }: { id: string }) {
       </button>
     </header>
   );
+}
+
+/** Those who have answered here, the latest first, before others who are there. */
+function faces(messages: readonly ConversationMessage[], team: readonly TeamMember[]): readonly TeamMember[] {
+  const answered = messages
+    .filter(({ isOwn, senderType, senderName }) => !isOwn && senderType !== "visitor" && senderName)
+    .map(({ senderName = "", senderType }) => team.find(({ name }) => name === senderName) ?? { name: senderName, userType: senderType })
+    .reverse();
+  const byName = new Map([...answered, ...team].map((member) => [member.name, member]));
+  return [...byName.values()].slice(0, AVATARS);
 }
 
 type Presence = "online" | "agent" | "away" | "unknown";

@@ -142,7 +142,7 @@ test("what is written without a connection is shown, outlives a reload, and goes
   await visit.message("two").and(visit.panel.locator("[data-delivery=queued]")).waitFor();
   expect(await visit.field.inputValue()).toBe("a draft");
   await stage.proxy.set({ type: "pass" });
-  await visit.panel.locator(".notice").getByRole("button", { name: "Try now" }).click();
+  await visit.reconnect();
   await visit.message("two").and(visit.panel.locator("[data-delivery=sent]")).waitFor();
   await until("the notice is gone", async () => (await visit.panel.locator(".notice").count()) === 0);
   expect(await stage.texts(id)).toEqual(["Hello?", "one", "two"]);
@@ -175,7 +175,7 @@ test("a message that failed says so, and is sent again or taken away", async () 
   await visit.write("much too late");
   await stage.server.api("PATCH", `/v1/conversations/${id}`, { status: "closed" }, token);
   await stage.proxy.set({ type: "pass" });
-  await visit.panel.getByRole("button", { name: "Try now" }).click();
+  await visit.reconnect();
 
   const failed = visit.panel.locator("[data-delivery=failed]");
   await until("both failed", async () => (await failed.count()) === 2);

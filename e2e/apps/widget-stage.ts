@@ -68,6 +68,15 @@ export class Visit {
     await this.field.press("Enter");
   }
 
+  /** Asks to connect now, again and again, until there is a connection. */
+  async reconnect(): Promise<void> {
+    await until("the connection is there again", async () => {
+      // The widget may be quicker than the click.
+      await this.panel.evaluate((panel) => panel.querySelector<HTMLElement>(".notice button")?.click());
+      return (await this.panel.locator(".presence:not(.unknown)").count()) === 1;
+    });
+  }
+
   /** A message with this text. */
   message(text: string | RegExp): Locator {
     return this.panel.locator(".message", { hasText: text });

@@ -33,14 +33,14 @@ function begin(): void {
 
   let started: ReturnType<Start> | undefined;
   let isAsked = false;
-  const { promise, resolve } = deferred<NonNullable<ReturnType<Start>>>();
+  const { promise, resolve } = deferred<ReturnType<Start>>();
   const start = () => {
     if (isAsked) return;
     isAsked = true;
     import(new URL(START, source).href).then(
       ({ start }: { start: Start }) => {
         started = start({ ...tag.dataset }, source);
-        if (started) resolve(started);
+        resolve(started);
       },
       (error: unknown) => {
         isAsked = false;
@@ -53,7 +53,8 @@ function begin(): void {
     <Name extends keyof Api>(name: Name) =>
     (...given: unknown[]) => {
       start();
-      const run = (api: Api) => (api[name] as (...all: unknown[]) => unknown)(...given);
+      // Where the tag is wrong there is no widget, which has been said.
+      const run = (api: Api | undefined) => (api?.[name] as ((...all: unknown[]) => unknown) | undefined)?.(...given);
       return started ? run(started) : promise.then(run);
     };
   const names = ["open", "close", "toggle", "identify", "reset", "update", "on", "destroy"] as const;

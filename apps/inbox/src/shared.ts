@@ -1,6 +1,7 @@
 /** What the inbox has in common with the widget: text, links, files and days are read by the same rules. */
 
 export {
+  accentTokens,
   attachmentAt,
   attachmentUrl,
   dayText,

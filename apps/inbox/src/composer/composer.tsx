@@ -1,3 +1,4 @@
+import { MAX_TEXT_LENGTH } from "@cossistant/protocol/types";
 import type { UseConversationReturn } from "@cossistant/react/websocket";
 import { Lock, SendHorizontal, Zap } from "lucide-react";
 import { useId, useImperativeHandle, useRef, useState, type KeyboardEvent, type Ref } from "react";
@@ -39,7 +40,8 @@ export function Composer({ conversation, visitorName, onEditLast, ref }: Compose
   const [cursor, setCursor] = useState(0);
   const menu = useCannedMenu(cannedAt(text, cursor));
   const id = useId();
-  const isSendable = text.trim() !== "" || attachments.length > 0;
+  const excess = excessOf(text);
+  const isSendable = (text.trim() !== "" || attachments.length > 0) && excess === 0;
 
   useImperativeHandle(ref, () => ({
     focus(note) {
@@ -126,10 +128,16 @@ export function Composer({ conversation, visitorName, onEditLast, ref }: Compose
               <Zap />
             </button>
           </Tip>
-          <span className="hint" id={`${id}-hint`}>
-            {isNote ? "Only the team sees this. " : ""}
-            <kbd>/</kbd> canned replies · <kbd>{entersSend ? "Enter" : "Ctrl Enter"}</kbd> sends
-          </span>
+          {excess > 0 ? (
+            <span className="hint problem" id={`${id}-hint`} role="status">
+              Too long by {excess} character{excess === 1 ? "" : "s"}
+            </span>
+          ) : (
+            <span className="hint" id={`${id}-hint`}>
+              {isNote ? "Only the team sees this. " : ""}
+              <kbd>/</kbd> canned replies · <kbd>{entersSend ? "Enter" : "Ctrl Enter"}</kbd> sends
+            </span>
+          )}
           <button type="button" className="button primary send" disabled={!isSendable} onClick={submit}>
             {isNote ? "Add note" : "Send"}
             <SendHorizontal aria-hidden />
@@ -139,4 +147,10 @@ export function Composer({ conversation, visitorName, onEditLast, ref }: Compose
       <CannedEditor isOpen={isEditorOpen} onClose={() => setEditorOpen(false)} />
     </section>
   );
+}
+
+/** By how many characters a text is longer than the server takes. */
+function excessOf(text: string): number {
+  // A character has one or two units, so most texts need no counting.
+  return text.length <= MAX_TEXT_LENGTH ? 0 : Math.max(0, Array.from(text).length - MAX_TEXT_LENGTH);
 }

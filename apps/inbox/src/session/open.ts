@@ -10,6 +10,8 @@ import { readClaims, type Claims } from "./claims.js";
 export interface Website {
   readonly id: string;
   readonly name: string;
+  /** Its own colour. */
+  readonly accent?: string;
 }
 
 /** Somebody who is signed in. */

@@ -20,6 +20,7 @@ import { Toasts } from "../ui/toasts.js";
 import { Boundary, Failed } from "./boundary.js";
 import { MainMenu } from "./main-menu.js";
 import { useShortcuts } from "./shortcuts.js";
+import { useAccent } from "./use-accent.js";
 import { Warmers } from "./warmers.js";
 
 const SettingsDialog = later(async () => (await import("../settings/dialog.js")).SettingsDialog);
@@ -29,6 +30,7 @@ const Devtools = lazy(async () => ({ default: (await import("@cossistant/react/d
 /** The inbox of somebody who is signed in, with their connection. */
 export function Shell() {
   const { getToken, website } = useSigned();
+  useAccent(website.accent);
   return (
     <WebSocketProvider config={{ getToken, persistQueue: true }}>
       <Tooltip.Provider delay={500}>

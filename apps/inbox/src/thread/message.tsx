@@ -10,7 +10,7 @@ import { Attachments } from "./attachments.js";
 import { EditMessage } from "./edit-message.js";
 import { DeliveryMark } from "./mark.js";
 import { rightsOn, type Mark } from "./marks.js";
-import { PlainText, RichText } from "./rich-text.js";
+import { hasWords, PlainText, RichText } from "./rich-text.js";
 
 /** What can be done with messages: functions that stay the same for the conversation. */
 export interface MessageActions {
@@ -76,7 +76,7 @@ function Content({ message: { content, isDeleted, senderType } }: { message: Con
   const { text, html, attachments = [] } = content;
   return (
     <>
-      {html ? <RichText html={html} /> : text ? <PlainText text={text} /> : null}
+      {html && (!text || hasWords(html)) ? <RichText html={html} /> : text ? <PlainText text={text} /> : null}
       {attachments.length > 0 && <Attachments list={attachments} isTrusted={senderType !== "visitor"} />}
     </>
   );

@@ -37,6 +37,12 @@ export const RichText = memo(function RichText({ html }: { html: string }) {
   );
 });
 
+/** Whether there is anything to read: what is not harmless is left out, and that may be all. */
+export function hasWords(html: string): boolean {
+  const isWord = (node: RichNode): boolean => (typeof node === "string" ? /\S/.test(node) : node.children.some(isWord));
+  return parseRichText(html).some(isWord);
+}
+
 function element(node: RichNode, index: number): ReactNode {
   if (typeof node === "string") return node;
   const { tag, href, dir, lang, children } = node;

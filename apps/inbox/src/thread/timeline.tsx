@@ -48,6 +48,12 @@ export function Timeline({ conversation, visitorName, edited, actions }: Timelin
   useEffect(() => {
     if (isAtEnd && isLookedAt && unreadCount > 0) markSeen();
   }, [isAtEnd, isLookedAt, unreadCount, markSeen]);
+  useEffect(() => {
+    // What had the focus went with the conversation before; the keyboard goes on here.
+    if (document.activeElement === document.body && navigator.userActivation?.hasBeenActive) {
+      scroller.current?.focus({ preventScroll: true });
+    }
+  }, [scroller]);
   // One's own message is what one wants to see next.
   const last = messages.at(-1);
   const ownKey = last?.isOwn && last.delivery !== "sent" ? last.key : undefined;

@@ -1,4 +1,7 @@
-/** The origin of the inbox, as the server's binary is one: its files, `app.json`, and the API behind them. */
+/**
+ * The origin of the inbox, as the program is one: its files, `app.json`, and the API behind them. The page that was
+ * built last is tested without building the program anew, which embeds it.
+ */
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";

@@ -27,6 +27,8 @@ export interface DeskOptions {
   /** Who signs in by a click; undefined stays at the first page. */
   person?: string;
   path?: string;
+  /** Another origin than that of the front: the program itself. */
+  origin?: string;
   size?: { width: number; height: number };
   theme?: "light" | "dark";
   context?: BrowserContextOptions;
@@ -138,10 +140,10 @@ export class InboxWorld {
   }
 
   /** Opens the inbox in a browser profile of its own. */
-  async desk({ person, path = "/", size = { width: 1440, height: 900 }, theme = "light", context }: DeskOptions = {}): Promise<Desk> {
+  async desk({ person, path = "/", origin = this.front.url, size = { width: 1440, height: 900 }, theme = "light", context }: DeskOptions = {}): Promise<Desk> {
     const profile = await this.browser.newContext({ viewport: size, colorScheme: theme, ...context });
     const desk = new Desk(await profile.newPage());
-    await desk.page.goto(this.front.url + path);
+    await desk.page.goto(origin + path);
     if (person === undefined) return desk;
     await desk.page.getByRole("button", { name: new RegExp(person, "i") }).click();
     await desk.page.getByRole("navigation", { name: "Conversations" }).waitFor();

@@ -91,6 +91,8 @@ export class Front {
 export interface ShopPage {
   html: string;
   csp?: string | undefined;
+  /** A policy that forbids nothing, but tells the page what it would have forbidden. */
+  reportOnly?: string | undefined;
 }
 
 /** The customer's site: another origin, with pages that tests write. */
@@ -112,6 +114,7 @@ export class Shop {
       response.writeHead(200, {
         "content-type": "text/html; charset=utf-8",
         ...(page.csp && { "content-security-policy": page.csp }),
+        ...(page.reportOnly && { "content-security-policy-report-only": page.reportOnly }),
       });
       response.end(page.html);
     };

@@ -24,6 +24,7 @@ export interface VisitOptions {
   head?: string;
   body?: string;
   csp?: string;
+  reportOnly?: string;
   /** A browser profile that is there already; another tab of it. */
   context?: BrowserContext;
   browser?: BrowserContextOptions;
@@ -196,9 +197,9 @@ export class Stage {
   }
 
   /** A page of the shop with the widget. */
-  page({ attributes, head = "", body = "<h1>A shop</h1><p>Things to buy.</p>", csp }: VisitOptions): string {
+  page({ attributes, head = "", body = "<h1>A shop</h1><p>Things to buy.</p>", csp, reportOnly }: VisitOptions): string {
     const html = `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"><title>A shop</title>${head}</head><body><main>${body}</main>${this.tag(attributes)}</body></html>`;
-    return this.shop.put(`/${unique("page")}`, { html, csp });
+    return this.shop.put(`/${unique("page")}`, { html, csp, reportOnly });
   }
 
   /** Comes to a page of the shop. */

@@ -94,7 +94,8 @@ test("rich text of an agent keeps its words and loses what could run", async () 
     expect([201, 400], html).toContain(answer.status);
   }
   const desk = await watched("/inbox/conv-html");
-  await desk.page.locator(".rich").last().waitFor();
+  await desk.page.locator(".rich").first().waitFor();
+  // The first of them is on an older page.
   await desk.page.getByTestId("timeline").evaluate((box) => (box.scrollTop = 0));
   await desk.page.locator(".rich b", { hasText: "kept" }).waitFor();
   expect(await desk.page.locator(".rich a[href='https://x.example/']").first().getAttribute("rel")).toContain("noopener");

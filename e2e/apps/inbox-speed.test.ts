@@ -56,11 +56,13 @@ async function loadAll(desk: Desk): Promise<void> {
   );
 }
 
+/** Times are those of the thread in µs, in which it runs: what else the machine does says nothing of the page. */
 interface TraceEvent {
   name: string;
   ph: string;
   ts: number;
-  dur?: number;
+  tts?: number;
+  tdur?: number;
   pid: number;
   tid: number;
 }
@@ -68,20 +70,21 @@ interface TraceEvent {
 /** Stretches in which the page's own script runs. */
 const SCRIPT = new Set(["FunctionCall", "EvaluateScript", "RunMicrotasks", "TimerFire", "EventDispatch", "FireAnimationFrame", "v8.run"]);
 
-/** How long script ran between two frames, in ms, for each frame. */
+/** How long script ran between two frames, in ms of the processor, for each frame. */
 function scriptPerFrame(events: readonly TraceEvent[]): number[] {
   const marks = events.filter(({ name }) => name === "FireAnimationFrame").sort((a, b) => a.ts - b.ts);
   const [first] = marks;
   const runs = events
-    .filter(({ name, ph, tid, pid, dur }) => SCRIPT.has(name) && ph === "X" && dur && tid === first?.tid && pid === first.pid)
+    .filter(({ name, ph, tid, pid, tdur }) => SCRIPT.has(name) && ph === "X" && tdur && tid === first?.tid && pid === first.pid)
     .sort((a, b) => a.ts - b.ts);
   return marks.slice(1).map((mark, index) => {
-    let [sum, end] = [0, marks[index]?.ts ?? 0];
-    for (const { ts, dur = 0 } of runs) {
-      if (ts >= mark.ts) break;
+    const until = mark.tts ?? 0;
+    let [sum, end] = [0, marks[index]?.tts ?? 0];
+    for (const { tts = 0, tdur = 0 } of runs) {
+      if (tts >= until) break;
       // What runs within another stretch is counted once.
-      sum += Math.max(0, Math.min(mark.ts, ts + dur) - Math.max(end, ts));
-      end = Math.max(end, Math.min(mark.ts, ts + dur));
+      sum += Math.max(0, Math.min(until, tts + tdur) - Math.max(end, tts));
+      end = Math.max(end, Math.min(until, tts + tdur));
     }
     return sum / 1_000;
   });
@@ -92,29 +95,37 @@ test(`${CONVERSATIONS} conversations: few rows, and little script while one scro
   await loadAll(desk);
   await desk.page.getByTestId("list").evaluate((list) => (list.scrollTop = 0));
   await world.browser.startTracing(desk.page, { categories: ["devtools.timeline", "v8"] });
-  const most = await desk.page.getByTestId("list").evaluate(async (list) => {
-    let most = 0;
-    for (let frame = 0; frame < 300; frame += 1) {
-      await new Promise(requestAnimationFrame);
-      // A page and a bit in each frame: nobody scrolls faster.
-      list.scrollTop = (list.scrollTop + 900) % list.scrollHeight;
-      most = Math.max(most, document.querySelectorAll("[data-conversation]").length);
-    }
-    return most;
+  // An empty step for each frame: it marks where one ends, and counts the rows without asking for a layout.
+  await desk.page.evaluate(() => {
+    const rows = document.getElementsByTagName("li");
+    const state = { most: 0, frames: 0 };
+    Object.assign(globalThis, { state });
+    const step = (): void => {
+      state.most = Math.max(state.most, rows.length);
+      state.frames += 1;
+      requestAnimationFrame(step);
+    };
+    step();
   });
+  // As by a wheel that is turned as fast as one can, down and up.
+  const session = await desk.page.context().newCDPSession(desk.page);
+  for (const yDistance of [-25_000, 25_000]) {
+    await session.send("Input.synthesizeScrollGesture", { x: 150, y: 500, yDistance, speed: 8_000, gestureSourceType: "mouse" });
+  }
+  const { most } = await desk.page.evaluate(() => (globalThis as unknown as { state: { most: number } }).state);
   const trace = JSON.parse((await world.browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
   const frames = scriptPerFrame(trace.traceEvents).sort((a, b) => a - b);
   const at = (share: number): number => frames[Math.floor(frames.length * share)] ?? 0;
   print(`rows in the DOM at the most, of ${CONVERSATIONS}`, `${most}`);
   print(`script per scroll frame over ${frames.length} frames`, `median ${at(0.5).toFixed(1)} ms, 95 % ${at(0.95).toFixed(1)} ms`);
-  expect(frames.length).toBeGreaterThan(250);
+  expect(frames.length).toBeGreaterThan(50);
   expect(most).toBeLessThanOrEqual(80);
   expect(at(0.5)).toBeLessThanOrEqual(8);
   await desk.page.context().close();
 });
 
-test("the first paint, and the inbox itself, are there at once", async () => {
-  const desk = await world.desk({ person: "ada" });
+test("the first paint, and the inbox itself, are there at once, from the program", async () => {
+  const desk = await world.desk({ person: "grace", origin: world.server.ready.url });
   await rows(desk).first().waitFor();
   const paints: number[] = [];
   const lists: number[] = [];
@@ -143,21 +154,29 @@ test("another conversation is there at once, and nothing shifts", async () => {
   await desk.message("one 40").waitFor();
   await desk.open("s-two");
   await desk.message("two 40").waitFor();
-  const times = await desk.page.evaluate(async () => {
+  const [times, frames] = await desk.page.evaluate(async () => {
     const times: number[] = [];
+    const frames: number[] = [];
     for (let round = 0; round < 20; round += 1) {
       const id = round % 2 ? "s-two" : "s-one";
       const text = round % 2 ? "two 40" : "one 40";
       const from = performance.now();
+      let waited = 0;
       document.querySelector<HTMLElement>(`[data-conversation="${id}"]`)?.click();
-      while (!document.querySelector(".timeline")?.textContent?.includes(text)) await new Promise(requestAnimationFrame);
+      while (!document.querySelector(".timeline")?.textContent?.includes(text)) {
+        waited += 1;
+        await new Promise(requestAnimationFrame);
+      }
       times.push(performance.now() - from);
+      frames.push(waited);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    return times.sort((a, b) => a - b);
+    return [times.sort((a, b) => a - b), frames.sort((a, b) => a - b)] as const;
   });
-  print("opening a conversation that was open before, of 20", `median ${times[10]?.toFixed(0)} ms, slowest ${times.at(-1)?.toFixed(0)} ms`);
-  expect(times[10]).toBeLessThan(100);
+  const [median, slowest] = [times[10]?.toFixed(0), times.at(-1)?.toFixed(0)];
+  print("opening a conversation that was open before, of 20", `median ${median} ms, slowest ${slowest} ms; frames ${frames[10]}, ${frames.at(-1)}`);
+  // It needs no answer of the server, so it is there with the next frame, or the one behind it.
+  expect(frames[10]).toBeLessThanOrEqual(2);
 
   const shift = desk.page.evaluate(async () => {
     let sum = 0;

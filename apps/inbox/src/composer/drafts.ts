@@ -21,26 +21,22 @@ const MAX = 200;
 /** Nothing begun. */
 export const EMPTY: Draft = { text: "", isNote: false, attachments: [] };
 
-const drafts = createKept<Drafts>("drafts", (stored) => {
+/** All drafts, by conversation. */
+export const allDrafts = createKept<Drafts>("drafts", (stored) => {
   if (!isRecord(stored)) return {};
   return Object.fromEntries(Object.entries(stored).flatMap(([id, draft]) => (isRecord(draft) ? [[id, draftOf(draft)]] : [])));
 });
 
 /** A conversation's draft, and how to change it. */
 export function useDraft(conversationId: string): [Draft, (changes: Partial<Draft>) => void] {
-  const draft = useSyncExternalStore(drafts.subscribe, () => drafts.get()[conversationId] ?? EMPTY);
+  const draft = useSyncExternalStore(allDrafts.subscribe, () => allDrafts.get()[conversationId] ?? EMPTY);
   const change = useCallback((changes: Partial<Draft>) => changeDraft(conversationId, changes), [conversationId]);
   return [draft, change];
 }
 
-/** The text of a conversation's draft. */
-export function useDraftText(conversationId: string): string {
-  return useSyncExternalStore(drafts.subscribe, () => drafts.get()[conversationId]?.text ?? "");
-}
-
 /** Changes a draft; one with nothing in it is forgotten. */
 export function changeDraft(conversationId: string, changes: Partial<Draft>): void {
-  drafts.set((old) => {
+  allDrafts.set((old) => {
     const { [conversationId]: before = EMPTY, ...others } = old;
     const next = { ...before, ...changes };
     const isEmpty = next.text === "" && !next.isNote && next.attachments.length === 0;

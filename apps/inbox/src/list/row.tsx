@@ -2,13 +2,12 @@ import type { InboxConversation } from "@cossistant/react/websocket";
 import { CircleCheck, CircleDashed, Lock } from "lucide-react";
 import { memo, type MouseEvent } from "react";
 
-import { useDraftText } from "../composer/drafts.js";
 import { Avatar } from "../people/avatar.js";
 import { useTeam } from "../people/members.js";
 import { visitorName } from "../people/names.js";
 import { goTo, pathOf } from "../route.js";
 import { lineOf, type Line } from "./line.js";
-import { fullText, whenText } from "./when.js";
+import { whenText } from "./when.js";
 
 /** The height of a row, in px. */
 export const ROW_HEIGHT = 64;
@@ -23,12 +22,13 @@ interface RowProps {
   isTabStop: boolean;
   /** Whether it says how it stands: not where all stand the same. */
   hasStatus: boolean;
+  /** The text that one has begun to answer. */
+  draft: string;
 }
 
 /** One conversation in the list. */
-export const Row = memo(function Row({ row, index, count, isOpen, isTabStop, hasStatus }: RowProps) {
+export const Row = memo(function Row({ row, index, count, isOpen, isTabStop, hasStatus, draft }: RowProps) {
   const { conversationId, visitor, visitorId, lastActivityAt, unreadCount, isOnline, assignedTeamMemberId } = row;
-  const draft = useDraftText(conversationId);
   const team = useTeam();
   const name = visitorName(visitor, visitorId);
   const isUnread = unreadCount > 0 && !isOpen;
@@ -61,7 +61,7 @@ export const Row = memo(function Row({ row, index, count, isOpen, isTabStop, has
           <span className="row-head">
             <bdi className="row-name">{name}</bdi>
             {isOnline && <span className="hidden">, online</span>}
-            <time className="row-time" dateTime={lastActivityAt} title={fullText(lastActivityAt)}>
+            <time className="row-time" dateTime={lastActivityAt}>
               {whenText(lastActivityAt, new Date())}
             </time>
           </span>

@@ -2,12 +2,14 @@ import type { InboxConversation } from "@cossistant/react/websocket";
 import { defaultRangeExtractor, useVirtualizer, type Range } from "@tanstack/react-virtual";
 import { useEffect, useLayoutEffect, useRef, type KeyboardEvent } from "react";
 
+import { allDrafts } from "../composer/drafts.js";
+import { useKept } from "../kept.js";
 import { goTo } from "../route.js";
 import { shiftOf } from "./anchor.js";
 import { Row, ROW_HEIGHT } from "./row.js";
 
 /** How many rows are kept ready above and below those in sight. */
-const OVERSCAN = 8;
+const OVERSCAN = 4;
 /** A further page is asked for when no more than this many rows are left below. */
 const LOAD_AHEAD = 30;
 
@@ -23,6 +25,7 @@ interface VirtualRowsProps {
 
 /** The rows in sight, of any number. Those that somebody looks at stay where they are, whatever happens above them. */
 export function VirtualRows({ conversations, hasMore, hasStatus, isStale, openId, onNeedMore }: VirtualRowsProps) {
+  const drafts = useKept(allDrafts);
   const scroller = useRef<HTMLDivElement>(null);
   const focused = useRef<string>(undefined);
   const shown = useRef(conversations);
@@ -34,7 +37,6 @@ export function VirtualRows({ conversations, hasMore, hasStatus, isStale, openId
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
     overscan: OVERSCAN,
-    getItemKey: (index) => conversations[index]?.conversationId ?? index,
     // The row with the focus stays, wherever one scrolls: the focus must not be lost.
     rangeExtractor: (range: Range) => withRow(defaultRangeExtractor(range), indexOf(focused.current)),
   });
@@ -94,6 +96,7 @@ export function VirtualRows({ conversations, hasMore, hasStatus, isStale, openId
               isOpen={conversationId === openId}
               isTabStop={stop === undefined ? place === 0 : conversationId === stop}
               hasStatus={hasStatus}
+              draft={drafts[conversationId]?.text ?? ""}
             />
           );
         })}

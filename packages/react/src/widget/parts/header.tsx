@@ -29,7 +29,7 @@ export function Header({ id }: { id: string }) {
       {members.length > 0 && (
         <span className="avatars">
           {members.map(({ name = "", avatarUrl, userType }, index) => (
-            <Avatar key={index} id={name} name={name || texts.team} url={avatarUrl} isAgent={userType === "ai_agent"} />
+            <Avatar key={index} name={name || texts.team} url={avatarUrl} isAgent={userType === "ai_agent"} />
           ))}
         </span>
       )}

@@ -74,7 +74,8 @@ function richNode(node: RichNode, key: number, newTab: string): ReactNode {
   if (tag === "br" || tag === "hr") return createElement(tag, { key });
   // A paragraph may not hold another one, and this one may come to.
   if (tag === "p" || tag === "h") return <div key={key} className={tag} dir={dir} lang={lang} children={children} />;
-  return createElement(tag, { key, dir, lang }, ...children);
+  // A table may be wider than its bubble, and is scrolled with the keyboard too.
+  return createElement(tag, { key, dir, lang, ...(tag === "table" && { tabIndex: 0 }) }, ...children);
 }
 
 function Link({ href, newTab, children }: { href: string; newTab: string; children: ReactNode }) {

@@ -41,14 +41,14 @@ export function nameOf({ senderName, senderType, isOwn }: Pick<ConversationMessa
 /** A row of the list. */
 export const Message = memo(function Message(props: MessageProps) {
   const { message, isFirst, isLast, isSeen, isNewestOwn, avatarUrl, texts, language, onRetry, onDiscard } = props;
-  const { key, content, isOwn, isDeleted, senderId, senderType, delivery, createdAt, updatedAt } = message;
+  const { key, content, isOwn, isDeleted, senderType, delivery, createdAt, updatedAt } = message;
   const isAgent = senderType === "ai_agent";
   const name = nameOf(message, texts);
   const mark: Mark = delivery === "sent" && isSeen ? "seen" : delivery;
   const hasFailed = delivery === "failed";
   return (
     <li className={`message ${isOwn ? "own" : "other"}${isFirst ? " first" : ""}${isLast ? " last" : ""}`} data-delivery={delivery}>
-      {!isOwn && isLast && <Avatar id={senderId} name={name} url={avatarUrl} isAgent={isAgent} />}
+      {!isOwn && isLast && <Avatar name={name} url={avatarUrl} isAgent={isAgent} />}
       {isFirst && !isOwn ? <SenderName name={name} isAgent={isAgent} texts={texts} /> : <span className="hidden">{name}</span>}
       <div className={isDeleted || !content ? "bubble deleted" : "bubble"}>
         {isDeleted || !content ? texts.deleted : <MessageBody content={content} texts={texts} language={language} />}

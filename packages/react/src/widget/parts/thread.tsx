@@ -71,7 +71,8 @@ export function Thread() {
               />
             );
           })}
-          {conversation && <Writing typing={conversation.typing} activity={conversation.activity} avatarUrl={avatarUrl} />}
+          {/* Who was writing when the connection was lost is not known to be writing now. */}
+          {conversation && connection.isConnected && <Writing typing={conversation.typing} activity={conversation.activity} avatarUrl={avatarUrl} />}
           {isPersonAwaited(messages) && <Line text={texts.personAsked} />}
           {conversation?.status === "resolved" && messages.length > 0 && <Line text={texts.resolved} />}
           {messages.length === 0 && !isFirstLoad && <Welcome />}

@@ -29,7 +29,7 @@ export function Writing({ typing, activity, avatarUrl }: WritingProps) {
         const name = userName || (isAgent ? texts.agent : texts.team);
         return (
           <li key={`${userType} ${userId}`} className="message other first last writing">
-            <Avatar id={userId} name={name} url={own ?? avatarUrl(userName)} isAgent={isAgent} />
+            <Avatar name={name} url={own ?? avatarUrl(userName)} isAgent={isAgent} />
             <SenderName name={name} isAgent={isAgent} texts={texts} />
             <div className={text ? "bubble draft" : "bubble"}>
               {text ? <PlainText text={text} newTab={texts.newTab} /> : <Dots label={texts.writes(name)} />}
@@ -41,7 +41,7 @@ export function Writing({ typing, activity, avatarUrl }: WritingProps) {
         const name = userName || texts.agent;
         return (
           <li key={`activity ${userId}`} className="message other first last writing">
-            <Avatar id={userId} name={name} url={own ?? avatarUrl(userName)} isAgent />
+            <Avatar name={name} url={own ?? avatarUrl(userName)} isAgent />
             <SenderName name={name} isAgent texts={texts} />
             <div className="bubble busy">
               <Dots label={text ? "" : texts.writes(name)} />

@@ -71,6 +71,12 @@ test("loading, and a server that does not answer", async () => {
   await world.proxy.set({ type: "reset" });
   await desk.page.getByText("could not be loaded").waitFor();
   await judge(desk, "list-failed", [1440]);
+  await desk.page.reload();
+  await desk.page.getByText("The inbox could not be loaded").waitFor();
+  await judge(desk, "no-server", [390]);
+  await world.proxy.set({ type: "pass" });
+  await desk.page.getByRole("button", { name: "Try again" }).click();
+  await desk.page.getByRole("navigation", { name: "Conversations" }).waitFor();
 });
 
 test("a list and a thread with everything in it", async () => {

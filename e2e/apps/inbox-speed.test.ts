@@ -1,8 +1,11 @@
 /**
  * What the inbox costs: rows in the DOM and script while one scrolls, the first paint, shifts of the layout, memory.
  *
- * `COSSISTANT_CONVERSATIONS=10000` and `COSSISTANT_MINUTES=10` measure what a release promises; without them a short
- * form is run. The figures are printed.
+ * The figures are printed. What a release promises is measured by
+ *
+ *     COSSISTANT_CONVERSATIONS=10000 COSSISTANT_MINUTES=10 cargo xtask e2e inbox-speed
+ *
+ * and without these two by a short form.
  */
 
 import { afterAll, beforeAll, expect, test, vi } from "vitest";

@@ -34,10 +34,10 @@ const caches = new WeakMap<Client["request"], Map<string, Entry>>();
 export function useResource<Data>(path: string | undefined): Resource<Data> & { reload: () => void } {
   const { request } = useSigned();
   const subscribe = useCallback((listener: () => void) => listen(request, path, listener), [request, path]);
-  const reload = useCallback(() => path !== undefined && load(request, path), [request, path]);
+  const reload = useCallback(() => path !== undefined && load(request, path, true), [request, path]);
   // What a path answers is the knowledge of whoever asks.
   const shown = useSyncExternalStore(subscribe, () => entryOf(request, path)?.shown ?? NOTHING) as Resource<Data>;
-  useEffect(() => void reload(), [reload]);
+  useEffect(() => void (path !== undefined && load(request, path, false)), [request, path]);
   return { ...shown, reload };
 }
 
@@ -60,11 +60,12 @@ function entryOf(request: Client["request"], path: string | undefined): Entry | 
   return entry;
 }
 
-async function load(request: Client["request"], path: string): Promise<void> {
+/** Asks. `isStale`: an answer that is on its way will be old already, so it is asked once more behind it. */
+async function load(request: Client["request"], path: string, isStale: boolean): Promise<void> {
   const entry = entryOf(request, path);
   if (!entry) return;
   const wasLoading = entry.shown.isLoading && entry.shown !== NOTHING;
-  entry.isStale = true;
+  entry.isStale ||= isStale || !wasLoading;
   if (wasLoading) return;
   const show = (shown: Resource<unknown>): void => {
     entry.shown = shown;

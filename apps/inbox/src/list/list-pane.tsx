@@ -27,6 +27,7 @@ export function ListPane({ rows, openId }: ListPaneProps) {
   const chosen = useKept(tabs);
   const [search, setSearch] = useState("");
   const field = useRef<HTMLInputElement>(null);
+  const pane = useRef<HTMLElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const filter = filterOf(chosen, search);
   const { conversations, isLoading, hasMore, error, subscription, loadMore, ...inbox } = useInbox(website.id, filter);
@@ -49,7 +50,7 @@ export function ListPane({ rows, openId }: ListPaneProps) {
   const isStale = isLoading && conversations.length > 0;
   const exact = hasMore || isLoading || isOld || search !== "" ? undefined : Math.min(conversations.length, COUNT_MAX + 1);
   return (
-    <nav className="list-pane" aria-label="Conversations">
+    <nav ref={pane} className="list-pane" aria-label="Conversations">
       <div className="search">
         <Search aria-hidden />
         <input
@@ -61,6 +62,10 @@ export function ListPane({ rows, openId }: ListPaneProps) {
           aria-keyshortcuts="/"
           onChange={(event) => look(event.target.value)}
           onKeyDown={(event) => {
+            if (event.key === "ArrowDown") {
+              event.preventDefault();
+              pane.current?.querySelector<HTMLElement>("[data-conversation]")?.focus();
+            }
             if (event.key !== "Escape") return;
             event.stopPropagation();
             if (event.currentTarget.value) clear();

@@ -1,4 +1,4 @@
-import { useActionState, useId } from "react";
+import { useActionState, useId, useState } from "react";
 
 import { Avatar } from "../people/avatar.js";
 import { devToken, type AppInfo, type Colleague } from "./app-info.js";
@@ -25,6 +25,8 @@ interface SignInProps {
 /** The first page: a token, or, while developing, a choice of people. */
 export function SignIn({ info, problem: told, onSignedIn }: SignInProps) {
   const id = useId();
+  // It stays when signing in fails: nobody wants to paste it twice.
+  const [token, setToken] = useState("");
   const [problem, signIn, isBusy] = useActionState(async (_: SignInProblem | undefined, wish: FormData | Colleague) => {
     try {
       const [token, websiteId, isLasting] = await wishOf(wish, info);
@@ -54,6 +56,8 @@ export function SignIn({ info, problem: told, onSignedIn }: SignInProps) {
           <textarea
             id={`${id}-token`}
             name="token"
+            value={token}
+            onChange={(event) => setToken(event.target.value)}
             className="field token"
             rows={3}
             required
@@ -106,7 +110,8 @@ function People({ people, isBusy, onChoose }: PeopleProps) {
 async function wishOf(wish: FormData | Colleague, { dev }: AppInfo): Promise<[string, string | undefined, boolean]> {
   if (!(wish instanceof FormData)) {
     if (!dev) throw new SignInError("no_token");
-    return [await devToken(dev, wish), undefined, true];
+    // For this tab alone, so that two tabs can be two people.
+    return [await devToken(dev, wish), undefined, false];
   }
   const text = (name: string): string => String(wish.get(name) ?? "").trim();
   return [text("token"), text("websiteId") || undefined, wish.has("isLasting")];

@@ -84,7 +84,7 @@ impl Table {
     }
 
     fn add(&mut self, file: &Path, place: &str) -> io::Result<()> {
-        let content = fs::read(file)?;
+        let content = fs::read(file).map_err(|error| io::Error::other(format!("{}: {error}", file.display())))?;
         let media = media_of(file);
         let digest = Sha256::digest(&content);
         let tag = digest.iter().take(TAG_BYTES).fold(String::new(), |tag, byte| format!("{tag}{byte:02x}"));

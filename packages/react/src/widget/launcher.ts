@@ -38,6 +38,9 @@ export function createLauncher(root: ShadowRoot, onToggle: () => void, onNear: (
   const button = element("button", "launcher");
   const badge = element("span", "badge");
   const place = element("div", "place");
+  // What comes while the panel is closed is said, too; in the panel it says it itself.
+  const said = element("span", "said");
+  said.role = "status";
   button.type = "button";
   button.append(icon(BUBBLE), icon(FOLD), badge);
   // The name of the button says how many there are.
@@ -47,7 +50,7 @@ export function createLauncher(root: ShadowRoot, onToggle: () => void, onNear: (
   button.addEventListener("focus", onNear);
   place.inert = true;
   // The panel stands before its button, so that it is reached first.
-  widget.append(place, button);
+  widget.append(place, button, said);
   root.append(widget);
 
   return {
@@ -63,6 +66,7 @@ export function createLauncher(root: ShadowRoot, onToggle: () => void, onNear: (
       badge.textContent = unreadCount > MOST ? `${MOST}+` : String(unreadCount);
       badge.hidden = unreadCount === 0 || isOpen;
       place.inert = !isOpen;
+      said.textContent = badge.hidden ? "" : texts.open(unreadCount);
     },
     remove: () => widget.remove(),
   };

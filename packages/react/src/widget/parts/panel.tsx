@@ -2,7 +2,7 @@
 
 /** The panel: the whole conversation, as the widget shows it. */
 
-import { useCallback, useEffect, useId, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useId, useMemo, useRef, useState, useSyncExternalStore, type CSSProperties } from "react";
 
 import type { PanelInput } from "../widget.js";
 import { Composer } from "./composer.js";
@@ -23,6 +23,7 @@ export function Panel({ widget, session, texts: included, server, isFocused }: P
   const id = useId();
   const panel = useRef<HTMLDivElement>(null);
   const isWhole = useIsWhole();
+  const visible = useVisibleArea(isWhole);
   const [said, setSaid] = useState("");
   const announce = useCallback((text: string) => setSaid((before) => (before === text ? `${text}\u00a0` : text)), []);
   const surroundings = useMemo(
@@ -38,6 +39,7 @@ export function Panel({ widget, session, texts: included, server, isFocused }: P
           role="dialog"
           aria-labelledby={id}
           aria-modal={isWhole}
+          style={visible}
           onKeyDown={(event) => {
             if (event.key === "Escape") widget.close();
             else if (event.key === "Tab" && isWhole) keepFocus(panel.current, event);
@@ -66,6 +68,26 @@ function useIsWhole(): boolean {
     return () => list.removeEventListener("change", look);
   }, []);
   return isWhole;
+}
+
+/** Where a keyboard on the screen covers a part of the window, the panel takes the rest. */
+function useVisibleArea(isWhole: boolean): CSSProperties | undefined {
+  const [area, setArea] = useState<CSSProperties>();
+  useEffect(() => {
+    const view = window.visualViewport;
+    if (!isWhole || !view) return setArea(undefined);
+    const look = () => {
+      // Whoever magnifies the page looks at a part of the panel, which is to stay as it is.
+      const isCovered = view.scale < 1.01 && view.height < window.innerHeight - 1;
+      setArea(isCovered ? { flex: "none", width: "100%", height: view.height, marginTop: view.offsetTop } : undefined);
+    };
+    look();
+    for (const type of ["resize", "scroll"]) view.addEventListener(type, look);
+    return () => {
+      for (const type of ["resize", "scroll"]) view.removeEventListener(type, look);
+    };
+  }, [isWhole]);
+  return area;
 }
 
 /** What the focus can be on. */

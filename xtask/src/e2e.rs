@@ -64,10 +64,10 @@ pub(crate) fn client() -> Result<()> {
     run_command(&mut vitest(CLIENT))
 }
 
-/// Every browser test of the web apps.
-pub(crate) fn web_apps() -> Result<()> {
+/// The browser tests of the web apps whose files have names that begin so.
+pub(crate) fn web_apps(which: &str) -> Result<()> {
     prepare()?;
-    run_command(&mut vitest(APPS))
+    run_command(vitest(APPS).arg(format!("e2e/apps/{which}")))
 }
 
 /// Runs the tests of a configuration, with the apps as they have just been built.

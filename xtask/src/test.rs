@@ -26,7 +26,9 @@ const LAYERS: &[Layer] = &[
     Layer { name: "simulation", run: sim::rounds },
     Layer { name: "packages", run: |_| web::check() },
     Layer { name: "browser", run: |_| e2e::client() },
-    Layer { name: "browser-apps", run: |_| e2e::web_apps() },
+    Layer { name: "browser-widget", run: |_| e2e::web_apps("widget") },
+    Layer { name: "browser-inbox", run: |_| e2e::web_apps("inbox") },
+    Layer { name: "browser-together", run: |_| e2e::web_apps("together") },
     Layer { name: "browser-histories", run: e2e::histories },
     Layer { name: "consumers", run: e2e::packages },
 ];

@@ -42,11 +42,26 @@ export function Failed({ onRetry }: { onRetry: () => void }) {
       <title>Inbox</title>
       <div className="empty" role="alert">
         <CircleAlert aria-hidden />
-        <p>The inbox could not be loaded.</p>
+        <h1>The inbox could not be loaded</h1>
         <button type="button" className="button primary" onClick={onRetry}>
           Try again
         </button>
       </div>
     </main>
+  );
+}
+
+/** A conversation that could not be shown; the rest of the page goes on. */
+export function ThreadBroken() {
+  return (
+    <section className="thread-pane" aria-label="Conversation">
+      <div className="empty" role="alert">
+        <CircleAlert aria-hidden />
+        <p>This conversation could not be shown.</p>
+        <button type="button" className="button" onClick={() => location.reload()}>
+          Load the page again
+        </button>
+      </div>
+    </section>
   );
 }

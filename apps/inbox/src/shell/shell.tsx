@@ -17,7 +17,7 @@ import { NothingOpen } from "../thread/thread-states.js";
 import { FloatingPlace } from "../ui/floating.js";
 import { later } from "../ui/later.js";
 import { Toasts } from "../ui/toasts.js";
-import { Boundary, Failed } from "./boundary.js";
+import { Boundary, ThreadBroken } from "./boundary.js";
 import { MainMenu } from "./main-menu.js";
 import { useShortcuts } from "./shortcuts.js";
 import { useAccent } from "./use-accent.js";
@@ -66,7 +66,7 @@ function Panes() {
               <MainMenu onSettings={() => show("settings")} onHelp={() => show("help")} />
               <ListPane rows={rows} openId={openId} />
             </div>
-            <Boundary key={openId} fallback={<Failed onRetry={() => location.reload()} />}>
+            <Boundary key={openId} fallback={<ThreadBroken />}>
               {openId === undefined ? (
                 <section className="thread-pane" aria-label="Conversation">
                   <NothingOpen />

@@ -26,15 +26,18 @@ export function useScroll(items: unknown, onNearTop: (() => void) | undefined): 
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const [isAtEnd, setAtEnd] = useState(true);
-  /** What is held in place, and where it is below the top of the scroller; undefined at the end. */
-  const held = useRef<{ element: Element; top: number }>(undefined);
+  /**
+   * What is held in place, and where its lower edge is below the top of the scroller; undefined at the end. Of a message
+   * the upper edge moves: it has a name above it until older ones of the same person come.
+   */
+  const held = useRef<{ element: Element; bottom: number }>(undefined);
 
   const settle = useCallback(() => {
     const box = scroller.current;
     if (!box) return;
-    const { element, top } = held.current ?? {};
+    const { element, bottom } = held.current ?? {};
     if (!element) box.scrollTop = box.scrollHeight;
-    else if (element.isConnected && top !== undefined) box.scrollTop += topOf(element, box) - top;
+    else if (element.isConnected && bottom !== undefined) box.scrollTop += bottomOf(element, box) - bottom;
   }, []);
 
   const onScroll = useCallback(() => {
@@ -42,7 +45,7 @@ export function useScroll(items: unknown, onNearTop: (() => void) | undefined): 
     if (!box) return;
     const isEnd = box.scrollHeight - box.scrollTop - box.clientHeight < END;
     const element = isEnd ? undefined : firstInSight(box, content.current);
-    held.current = element && { element, top: topOf(element, box) };
+    held.current = element && { element, bottom: bottomOf(element, box) };
     setAtEnd(isEnd);
     if (box.scrollTop < NEAR_TOP) onNearTop?.();
   }, [onNearTop]);
@@ -68,7 +71,7 @@ export function useScroll(items: unknown, onNearTop: (() => void) | undefined): 
     const box = scroller.current;
     if (!box || topOf(element, box) >= 0) return;
     box.scrollTop += topOf(element, box) - END;
-    held.current = { element, top: topOf(element, box) };
+    held.current = { element, bottom: bottomOf(element, box) };
     setAtEnd(false);
   }, []);
   return { scroller, content, isAtEnd, onScroll, toEnd, toElement };
@@ -78,7 +81,14 @@ function topOf(element: Element, box: HTMLElement): number {
   return element.getBoundingClientRect().top - box.getBoundingClientRect().top;
 }
 
-/** The first child that is not wholly above: by halves, since they stand in order. */
+function bottomOf(element: Element, box: HTMLElement): number {
+  return element.getBoundingClientRect().bottom - box.getBoundingClientRect().top;
+}
+
+/**
+ * The first message that is not wholly above: found by halves, since they stand in order. What stands between messages,
+ * such as a day, moves when older ones come, and holds nothing in place.
+ */
 function firstInSight(box: HTMLElement, content: HTMLElement | null): Element | undefined {
   const children = content?.children ?? [];
   const edge = box.getBoundingClientRect().top;
@@ -88,5 +98,7 @@ function firstInSight(box: HTMLElement, content: HTMLElement | null): Element | 
     if ((children[middle]?.getBoundingClientRect().bottom ?? 0) <= edge) low = middle + 1;
     else high = middle;
   }
-  return children[low];
+  let found = children[low];
+  while (found && found.tagName !== "ARTICLE") found = found.nextElementSibling ?? undefined;
+  return found;
 }

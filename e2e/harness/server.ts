@@ -110,7 +110,9 @@ export class Server {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
-    return (await response.json()) as Answer;
+    const text = await response.text();
+    // What there is nothing to say of has an empty answer.
+    return (text ? JSON.parse(text) : undefined) as Answer;
   }
 
   /** A conversation's stored messages, as the team sees them. */

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use self::table::Table;
-use crate::step::{command, say, sh, step, succeeds};
+use crate::step::{command, run as run_command, say, step, succeeds, target_directory};
 
 /// How long a server may take to listen.
 const START: Duration = Duration::from_secs(20);
@@ -66,7 +66,10 @@ const SCENARIOS: &[Scenario] = &[
 
 /// Builds, measures and prints.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    step("build", || sh("cargo build --release --locked -p cossistant"))?;
+    step("build", || {
+        // What is measured has no part in the apps.
+        run_command(command("cargo build --release --locked -p cossistant").env("COSSISTANT_APPS", "optional"))
+    })?;
     let target = target_directory()?;
     let program = target.join("release/cossistant");
     let data = args.data.clone().unwrap_or_else(|| target.join("bench"));
@@ -177,12 +180,4 @@ impl Drop for Running {
         let _ended = self.child.kill();
         let _ended = self.child.wait();
     }
-}
-
-/// Where cargo puts what it builds.
-fn target_directory() -> Result<PathBuf> {
-    let output =
-        command("cargo metadata --no-deps --format-version 1").output().context("cannot run cargo metadata")?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata is JSON")?;
-    Ok(metadata["target_directory"].as_str().context("cargo metadata names the target folder")?.into())
 }

@@ -1,17 +1,20 @@
-//! `cargo xtask e2e`: the client in Chromium, against the real server, over networks that fail.
+//! `cargo xtask e2e`: the client and the web apps in Chromium, against the real server, over networks that fail.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
-use crate::check::install_packages;
 use crate::layer::Rounds;
 use crate::step::{command, run as run_command, say, sh};
-use crate::{debian, wasm, web};
+use crate::{apps, debian, web};
 
 /// Where Debian puts the browser; `CHROMIUM` names another one.
 const CHROMIUM: &str = "/usr/bin/chromium";
+/// The tests of the client, and those of the web apps.
+const CLIENT: &str = "e2e/vitest.config.ts";
+const APPS: &str = "e2e/apps/vitest.config.ts";
 /// How many histories a long run plays.
 const LONG_HISTORIES: u32 = 100;
 
@@ -27,6 +30,9 @@ pub(crate) struct Args {
     /// The seed of the first history; each further one has the next.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
+    /// Take the pictures of the documents instead, into docs/images.
+    #[arg(long)]
+    pictures: bool,
     /// Install the packed packages into fresh projects instead, build these and run them.
     #[arg(long)]
     packages: bool,
@@ -42,17 +48,33 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return play(&[("COSSISTANT_HISTORIES", args.histories.unwrap_or(1).to_string()), ("COSSISTANT_SEED", seed)]);
     }
     prepare()?;
-    let mut vitest = command("npx --no-install vitest run --config e2e/vitest.config.ts");
-    if let Some(filter) = &args.filter {
-        vitest.arg(filter);
+    if args.pictures {
+        return run_command(&mut vitest("e2e/apps/pictures.config.ts"));
     }
-    run_command(&mut vitest)
+    for config in [CLIENT, APPS] {
+        // A filter may be meant for the tests of one of them.
+        run_command(vitest(config).arg("--passWithNoTests").args(&args.filter))?;
+    }
+    Ok(())
 }
 
-/// Every browser test that is not random.
-pub(crate) fn tests() -> Result<()> {
+/// Every browser test of the client that is not random.
+pub(crate) fn client() -> Result<()> {
     prepare()?;
-    sh("npx --no-install vitest run --config e2e/vitest.config.ts")
+    run_command(&mut vitest(CLIENT))
+}
+
+/// The browser tests of the web apps whose files have names that begin so.
+pub(crate) fn web_apps(which: &str) -> Result<()> {
+    prepare()?;
+    run_command(vitest(APPS).arg(format!("e2e/apps/{which}")))
+}
+
+/// Runs the tests of a configuration, with the apps as they have just been built.
+fn vitest(config: &str) -> Command {
+    let mut vitest = command("npx --no-install vitest run --config");
+    vitest.arg(config).env("COSSISTANT_APPS_BUILT", "1");
+    vitest
 }
 
 /// Random histories, as many as a release asks for, from a seed of the moment. Short runs leave them out: about one in
@@ -68,24 +90,21 @@ pub(crate) fn histories(rounds: Rounds) -> Result<()> {
 
 fn play(variables: &[(&str, String)]) -> Result<()> {
     prepare()?;
-    let mut vitest = command("npx --no-install vitest run --config e2e/histories/vitest.config.ts");
-    vitest.envs(variables.iter().map(|(name, value)| (*name, value)));
-    run_command(&mut vitest)
+    run_command(vitest("e2e/histories/vitest.config.ts").envs(variables.iter().map(|(name, value)| (*name, value))))
 }
 
 /// Fresh projects with the packed packages: a few of them, or all.
 pub(crate) fn packages(rounds: Rounds) -> Result<()> {
     prepare()?;
     web::build()?;
-    let mut vitest = command("npx --no-install vitest run --config e2e/packages/vitest.config.ts");
-    run_command(vitest.env("COSSISTANT_ALL_CONSUMERS", if rounds == Rounds::Long { "1" } else { "" }))
+    let all = if rounds == Rounds::Long { "1" } else { "" };
+    run_command(vitest("e2e/packages/vitest.config.ts").env("COSSISTANT_ALL_CONSUMERS", all))
 }
 
-/// What every browser test needs: the server, the engine, and a browser.
+/// What every browser test needs: the server with the apps inside, the example agent, the engine, and a browser.
 fn prepare() -> Result<()> {
-    install_packages()?;
-    wasm::build(false)?;
-    sh("cargo build --locked --package cossistant")?;
+    apps::build()?;
+    sh("cargo build --locked --package cossistant --package faq-agent")?;
     let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| CHROMIUM.to_owned());
     if Path::new(&chromium).exists() {
         return Ok(());

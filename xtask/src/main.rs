@@ -1,10 +1,12 @@
 //! The front door of the repository: one command for everything that is done here.
 
+mod apps;
 mod bench;
 mod check;
 mod debian;
 mod e2e;
 mod generate;
+mod inputs;
 mod layer;
 mod run;
 mod sim;
@@ -30,11 +32,11 @@ enum Command {
     Bench(bench::Args),
     /// Everything that needs no running: format, lints, documentation, licences, stale files, TypeScript.
     Check(check::Args),
-    /// The client in Chromium, against the real server, over networks that fail.
+    /// The client and the web apps in Chromium, against the real server, over networks that fail.
     E2e(e2e::Args),
     /// Write the files that are generated from the Rust types.
     Gen(generate::Args),
-    /// Build the server and start it with a demo organization.
+    /// Build everything and start the server with a demo organization, the inbox and a demo shop.
     Run(run::Args),
     /// Random histories of clients and server on a virtual clock.
     Sim(sim::Args),
@@ -42,7 +44,7 @@ enum Command {
     Test(test::Args),
     /// Build the engine for browsers, as WebAssembly and as plain JavaScript.
     Wasm(wasm::Args),
-    /// Build the npm packages as they are published.
+    /// Build the web apps, and the npm packages as they are published.
     Web(web::Args),
 }
 

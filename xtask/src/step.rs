@@ -5,10 +5,19 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 /// The root of the repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory() -> Result<PathBuf> {
+    let output =
+        command("cargo metadata --no-deps --format-version 1").output().context("cannot run cargo metadata")?;
+    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata is JSON")?;
+    Ok(metadata["target_directory"].as_str().context("cargo metadata names the target folder")?.into())
 }
 
 /// Says something to the person who runs the command.
@@ -34,6 +43,14 @@ pub(crate) fn command(line: &str) -> Command {
     let cargo = std::env::var_os("CARGO").filter(|_| program == "cargo");
     let mut command = Command::new(cargo.unwrap_or_else(|| program.into()));
     command.args(words).current_dir(root());
+    // What cargo tells this program of itself. Some build scripts watch it (that of ring, on which the server and the
+    // client stand), and all above them would be built anew whenever somebody called cargo by themselves in between.
+    for (name, _) in std::env::vars_os() {
+        let is_of_this_program = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(is_of_this_program) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

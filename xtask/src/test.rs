@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::layer::{self, Layer, Rounds};
 use crate::step::sh;
-use crate::{check, e2e, sim, web};
+use crate::{apps, check, e2e, sim, web};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -20,10 +20,15 @@ pub(crate) struct Args {
 /// The layers in their order: what is cheap and fails often comes first.
 const LAYERS: &[Layer] = &[
     Layer { name: "check", run: |_| check::run(&check::Args::default()) },
+    // The server is tested with the apps inside.
+    Layer { name: "apps", run: |_| apps::build() },
     Layer { name: "cargo-test", run: |_| sh("cargo test --workspace --locked") },
     Layer { name: "simulation", run: sim::rounds },
     Layer { name: "packages", run: |_| web::check() },
-    Layer { name: "browser", run: |_| e2e::tests() },
+    Layer { name: "browser", run: |_| e2e::client() },
+    Layer { name: "browser-widget", run: |_| e2e::web_apps("widget") },
+    Layer { name: "browser-inbox", run: |_| e2e::web_apps("inbox") },
+    Layer { name: "browser-together", run: |_| e2e::web_apps("together") },
     Layer { name: "browser-histories", run: e2e::histories },
     Layer { name: "consumers", run: e2e::packages },
 ];

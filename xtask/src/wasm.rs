@@ -1,7 +1,5 @@
 //! `cargo xtask wasm`: the engine for browsers, as WebAssembly and as plain JavaScript.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,6 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::check::install_packages;
 use crate::debian;
+use crate::inputs;
 use crate::step::{command, root, run as run_command};
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -38,8 +37,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 pub(crate) fn build(is_forced: bool) -> Result<()> {
     let folder = root().join(GENERATED);
     let stamp = folder.join("inputs.hash");
-    let inputs = hash_inputs()?;
-    if !is_forced && std::fs::read_to_string(&stamp).is_ok_and(|known| known == inputs) {
+    let inputs = inputs::hash(INPUTS)?;
+    if !is_forced && inputs::is_made_of(&stamp, &inputs) {
         return Ok(());
     }
     install_packages()?;
@@ -112,26 +111,4 @@ fn install_debian_toolchain() -> Result<()> {
         DEBIAN_PACKAGES,
         &format!("the target for browsers is missing; add it with: rustup target add {TARGET}"),
     )
-}
-
-/// A number that changes with any input.
-fn hash_inputs() -> Result<String> {
-    let mut hasher = DefaultHasher::new();
-    for input in INPUTS {
-        hash_path(&root().join(input), &mut hasher)?;
-    }
-    Ok(format!("{:016x}\n", hasher.finish()))
-}
-
-fn hash_path(path: &Path, hasher: &mut DefaultHasher) -> Result<()> {
-    if path.is_dir() {
-        let mut paths = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-        paths.sort();
-        // Tests are no part of what is built.
-        paths.retain(|path| !path.ends_with("tests") && !path.ends_with("scenarios"));
-        return paths.iter().try_for_each(|path| hash_path(path, hasher));
-    }
-    path.hash(hasher);
-    std::fs::read(path).with_context(|| format!("reading {}", path.display()))?.hash(hasher);
-    Ok(())
 }

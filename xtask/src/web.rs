@@ -1,7 +1,8 @@
-//! `cargo xtask web`: the npm packages as they are published, and what they weigh.
+//! `cargo xtask web`: the web apps, and the npm packages as they are published with what they weigh.
 
 use anyhow::Result;
 
+use crate::apps;
 use crate::check::install_packages;
 use crate::layer::{self, Layer, Rounds};
 use crate::step::sh;
@@ -16,7 +17,7 @@ pub(crate) struct Args {
 }
 
 /// Whether types are found by every way of importing. The engine's file is no module, and has none.
-const ATTW: &str = "npx --no-install attw --exclude-entrypoints ./engine.wasm --profile esm-only";
+const ATTW: &str = "npx --no-install attw --exclude-entrypoints ./engine.wasm ./widget/tokens.css --profile esm-only";
 
 /// What is asked of the packages once they are built.
 const CHECKS: &[Layer] = &[
@@ -28,8 +29,9 @@ const CHECKS: &[Layer] = &[
 /// The tarballs, as `xtask/src/web/pack.mjs` names them.
 const TARBALLS: &[&str] = &["protocol", "client", "react"];
 
-/// Builds the packages into `target/npm`.
+/// Builds the apps, each into its `dist`, and the packages into `target/npm`.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    apps::build()?;
     build()?;
     if args.check { layer::run(CHECKS, None, Rounds::Short) } else { Ok(()) }
 }

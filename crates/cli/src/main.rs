@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod apps;
 mod backup;
 mod bench;
 mod chat;

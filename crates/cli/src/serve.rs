@@ -11,6 +11,7 @@ use cossistant_server::node::Node;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
+use crate::apps::APPS;
 
 /// Runs the server. Every key of the configuration is a flag.
 ///
@@ -133,7 +134,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     // Signals are caught before the server says that it listens.
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
-    let node = Node::start(&config)
+    let node = Node::start(&config, APPS)
         .await
         .map_err(|error| if error.is_usage() { Failure::Usage(error.into()) } else { Failure::Failed(error.into()) })?;
     let url = format!("http://{}", node.address());
@@ -202,6 +203,10 @@ fn print_next_steps(config: &Config, url: &str) {
         )
     };
     println!("\nCossistant listens on {url} (data in {})", config.data.display());
+    if !config.no_apps {
+        println!("  inbox     {url}/       where the team answers");
+        println!("  demo      {url}/demo   a shop with the widget, where visitors write");
+    }
     println!("  API       {url}/openapi.json");
     println!("  health    {url}/readyz");
     println!("\nTalk, in two more terminals:\n\n  as a visitor:\n    {}\n", chat("visitor", "ada"));

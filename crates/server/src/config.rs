@@ -17,8 +17,8 @@ use std::time::Duration;
 use cossistant_protocol::{Limits, MAX_TEXT_LENGTH};
 
 pub use demo::{
-    DEMO_ADMIN_KEY, DEMO_DOMAINS, DEMO_JWT_SECRET, DEMO_ORGANIZATION, DEMO_PUBLIC_KEY, DEMO_SECRET_KEY, DEMO_WEBSITE,
-    demo_rows,
+    DEMO_ADMIN_KEY, DEMO_DOMAINS, DEMO_JWT_SECRET, DEMO_ORGANIZATION, DEMO_PEOPLE, DEMO_PUBLIC_KEY, DEMO_SECRET_KEY,
+    DEMO_WEBSITE, demo_rows,
 };
 pub use keys::{Config, KEYS, Key};
 pub use value::{AddressRange, InvalidRange, LogFormat, LogLevel};
@@ -36,6 +36,9 @@ const MIN_SECRET_BYTES: usize = 16;
 const GOOD_SECRET_BYTES: usize = 32;
 /// The shortest admin key that is not warned of, in bytes.
 const GOOD_ADMIN_KEY_BYTES: usize = 20;
+/// How often a client tells that somebody types, unless the configuration says it: a preview that grows at this pace is
+/// read like a text that is being written, and costs a few frames a second for each person who types.
+const TYPING_INTERVAL: Duration = Duration::from_millis(250);
 /// The least that `max_message_bytes` may be.
 const MIN_MESSAGE_BYTES: usize = 256;
 /// The most that `max_message_bytes` may be.
@@ -278,7 +281,7 @@ impl Reader {
         if !self.is_set.contains("auth_timeout") {
             config.auth_timeout = config.auth_timeout.min(silence(config.heartbeat_interval));
         }
-        config.typing_interval.get_or_insert(config.typing_expiry / 3);
+        config.typing_interval.get_or_insert(TYPING_INTERVAL.min(config.typing_expiry / 3));
         for (rate, burst) in [
             (config.limit_new_visitors, &mut config.limit_new_visitors_burst),
             (config.limit_new_conversations, &mut config.limit_new_conversations_burst),

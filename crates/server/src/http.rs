@@ -1,9 +1,10 @@
-//! The HTTP API: REST, health, figures, and the documents of the contract.
+//! What is served over HTTP: REST, health, figures, the documents of the contract, and the web apps.
 //!
 //! The routes are those of [`Endpoint::ALL`]. A handler parses, calls `chat` and encodes; every answer that is no
 //! success is an `application/problem+json`. The WebSocket's own route belongs to the gateway.
 
 mod address;
+mod apps;
 mod call;
 mod conversations;
 mod messages;
@@ -29,6 +30,7 @@ use cossistant_protocol::{PersonId, Timestamp};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 pub use address::{ClientAddr, client_addr, limit_key};
+pub use apps::{AppFile, Apps};
 pub(crate) use call::origin;
 pub use operation::Readiness;
 pub use problem::Failure;
@@ -36,6 +38,7 @@ pub use problem::Failure;
 use self::call::Call;
 use crate::auth::Authenticator;
 use crate::chat::Chat;
+use crate::config::Config;
 use crate::directory::SharedDirectory;
 use crate::limits::Buckets;
 use crate::store::{PersonKey, SiteKey};
@@ -90,6 +93,11 @@ pub fn router(state: State, operation: OperationRoutes) -> Router {
         (OperationRoutes::Elsewhere, true) => false,
     };
     routes(state, is_here)
+}
+
+/// The API, and the apps beside it.
+pub fn router_with_apps(state: State, operation: OperationRoutes, apps: Apps, config: &Config) -> Router {
+    router(state, operation).merge(apps::routes(apps, config))
 }
 
 /// Health and figures alone, for an address of their own.

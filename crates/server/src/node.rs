@@ -19,7 +19,7 @@ use crate::chat::{Chat, Ids};
 use crate::config::{Config, demo_rows};
 use crate::directory::SharedDirectory;
 use crate::gateway::{Admission, Jobs, Upgrader};
-use crate::http::{self, OperationRoutes, Readiness, now as clock};
+use crate::http::{self, Apps, OperationRoutes, Readiness, now as clock};
 use crate::limits::{Buckets, Limiter, Rate};
 use crate::store::{DataKind, OpenError, SqliteConfig, SqliteStore, Store, StoreError};
 
@@ -97,11 +97,12 @@ fn rate(per_second: f64, burst: u64) -> Rate {
 }
 
 impl Node {
-    /// Opens the store, builds the rooms and starts the shards; once it returns, the node listens.
+    /// Opens the store, builds the rooms and starts the shards; once it returns, the node listens. The apps are
+    /// served unless the configuration says otherwise.
     ///
     /// # Errors
     /// [`StartError`]; nothing keeps running then.
-    pub async fn start(config: &Config) -> Result<Self, StartError> {
+    pub async fn start(config: &Config, apps: Apps) -> Result<Self, StartError> {
         let kind = if config.dev { DataKind::Dev } else { DataKind::Production };
         let store = Arc::new(SqliteStore::open(SqliteConfig::new(&config.data, kind))?);
         if config.dev {
@@ -164,7 +165,11 @@ impl Node {
         });
         let jobs = Arc::new(Jobs::new(chat, Arc::clone(&auth), Arc::clone(&directory), as_bus, new_visitors));
         let here = if config.ops_listen.is_some() { OperationRoutes::Elsewhere } else { OperationRoutes::Here };
-        let router = http::router(state.clone(), here);
+        let router = if config.no_apps {
+            http::router(state.clone(), here)
+        } else {
+            http::router_with_apps(state.clone(), here, apps, config)
+        };
         let ops = config.ops_listen.map(|address| (address, http::operation_router(state)));
         let shards = ShardSet::start(config, &epoch, jobs, upgrader, directory, router, ops, mailboxes, metrics, auth)?;
         Ok(Self {

@@ -4,6 +4,7 @@
 //! write it. Each module shares one server; a test that stops, floods or configures a server
 //! has one of its own.
 
+mod apps;
 mod audience;
 mod auth;
 mod auth_live;

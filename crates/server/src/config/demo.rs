@@ -17,6 +17,8 @@ pub const DEMO_SECRET_KEY: &str = "sk_dev";
 pub const DEMO_ADMIN_KEY: &str = "ak_dev";
 /// The secret that signs tokens.
 pub const DEMO_JWT_SECRET: &str = "dev-secret-dev-secret-dev-secret-";
+/// Members of the team whom one can be without asking: `sub` and name.
+pub const DEMO_PEOPLE: [(&str, &str); 2] = [("grace", "Grace Hopper"), ("alan", "Alan Turing")];
 /// Where the website's pages may be: on this machine, at any port.
 pub const DEMO_DOMAINS: [&str; 4] = ["localhost", "*.localhost", "127.0.0.1", "[::1]"];
 

@@ -75,6 +75,8 @@ keys! {
     ready_file: Option<PathBuf> = "";
     /// An address of its own for health and metrics.
     ops_listen: Option<SocketAddr> = "";
+    /// Serves the API alone: no inbox, no widget, no demo.
+    no_apps: bool = "false";
     /// How many threads carry connections; 0 for one per core.
     shards: usize = "0";
     /// How long a stopping server waits for its connections to leave.
@@ -115,7 +117,7 @@ keys! {
     presence_grace: Duration = "10s";
     /// After how long a silence a typing state ends.
     typing_expiry: Duration = "6s";
-    /// How often a client tells that somebody types; when unset, a third of the expiry.
+    /// How often a client tells that somebody types; when unset, 250ms, or a third of a short expiry.
     typing_interval: Option<Duration> = "";
 
     /// The most bytes of one message, inflated.

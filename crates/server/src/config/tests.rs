@@ -50,7 +50,7 @@ fn the_defaults_are_those_of_the_contract() {
     );
     assert_eq!((config.limit_new_visitors, config.limit_new_visitors_burst), (5.0, 5));
     assert_eq!((config.limit_new_conversations, config.limit_new_conversations_burst), (1.0, 1));
-    assert_eq!(config.typing_interval, Some(Duration::from_secs(2)));
+    assert_eq!(config.typing_interval, Some(Duration::from_millis(250)));
 }
 
 #[test]
@@ -253,9 +253,9 @@ fn relations_are_checked() {
     }
     // What nobody set follows from what was set.
     let config =
-        flags(&[("heartbeat_interval", "1s"), ("typing_expiry", "900ms"), ("limit_new_visitors", "2.5")]).unwrap();
+        flags(&[("heartbeat_interval", "1s"), ("typing_expiry", "600ms"), ("limit_new_visitors", "2.5")]).unwrap();
     assert_eq!(config.auth_timeout, Duration::from_millis(2500));
-    assert_eq!(config.typing_interval, Some(Duration::from_millis(300)));
+    assert_eq!(config.typing_interval, Some(Duration::from_millis(200)));
     assert_eq!(config.limit_new_visitors_burst, 3);
     assert!(flags(&[("limit_frames", "0"), ("limit_frames_burst", "0")]).is_ok());
 }

@@ -57,7 +57,7 @@ fn preflight(is_allowed: bool) -> Response {
 }
 
 /// Answers are data: never run, framed, guessed at, or kept.
-fn caution(headers: &mut HeaderMap) {
+pub(super) fn caution(headers: &mut HeaderMap) {
     let caution: [(HeaderName, &'static str); 4] = [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (CACHE_CONTROL, "no-store"),
@@ -69,7 +69,7 @@ fn caution(headers: &mut HeaderMap) {
     }
 }
 
-fn record(method: &Method, route: String, status: StatusCode, started: Instant) {
+pub(super) fn record(method: &Method, route: String, status: StatusCode, started: Instant) {
     // Methods are the client's words; those that no route has are one.
     let method = match *method {
         Method::GET => "GET",

@@ -1,0 +1,68 @@
+import type { RequestError } from "@cossistant/react/websocket";
+import { CircleAlert, LockKeyhole, MessageCircle, MessagesSquare } from "lucide-react";
+
+/** No conversation is open. */
+export function NothingOpen() {
+  return (
+    <div className="empty thread-empty">
+      <MessagesSquare aria-hidden />
+      <p>Choose a conversation, or press <kbd>j</kbd> for the first.</p>
+      <p className="soft small">
+        <kbd>?</kbd> shows all keys.
+      </p>
+    </div>
+  );
+}
+
+/** A conversation before its messages are there. */
+export function ThreadSkeleton() {
+  return (
+    <div role="status">
+      <span className="hidden">Loading messages</span>
+      <div className="message theirs skeleton" aria-hidden>
+        <span className="bone bubble-bone" />
+      </div>
+      <div className="message ours skeleton" aria-hidden>
+        <span className="bone bubble-bone short" />
+      </div>
+      <div className="message theirs skeleton" aria-hidden>
+        <span className="bone bubble-bone short" />
+      </div>
+    </div>
+  );
+}
+
+/** A conversation in which nothing was said yet. */
+export function ThreadEmpty({ name }: { name: string }) {
+  return (
+    <div className="empty" role="status">
+      <MessageCircle aria-hidden />
+      <p>
+        <bdi>{name}</bdi> has not said anything yet. You can say something first.
+      </p>
+    </div>
+  );
+}
+
+/** A conversation that is not there, or not for this person. */
+export function ThreadNotFound() {
+  return (
+    <div className="empty thread-empty" role="alert">
+      <LockKeyhole aria-hidden />
+      <p>There is no such conversation, or it is not for you.</p>
+    </div>
+  );
+}
+
+/** Messages that could not be loaded. */
+export function ThreadFailed({ error, onRetry }: { error: RequestError; onRetry: () => void }) {
+  return (
+    <div className="empty" role="alert">
+      <CircleAlert aria-hidden />
+      <p>{error.status === 0 ? "The messages could not be loaded: no answer." : "The messages could not be loaded."}</p>
+      <button type="button" className="button" onClick={onRetry}>
+        Try again
+      </button>
+    </div>
+  );
+}

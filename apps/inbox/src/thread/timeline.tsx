@@ -1,0 +1,146 @@
+import type { UseConversationReturn } from "@cossistant/react/websocket";
+import { ArrowDown } from "lucide-react";
+import { useCallback, useEffect, useMemo, useRef } from "react";
+
+import { useIsLookedAt } from "../notify/attention.js";
+import { useTeam } from "../people/members.js";
+import { useSigned } from "../session/context.js";
+import { dayText } from "../shared.js";
+import { EventLine } from "./event-line.js";
+import { useThreadEvents } from "./events.js";
+import { layout, type Item } from "./layout.js";
+import { markOf, newestToVisitor } from "./marks.js";
+import { Message, type MessageActions } from "./message.js";
+import { Now } from "./now.js";
+import { ThreadEmpty, ThreadFailed, ThreadSkeleton } from "./thread-states.js";
+import { unreadAtEnd, useUnreadFrom } from "./unread.js";
+import { useScroll } from "./use-scroll.js";
+
+interface TimelineProps {
+  conversation: UseConversationReturn;
+  visitorName: string;
+  /** The message that is being edited. */
+  edited: string | undefined;
+  actions: MessageActions;
+}
+
+/** What was said and what happened, oldest first. */
+export function Timeline({ conversation, visitorName, edited, actions }: TimelineProps) {
+  const { conversationId, messages, seen, unreadCount, hasMore, isLoading, isLoadingMore, loadMore, markSeen, error } = conversation;
+  const { me } = useSigned();
+  const team = useTeam();
+  const events = useThreadEvents(conversationId);
+  const isLookedAt = useIsLookedAt();
+  const onNearTop = useCallback(() => void loadMore(), [loadMore]);
+  const wasAtEnd = useRef(true);
+  const unreadFrom = useUnreadFrom(conversation, isLookedAt && wasAtEnd.current);
+  const items = useMemo(() => layout(messages, events, unreadFrom), [messages, events, unreadFrom]);
+  const { scroller, content, isAtEnd, onScroll, toEnd, toElement } = useScroll(items, hasMore ? onNearTop : undefined);
+  const line = useRef<HTMLDivElement>(null);
+
+  useEffect(() => {
+    wasAtEnd.current = isAtEnd;
+  }, [isAtEnd]);
+  useEffect(() => {
+    // What was new on opening is read from its beginning.
+    if (line.current && unreadFrom !== undefined) toElement(line.current);
+  }, [unreadFrom, toElement]);
+  useEffect(() => {
+    if (isAtEnd && isLookedAt && unreadCount > 0) markSeen();
+  }, [isAtEnd, isLookedAt, unreadCount, markSeen]);
+  useEffect(() => {
+    // What had the focus went with the conversation before; the keyboard goes on here.
+    if (document.activeElement === document.body && navigator.userActivation?.hasBeenActive) {
+      scroller.current?.focus({ preventScroll: true });
+    }
+  }, [scroller]);
+  // One's own message is what one wants to see next.
+  const last = messages.at(-1);
+  const ownKey = last?.isOwn && last.delivery !== "sent" ? last.key : undefined;
+  useEffect(() => {
+    if (ownKey !== undefined) toEnd();
+  }, [ownKey, toEnd]);
+
+  const visitorSeen = seen.find(({ userType }) => userType === "visitor")?.lastSeenSeq ?? 0;
+  const newest = useMemo(() => newestToVisitor(messages), [messages]);
+  const show = (item: Item) => {
+    switch (item.type) {
+      case "day":
+        return (
+          <h3 key={item.key} className="day">
+            <span>{dayText(item.at, Date.now(), navigator.language)}</span>
+          </h3>
+        );
+      case "unread":
+        return (
+          <div key={item.key} ref={line} className="unread-line" role="separator" aria-label="New messages">
+            <span>New</span>
+          </div>
+        );
+      case "event":
+        return <EventLine key={item.key} event={item.event} />;
+      case "message": {
+        const { message, isFirst, isLast } = item;
+        const { senderType, senderId, senderName } = message;
+        return (
+          <Message
+            key={item.key}
+            message={message}
+            name={senderType === "visitor" ? visitorName : team.nameOf(senderId, senderName)}
+            isFirst={isFirst}
+            isLast={isLast}
+            mark={markOf(message, newest, visitorSeen)}
+            isAdmin={me.isAdmin}
+            isEdited={edited === item.key}
+            actions={actions}
+          />
+        );
+      }
+    }
+  };
+
+  const isEmpty = messages.length === 0;
+  return (
+    <div className="timeline">
+      <div className="timeline-scroller" ref={scroller} onScroll={onScroll} tabIndex={0} role="region" aria-label="Messages" data-testid="timeline">
+        <div className="timeline-content" ref={content}>
+          {hasMore && <div className="older">{isLoadingMore ? "Loading older messages …" : ""}</div>}
+          {isEmpty && error ? (
+            <ThreadFailed error={error} onRetry={onNearTop} />
+          ) : isEmpty && isLoading ? (
+            <ThreadSkeleton />
+          ) : isEmpty ? (
+            <ThreadEmpty name={visitorName} />
+          ) : (
+            items.map(show)
+          )}
+          <Now typing={conversation.typing} activity={conversation.activity} visitorName={visitorName} />
+        </div>
+      </div>
+      {!isAtEnd && <ToEnd count={unreadAtEnd(messages, unreadCount) === undefined ? 0 : unreadCount} onClick={toEnd} />}
+      <Announcer conversation={conversation} visitorName={visitorName} />
+    </div>
+  );
+}
+
+function ToEnd({ count, onClick }: { count: number; onClick: () => void }) {
+  return (
+    <button type="button" className={count > 0 ? "to-end new" : "to-end"} onClick={onClick}>
+      <ArrowDown aria-hidden />
+      {count > 0 ? `${count} new message${count === 1 ? "" : "s"}` : <span className="hidden">To the newest messages</span>}
+    </button>
+  );
+}
+
+/** Reads to a screen reader what others say while the conversation is open; not what was said before. */
+function Announcer({ conversation: { messages, isLoading }, visitorName }: Pick<TimelineProps, "conversation" | "visitorName">) {
+  const last = messages.at(-1);
+  const known = useRef<string>(undefined);
+  if (known.current === undefined && !isLoading) known.current = last?.key ?? "";
+  const isNew = last && known.current !== undefined && last.key !== known.current && !last.isOwn && !last.isDeleted;
+  return (
+    <div className="hidden" role="status" aria-live="polite">
+      {isNew ? `${last.senderType === "visitor" ? visitorName : (last.senderName ?? "The team")}: ${last.content?.text ?? "attachment"}` : ""}
+    </div>
+  );
+}

@@ -1,0 +1,124 @@
+import { describe, expect, test } from "vitest";
+
+import type { ThreadEvent } from "../src/thread/events.js";
+import { createEventLog } from "../src/thread/events.js";
+import { sentence } from "../src/thread/event-line.js";
+import { layout, type Item } from "../src/thread/layout.js";
+import { markOf, newestToVisitor, rightsOn } from "../src/thread/marks.js";
+import { unreadAtEnd } from "../src/thread/unread.js";
+import { message, NOON } from "./messages.js";
+
+const at = (minutes: number): string => new Date(NOON + minutes * 60_000).toISOString();
+const event = (seq: number, minutes = 0): ThreadEvent => ({ seq, at: at(minutes), change: { type: "status", status: "resolved" } });
+
+/** What stands there, in short: `[` begins a group and `]` ends one. */
+const inShort = (items: readonly Item[]): string[] =>
+  items.map((item) => (item.type === "message" ? `${item.isFirst ? "[" : ""}${item.key}${item.isLast ? "]" : ""}` : item.type));
+
+describe("layout", () => {
+  test("messages of one person stand in a group, until somebody else speaks or five minutes pass", () => {
+    const messages = [
+      message({ key: "a", seq: 1 }),
+      message({ key: "b", seq: 2, createdAt: at(5) }),
+      message({ key: "c", seq: 3, createdAt: at(11) }),
+      message({ key: "d", seq: 4, createdAt: at(11), senderType: "user", senderId: "u" }),
+      message({ key: "e", seq: 5, createdAt: at(11), senderType: "user", senderId: "u", visibility: "internal" }),
+    ];
+    expect(inShort(layout(messages, [], undefined))).toEqual(["day", "[a", "b]", "[c]", "[d]", "[e]"]);
+  });
+
+  test("each day begins with its line", () => {
+    const messages = [message({ key: "a", seq: 1 }), message({ key: "b", seq: 2, createdAt: at(24 * 60) })];
+    expect(inShort(layout(messages, [], undefined))).toEqual(["day", "[a]", "day", "[b]"]);
+  });
+
+  test("events stand at their place, and those of older messages wait for these", () => {
+    const messages = [message({ key: "a", seq: 4 }), message({ key: "b", seq: 6 })];
+    expect(inShort(layout(messages, [event(2), event(5), event(7)], undefined))).toEqual(["day", "[a]", "event", "[b]", "event"]);
+  });
+
+  test("what is not stored yet stands behind all events", () => {
+    const messages = [message({ key: "a", seq: 1 }), message({ key: "b", delivery: "queued", isOwn: true, senderType: "user" })];
+    expect(inShort(layout(messages, [event(2)], undefined))).toEqual(["day", "[a]", "event", "[b]"]);
+  });
+
+  test("the line above what is new parts a group", () => {
+    const messages = [1, 2, 3].map((seq) => message({ key: `${seq}`, seq }));
+    expect(inShort(layout(messages, [], 2))).toEqual(["day", "[1]", "unread", "[2", "3]"]);
+  });
+
+  test("its keys are unique", () => {
+    const messages = [1, 3, 5].map((seq) => message({ key: `${seq}`, seq, createdAt: at(seq * 24 * 60) }));
+    const keys = layout(messages, [event(2, 3000), event(4, 6000)], 3).map(({ key }) => key);
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+});
+
+describe("marks", () => {
+  const own = { senderType: "user", senderId: "u", isOwn: true } as const;
+  const messages = [
+    message({ key: "a", seq: 1, ...own }),
+    message({ key: "b", seq: 2, ...own }),
+    message({ key: "note", seq: 3, ...own, visibility: "internal" }),
+    message({ key: "c", delivery: "sending", ...own }),
+  ];
+
+  test("the newest stored message that the visitor can read has one, and what is not stored one each", () => {
+    const newest = newestToVisitor(messages);
+    expect(newest).toBe("b");
+    expect(messages.map((each) => markOf(each, newest, 1))).toEqual([undefined, "sent", undefined, "sending"]);
+    expect(messages.map((each) => markOf(each, newest, 2))).toEqual([undefined, "seen", undefined, "sending"]);
+  });
+
+  test("one may edit one's own messages and notes, and delete what an administrator may", () => {
+    const theirs = message({ key: "v", seq: 1 });
+    const note = message({ key: "n", seq: 2, senderType: "user", senderId: "other", visibility: "internal" });
+    const rich = message({ key: "r", seq: 3, ...own, content: { html: "<b>x</b>" } });
+    expect(rightsOn(theirs, false)).toEqual({ canEdit: false, canDelete: false });
+    expect(rightsOn(theirs, true)).toEqual({ canEdit: false, canDelete: true });
+    expect(rightsOn(note, false)).toEqual({ canEdit: true, canDelete: true });
+    expect(rightsOn(rich, false)).toEqual({ canEdit: false, canDelete: true });
+    expect(rightsOn(message({ key: "d", ...own, isDeleted: true, content: null }), true)).toEqual({ canEdit: false, canDelete: false });
+  });
+});
+
+test("unread messages are the last ones of others", () => {
+  const messages = [
+    message({ key: "a", seq: 1 }),
+    message({ key: "b", seq: 2, isOwn: true }),
+    message({ key: "c", seq: 3, isDeleted: true, content: null }),
+    message({ key: "d", seq: 4 }),
+  ];
+  expect(unreadAtEnd(messages, 0)).toBeUndefined();
+  expect(unreadAtEnd(messages, 1)).toBe(4);
+  expect(unreadAtEnd(messages, 2)).toBe(1);
+});
+
+describe("events", () => {
+  test("a replay tells nothing twice, and the order is that of the places", () => {
+    const log = createEventLog();
+    for (const seq of [5, 3, 5]) log.add("c", event(seq));
+    expect(log.of("c").map(({ seq }) => seq)).toEqual([3, 5]);
+    expect(log.of("other")).toBe(log.of("another"));
+  });
+
+  test("only so many are kept", () => {
+    const log = createEventLog();
+    for (let seq = 1; seq <= 500; seq += 1) log.add("c", event(seq));
+    for (let id = 0; id < 1_000; id += 1) log.add(`c${id}`, event(1));
+    expect(log.of("c")).toHaveLength(0);
+    for (let seq = 1; seq <= 500; seq += 1) log.add("c", event(seq));
+    expect(log.of("c")).toHaveLength(100);
+  });
+
+  test("they are told in words", () => {
+    const team = { nameOf: (id: string) => id.toUpperCase() };
+    const say = (change: ThreadEvent["change"], changedBy?: string): string =>
+      sentence({ seq: 1, at: at(0), change, ...(changedBy && { changedBy }) }, team, "me");
+    expect(say({ type: "status", status: "resolved" }, "me")).toBe("You resolved this");
+    expect(say({ type: "status", status: "open" })).toBe("Opened again");
+    expect(say({ type: "assigned", to: "me" }, "me")).toBe("You took this");
+    expect(say({ type: "assigned", to: "me" }, "ada")).toBe("ADA assigned this to you");
+    expect(say({ type: "assigned", to: null }, "ada")).toBe("ADA gave this back");
+  });
+});

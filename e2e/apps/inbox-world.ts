@@ -1,0 +1,157 @@
+/** A stage for the inbox: the real server behind a cutting proxy, the built page under its policy, and a browser. */
+
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+
+import { CHROMIUM, ROOT } from "../harness/paths.js";
+import { Proxy } from "../harness/proxy.js";
+import { Server } from "../harness/server.js";
+import { Front } from "./front.js";
+import { Visitor } from "./visitor.js";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+/** Colleagues who may sign in by a click. */
+const PEOPLE = [
+  { sub: "ada", name: "Ada Lovelace" },
+  { sub: "grace", name: "Grace Hopper" },
+];
+
+/** How a page is opened. */
+export interface DeskOptions {
+  /** Who signs in by a click; undefined stays at the first page. */
+  person?: string;
+  path?: string;
+  /** Another origin than that of the front: the program itself. */
+  origin?: string;
+  size?: { width: number; height: number };
+  theme?: "light" | "dark";
+  context?: BrowserContextOptions;
+}
+
+/** The browser page of one colleague. */
+export class Desk {
+  /** Errors of the page, and what its policy forbade. */
+  readonly problems: string[] = [];
+
+  constructor(readonly page: Page) {
+    page.on("pageerror", (error) => this.problems.push(`error: ${error.message}`));
+    page.on("console", (message) => {
+      const text = message.text();
+      if (message.type() === "error" && /Content Security Policy|Trusted|React|Maximum update/.test(text)) this.problems.push(text);
+    });
+  }
+
+  /** The row of a conversation in the list. */
+  row(conversationId: string) {
+    return this.page.locator(`[data-conversation="${conversationId}"]`);
+  }
+
+  /** Opens a conversation from the list. */
+  async open(conversationId: string): Promise<void> {
+    await this.row(conversationId).click();
+    await this.page.locator(".composer-text:not([aria-hidden])").waitFor();
+  }
+
+  get field() {
+    return this.page.locator("textarea.composer-text");
+  }
+
+  /** Writes into the composer and sends by the keyboard. */
+  async send(text: string): Promise<void> {
+    await this.field.fill(text);
+    await this.field.press("Control+Enter");
+  }
+
+  /** The message with this text. */
+  message(text: string) {
+    return this.page.locator("article.message", { hasText: text }).last();
+  }
+
+  /** Asks axe for violations of WCAG 2.2 A and AA, and of its best practices. */
+  async violations(): Promise<string[]> {
+    // Its functions are added by the debugger, whom the policy does not bind; what it finds is of the page.
+    await this.page.evaluate(AXE);
+    return this.page.evaluate(async () => {
+      // Half-faded things have no contrast.
+      await Promise.all(document.getAnimations().map((animation) => (animation.effect?.getTiming().iterations === Infinity ? undefined : animation.finished.catch(() => undefined))));
+      const axe = (globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; help: string; nodes: { html: string; failureSummary?: string }[] }[] }> } }).axe;
+      const { violations } = await axe.run();
+      return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary ?? ""}`));
+    });
+  }
+}
+
+/** Everything that a test of the inbox plays on. */
+export class InboxWorld {
+  readonly #visitors: Visitor[] = [];
+
+  private constructor(
+    readonly browser: Browser,
+    readonly server: Server,
+    readonly proxy: Proxy,
+    readonly front: Front,
+    private readonly folder: string,
+  ) {}
+
+  static async start(environment: Record<string, string> = {}): Promise<InboxWorld> {
+    const server = await Server.start(environment);
+    const proxy = await Proxy.start(server.ready.url);
+    // A build that goes on meanwhile must not take the files away.
+    const folder = mkdtempSync(join(tmpdir(), "cossistant-inbox-"));
+    cpSync(join(ROOT, "apps/inbox/dist"), folder, { recursive: true });
+    const front = await Front.start(folder, proxy.url, () => ({ version: "test", dev: devOf(server) }));
+    const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+    return new InboxWorld(browser, server, proxy, front, folder);
+  }
+
+  async stop(): Promise<void> {
+    for (const visitor of this.#visitors) visitor.leave();
+    await this.browser.close();
+    this.front.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+    await this.proxy.stop();
+    await this.server.stop();
+  }
+
+  /** Closes all pages, and lets everything pass. */
+  async clear(): Promise<void> {
+    for (const visitor of this.#visitors.splice(0)) visitor.leave();
+    await Promise.all(this.browser.contexts().map((context) => context.close()));
+    await this.proxy.set({ type: "pass" });
+  }
+
+  async visitor(id: string, page?: string): Promise<Visitor> {
+    const visitor = await Visitor.connect(this.server, id, page);
+    this.#visitors.push(visitor);
+    return visitor;
+  }
+
+  /** Ends the server as a loss of power would, and starts it again on its data. */
+  async crash(): Promise<void> {
+    await this.server.kill();
+    await this.server.start();
+    this.proxy.retarget(this.server.ready.url);
+  }
+
+  /** Opens the inbox in a browser profile of its own. */
+  async desk({ person, path = "/", origin = this.front.url, size = { width: 1440, height: 900 }, theme = "light", context }: DeskOptions = {}): Promise<Desk> {
+    const profile = await this.browser.newContext({ viewport: size, colorScheme: theme, ...context });
+    const desk = new Desk(await profile.newPage());
+    await desk.page.goto(origin + path);
+    if (person === undefined) return desk;
+    await desk.page.getByRole("button", { name: new RegExp(person, "i") }).click();
+    await desk.page.getByRole("navigation", { name: "Conversations" }).waitFor();
+    return desk;
+  }
+}
+
+function devOf(server: Server): unknown {
+  const { websiteId, publicKey, secretKey } = server.ready;
+  return { organizationId: "org-demo", websiteId, publicKey, secretKey, demoUrl: "/demo", people: PEOPLE };
+}

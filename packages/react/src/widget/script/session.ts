@@ -1,0 +1,4 @@
+/** What the script tag loads to connect. */
+
+export { configureEngine } from "@cossistant/client/engine";
+export { createSession } from "../session.js";

@@ -38,7 +38,7 @@ const GOOD_SECRET_BYTES: usize = 32;
 const GOOD_ADMIN_KEY_BYTES: usize = 20;
 /// How often a client tells that somebody types, unless the configuration says it: a preview that grows at this pace is
 /// read like a text that is being written, and costs a few frames a second for each person who types.
-const TYPING_INTERVAL: Duration = Duration::from_millis(250);
+const TYPING_INTERVAL: Duration = Duration::from_millis(100);
 /// The least that `max_message_bytes` may be.
 const MIN_MESSAGE_BYTES: usize = 256;
 /// The most that `max_message_bytes` may be.

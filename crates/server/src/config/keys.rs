@@ -117,7 +117,7 @@ keys! {
     presence_grace: Duration = "10s";
     /// After how long a silence a typing state ends.
     typing_expiry: Duration = "6s";
-    /// How often a client tells that somebody types; when unset, 250ms, or a third of a short expiry.
+    /// How often a client tells that somebody types; when unset, 100ms, or a third of a short expiry.
     typing_interval: Option<Duration> = "";
 
     /// The most bytes of one message, inflated.

@@ -50,7 +50,7 @@ fn the_defaults_are_those_of_the_contract() {
     );
     assert_eq!((config.limit_new_visitors, config.limit_new_visitors_burst), (5.0, 5));
     assert_eq!((config.limit_new_conversations, config.limit_new_conversations_burst), (1.0, 1));
-    assert_eq!(config.typing_interval, Some(Duration::from_millis(250)));
+    assert_eq!(config.typing_interval, Some(Duration::from_millis(100)));
 }
 
 #[test]

@@ -253,9 +253,9 @@ fn relations_are_checked() {
     }
     // What nobody set follows from what was set.
     let config =
-        flags(&[("heartbeat_interval", "1s"), ("typing_expiry", "600ms"), ("limit_new_visitors", "2.5")]).unwrap();
+        flags(&[("heartbeat_interval", "1s"), ("typing_expiry", "150ms"), ("limit_new_visitors", "2.5")]).unwrap();
     assert_eq!(config.auth_timeout, Duration::from_millis(2500));
-    assert_eq!(config.typing_interval, Some(Duration::from_millis(200)));
+    assert_eq!(config.typing_interval, Some(Duration::from_millis(50)));
     assert_eq!(config.limit_new_visitors_burst, 3);
     assert!(flags(&[("limit_frames", "0"), ("limit_frames_burst", "0")]).is_ok());
 }

@@ -8,11 +8,13 @@ import { createCore, type Core } from "./core.js";
 import type { EngineInput } from "./engine/types.js";
 import { RequestError } from "./errors.js";
 import { clipDraft, isId } from "./frames.js";
+import type { Refusal } from "./http.js";
 import { engineConfig } from "./options.js";
 import { newId } from "./outgoing.js";
 import type { Pass } from "./perform.js";
 import { createStores } from "./replica/stores.js";
 import type { ReplicaSource } from "./replica/types.js";
+import { createStore } from "./store.js";
 import { holdAsTold } from "./wishes.js";
 
 /** Makes a client. It does nothing, and needs neither a page nor a network, until it is connected or retained. */
@@ -29,7 +31,7 @@ export function createClient(config: WebSocketConfig = {}): Client {
     stopTyping: (conversationId) => typing(core, { type: "typingStop", conversationId }),
     sendTypingProgress: (conversationId, content) =>
       typing(core, { type: "typingProgress", conversationId, text: clipDraft(content) }),
-    request: async (...asked) => (await loadHttp()).request(core, ...asked),
+    request: (...asked) => withHttp((http) => http.request(core, ...asked)),
   } satisfies Partial<Client>;
   const stores = createStores(createSource(core, actions));
 
@@ -63,24 +65,25 @@ export function createClient(config: WebSocketConfig = {}): Client {
     },
     ping: pings.ping,
     getWebSocket: connection.socket,
-    identify: async (identityToken) => (await loadHttp()).identify(core, identityToken),
+    identify: (identityToken) => withHttp((http) => http.identify(core, identityToken)),
     configure(next) {
       core.config = next;
       session.input({ type: "configure", config: engineConfig(core) });
     },
     getQueuedMessages: () => outgoing.list().map(({ message, isSending }) => ({ ...message, isSending })),
-    conversation: stores.conversation,
-    inbox: stores.inbox,
+    ...stores,
     destroy: () => destroy(core, stores.destroy),
   };
 }
 
-/** The code of requests. Without it a request has no answer, as without a network. */
-async function loadHttp() {
+/** Does something with the code of requests. Without it a request has no answer, as without a network. */
+async function withHttp<Answer>(use: (http: typeof import("./http.js")) => Promise<Answer>): Promise<Answer> {
   try {
-    return await import("./http.js");
-  } catch {
-    throw new RequestError(0, "unavailable");
+    return await use(await import("./http.js"));
+  } catch (error) {
+    // Whatever is thrown without a status shows that there was no answer.
+    const { status = 0, code, retryAfter, text } = error as Partial<Refusal>;
+    throw new RequestError(status, (status && code) || "unavailable", retryAfter, text);
   }
 }
 
@@ -120,6 +123,7 @@ function createSource(
     stopTyping,
     request,
     createId: newId,
+    createStore,
     now: Date.now,
   };
 }

@@ -1,21 +1,13 @@
 /** Calling others without being harmed by them. */
 
-/** Calls a function of the application. What it throws is reported as unhandled and disturbs nobody else. */
-export function callSafely<Args extends unknown[]>(call: (...args: Args) => unknown, ...args: Args): void {
-  try {
-    call(...args);
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
-}
-
 /** A list of listeners. */
 export interface Emitter<Args extends unknown[]> {
   /** Adds a listener; returns what removes it, however often that is called. The same function may be added twice. */
   readonly add: (listener: (...args: Args) => void) => () => void;
-  /** Calls those that are there now, in the order in which they came. */
+  /**
+   * Calls those that are there now, in the order in which they came. What one of them throws is reported as unhandled
+   * and disturbs nobody else.
+   */
   readonly emit: (...args: Args) => void;
   /** Whether anybody listens. */
   readonly isHeard: () => boolean;
@@ -33,7 +25,15 @@ export function createEmitter<Args extends unknown[]>(): Emitter<Args> {
       };
     },
     emit(...args) {
-      for (const { listener } of listeners) callSafely(listener, ...args);
+      for (const { listener } of listeners) {
+        try {
+          listener(...args);
+        } catch (error) {
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
+      }
     },
     isHeard: () => listeners.length > 0,
   };

@@ -14,10 +14,9 @@ export function channelMessage(
   channel: string,
   more: { id?: string; after?: number; epoch?: string } = {},
 ): ClientMessages {
-  const id = channel.slice(channel.indexOf(":") + 1);
-  return channel.startsWith("website:")
-    ? { type: `${verb}_website`, websiteId: id, ...more }
-    : { type: `${verb}_conversation`, conversationId: id, ...more };
+  // Ids have no colon, and there are messages for both kinds of channels.
+  const [kind, id] = channel.split(":");
+  return { type: `${verb}_${kind}`, [`${kind}Id`]: id, ...more } as ClientMessages;
 }
 
 /** The message of a frame whose content is not kept by its sender. */

@@ -1,7 +1,7 @@
 /** Requests under `/v1`. A chunk of its own, which comes with the first of them: neither is of use without a network. */
 
 import type { Core } from "./core.js";
-import { RequestError } from "./errors.js";
+import type { SendErrorCode } from "./errors.js";
 
 /** How long the server may take, in ms. */
 const TIMEOUT = 15_000;
@@ -12,6 +12,14 @@ interface Problem {
   title?: string;
   detail?: string;
   retryAfter?: number;
+}
+
+/** What is thrown of an answer that is none; `RequestError` is made of it. Anything else that is thrown means that there was no answer. */
+export interface Refusal {
+  readonly status: number;
+  readonly code: SendErrorCode;
+  readonly retryAfter?: number | undefined;
+  readonly text?: string | undefined;
 }
 
 /** The answer to `POST /v1/visitors`. */
@@ -55,9 +63,6 @@ export async function request<Answer>(
     if (!response.ok) throw refusal(response.status, text);
     // What the answer is like is the caller's knowledge.
     return (text ? JSON.parse(text) : undefined) as Answer;
-  } catch (error) {
-    if (error instanceof RequestError) throw error;
-    throw new RequestError(0, "unavailable");
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
@@ -68,7 +73,7 @@ export async function request<Answer>(
 export async function identify(core: Core, identityToken: string): Promise<void> {
   const { config, credentials, lifetime, session } = core;
   if (!credentials.isVisitor) {
-    throw new RequestError(403, "forbidden", undefined, "only a visitor can be identified");
+    throw { status: 403, code: "forbidden", text: "only a visitor can be identified" } satisfies Refusal;
   }
   const body = { publicKey: config.publicKey, visitorToken: credentials.token(), identityToken };
   const { token } = await request<Admission>(core, "POST", "/v1/visitors", body);
@@ -82,13 +87,17 @@ function baseOf(endpoint: string): string {
   return origin.replace("ws", "http") + pathname.replace(/\/+$/, "").replace(/\/ws$/, "");
 }
 
-function refusal(status: number, text: string): RequestError {
+function refusal(status: number, text: string): Refusal {
   let problem: Problem = {};
   try {
     problem = JSON.parse(text) ?? problem;
   } catch {
     // Something between us and the server answered; its status says what there is to say.
   }
-  const code = problem.code ?? (status < 500 ? "invalid_message" : "unavailable");
-  return new RequestError(status, code, problem.retryAfter, problem.detail ?? problem.title);
+  return {
+    status,
+    code: problem.code ?? (status < 500 ? "invalid_message" : "unavailable"),
+    retryAfter: problem.retryAfter,
+    text: problem.detail ?? problem.title,
+  };
 }

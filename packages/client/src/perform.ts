@@ -7,6 +7,7 @@ import type { Core } from "./core.js";
 import type { EngineFailure, EngineFrame, EngineInput, EngineOutput } from "./engine/types.js";
 import { toMessage, toWire } from "./frames.js";
 import { toConnectionState } from "./status.js";
+import { merge } from "./store.js";
 
 /** A frame that is sent once if there is a connection, and whether it was. */
 export interface Pass {
@@ -104,8 +105,7 @@ function deliver(core: Core, cause: EngineInput): void {
       const { userId, userType, limits } = message;
       core.maxBytes = limits.maxMessageBytes;
       core.credentials.established(message);
-      const isSame = identity?.userId === userId && identity.userType === userType;
-      status.change({ identity: isSame ? identity : Object.freeze({ userId, userType }), team: message.team });
+      status.change({ identity: merge(identity, { userId, userType }), team: message.team });
       break;
     }
     case "team_online":

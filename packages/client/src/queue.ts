@@ -2,7 +2,6 @@
 
 import type { Endpoint } from "./credentials.js";
 import type { Log } from "./log.js";
-import { newId } from "./outgoing.js";
 import { principalName } from "./principal.js";
 import type { OutgoingMessage } from "./replica/types.js";
 
@@ -39,7 +38,7 @@ export interface Queue {
 export async function openQueue(log: Log): Promise<Queue> {
   const { locks } = navigator;
   const database = await open();
-  const owner = newId();
+  const owner = crypto.randomUUID();
   const letGo = await holdLock(locks, lockName(owner));
   const keys = new Map<string, Promise<IDBValidKey | undefined>>();
   let name: string | undefined;

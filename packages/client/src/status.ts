@@ -4,10 +4,10 @@ import type { Core } from "./core.js";
 import type { EngineState } from "./engine/types.js";
 import { toWire } from "./frames.js";
 import { DISCONNECTED, type ClientSnapshot, type ConnectionState } from "./state.js";
-import { createStore, type Store } from "./store.js";
+import { createStore, merge, type Store } from "./store.js";
 
 /** The snapshot of a client. */
-export interface Status extends Omit<Store<ClientSnapshot>, "changed"> {
+export interface Status extends Pick<Store<ClientSnapshot>, "getSnapshot" | "subscribe"> {
   /** Takes what changed, and what others keep as it is now; tells whoever is concerned. */
   change(patch?: Partial<ClientSnapshot>): void;
   /** The connection is in another state. */
@@ -33,19 +33,19 @@ export function createStatus(core: Core): Status {
     if (isConnected) core.events.tell("onOpen", new Event("open"));
   };
   return {
-    getSnapshot: store.getSnapshot,
-    subscribe: store.subscribe,
+    ...store,
     change,
     enter(next) {
       const { state: present } = store.getSnapshot();
       // What was expected before there was an engine, the engine tells again.
-      const state = JSON.stringify(next) === JSON.stringify(present) ? present : next;
-      const isConnected = state.type === "connected";
+      const state = merge(present, next);
+      const { type } = state;
+      const isConnected = type === "connected";
       change({
         state,
         isConnected,
-        isConnecting: state.type === "connecting" || state.type === "waiting",
-        readyState: isConnected ? 1 : state.type === "connecting" ? 0 : 3,
+        isConnecting: type === "connecting" || type === "waiting",
+        readyState: isConnected ? 1 : type === "connecting" ? 0 : 3,
       });
     },
   };
@@ -54,7 +54,7 @@ export function createStatus(core: Core): Status {
 /** The engine's state in the words of applications. */
 export function toConnectionState(state: EngineState, toWall: (at: number) => number): ConnectionState {
   if (state.type === "waiting") return { type: state.type, attempt: state.attempt, retryAt: toWall(state.until) };
-  if (state.type !== "stopped") return { type: state.type };
+  if (state.type !== "stopped") return state;
   const { type, ...more } = state.reason;
   return { type: state.type, reason: toWire(type) as StopReason, ...more };
 }

@@ -13,6 +13,8 @@ export interface Store<Value> {
   subscribe(this: void, listener: () => void): () => void;
   /** The value may be another one by now. */
   changed(this: void): void;
+  /** Whether anybody listens. */
+  isHeard(this: void): boolean;
 }
 
 /** The old value if all fields are the same. Parts keep their identity by whoever makes them. */
@@ -73,6 +75,7 @@ export function createStore<Value extends object>(
         listeners.emit();
       });
     },
+    isHeard: listeners.isHeard,
   };
 }
 
@@ -81,27 +84,19 @@ export function createStore<Value extends object>(
  * does, it is up to date whenever it is read, and costs nothing else.
  */
 export function createSampledStore<Value extends object>(read: () => Value): Store<Value> {
-  let value: Value | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const listeners = createEmitter<[]>();
+  const store = createStore(read);
   return {
-    getSnapshot: () => (value = listeners.isHeard() && value ? value : merge(value, read())),
-    subscribe(listener) {
-      const remove = listeners.add(listener);
-      return () => {
-        remove();
-        if (listeners.isHeard()) return;
-        clearTimeout(timer);
-        timer = undefined;
-      };
+    ...store,
+    getSnapshot() {
+      if (!store.isHeard()) store.changed();
+      return store.getSnapshot();
     },
     changed() {
-      if (!listeners.isHeard()) return;
+      if (!store.isHeard()) return;
       timer ??= setTimeout(() => {
         timer = undefined;
-        const before = value;
-        value = merge(value, read());
-        if (value !== before) listeners.emit();
+        store.changed();
       }, STATS_INTERVAL);
     },
   };

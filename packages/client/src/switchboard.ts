@@ -2,9 +2,6 @@
 
 import type { ClientMessages, ConnectionEstablished, ServerMessages } from "@cossistant/protocol/types";
 
-import { channelMessage } from "./frames.js";
-import { newId } from "./outgoing.js";
-
 /** Requests that may be without an answer; the oldest is forgotten beyond it. */
 const MAX_REQUESTS = 10_000;
 
@@ -64,7 +61,7 @@ export function createSwitchboard(
 ): Switchboard {
   const links = new Map<string, { readonly channels: Set<string>; heardAt: number }>();
   const requests = new Map<string, { readonly link: string; readonly id: string }>();
-  const prefix = newId().slice(0, 8);
+  const prefix = crypto.randomUUID().slice(0, 8);
   let numbers = 0;
   let established: Known | undefined;
 
@@ -74,8 +71,10 @@ export function createSwitchboard(
     const channels = links.get(link)?.channels ?? [];
     links.delete(link);
     for (const channel of channels) {
+      if (isHeld(channel)) continue;
+      const [kind, id] = channel.split(":");
       // Its answer is nobody's.
-      if (!isHeld(channel)) forward(JSON.stringify(channelMessage("unsubscribe", channel, { id: nextId() })));
+      forward(JSON.stringify({ type: `unsubscribe_${kind}`, [`${kind}Id`]: id, id: nextId() }));
     }
   };
 

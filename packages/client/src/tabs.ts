@@ -8,7 +8,6 @@
 
 import type { Dial, Link, LinkListener } from "./link.js";
 import type { Log } from "./log.js";
-import { newId } from "./outgoing.js";
 import { principalName } from "./principal.js";
 import { createSwitchboard, type Switchboard } from "./switchboard.js";
 
@@ -112,7 +111,7 @@ function createTie(name: string, listener: LinkListener, log: Log): Tie {
   let isOpen = false;
   let isEnded = false;
   const tie: Tie = {
-    self: newId(),
+    self: crypto.randomUUID(),
     name,
     listener,
     log,

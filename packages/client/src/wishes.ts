@@ -37,22 +37,12 @@ export interface Wishes {
 
 /** Does what a message asks of a channel, by this holder. Whether it asks anything. */
 export function holdAsTold(handle: Omit<ClientHandle, "release">, message: ClientMessages): boolean {
-  switch (message.type) {
-    case "subscribe_conversation":
-      handle.subscribeToConversation(message.conversationId);
-      return true;
-    case "subscribe_website":
-      handle.subscribeToWebsite(message.websiteId);
-      return true;
-    case "unsubscribe_conversation":
-      handle.unsubscribeFromConversation(message.conversationId);
-      return true;
-    case "unsubscribe_website":
-      handle.unsubscribeFromWebsite(message.websiteId);
-      return true;
-    default:
-      return false;
-  }
+  const [, isEnd, kind] = /^(un)?subscribe_(conversation|website)$/.exec(message.type) ?? [];
+  const verb = isEnd ? "unsubscribeFrom" : "subscribeTo";
+  // A message of such a type has the id of that kind.
+  const id = (message as unknown as Record<string, string>)[`${kind}Id`]!;
+  if (kind) handle[`${verb}${kind === "website" ? "Website" : "Conversation"}`](id);
+  return !!kind;
 }
 
 /** Makes an empty list. */

@@ -9,9 +9,9 @@ import {
   type InboxSnapshot,
   type InboxStore,
 } from "@cossistant/client";
-import { useEffect, useMemo, useSyncExternalStore } from "react";
 
 import { useProvided } from "./provider.js";
+import { useEffect, useMemo, useSyncExternalStore } from "./react.js";
 import { follow } from "./registry.js";
 import { useWebSocketSelector } from "./select.js";
 

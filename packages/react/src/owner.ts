@@ -1,9 +1,9 @@
 "use client";
 
 import type { ClientActions, WebSocketConfig, WebSocketEventHandlers } from "@cossistant/client";
-import { useEffect, useInsertionEffect, useMemo, useRef, useState } from "react";
 
 import { isShallowEqual } from "./equal.js";
+import { useEffect, useInsertionEffect, useMemo, useRef, useState } from "./react.js";
 import { follow, hold, keyOf, lookUp, replace, settle, type Entry } from "./registry.js";
 
 /** A client as one component keeps it connected, for itself and those below. */

@@ -1,9 +1,10 @@
 "use client";
 
 import type { WebSocketConfig, WebSocketEventHandlers } from "@cossistant/client";
-import { useContext, type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { useOwner, type Owner } from "./owner.js";
+import { useContext } from "./react.js";
 import { sharedContext } from "./registry.js";
 import { useView, type UseAdvancedWebSocketReturn } from "./view.js";
 

@@ -17,7 +17,9 @@ import {
   type WebSocketEventHandlers,
 } from "@cossistant/client";
 import type { MessageAck } from "@cossistant/protocol/types";
-import { createContext, type Context } from "react";
+import type { Context } from "react";
+
+import { createContext } from "./react.js";
 
 /** A client, and who holds it. */
 export interface Entry {

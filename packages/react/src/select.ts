@@ -2,10 +2,10 @@
 
 import { DISCONNECTED, type ClientSnapshot, type ConnectionState, type ServerMessageOf } from "@cossistant/client";
 import type { ServerMessages } from "@cossistant/protocol/types";
-import { useEffect, useInsertionEffect, useMemo, useRef, useSyncExternalStore } from "react";
 
 import { isShallowEqual } from "./equal.js";
 import { useProvided } from "./provider.js";
+import { useEffect, useInsertionEffect, useMemo, useRef, useSyncExternalStore } from "./react.js";
 import { createReader, type WebSocketReadable } from "./reader.js";
 
 // It has every field of a snapshot.

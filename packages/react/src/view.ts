@@ -1,9 +1,9 @@
 "use client";
 
 import { holdAsTold, type Client, type ClientActions, type ClientHandle, type WebSocketStats } from "@cossistant/client";
-import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 
 import type { Owner } from "./owner.js";
+import { useEffect, useMemo, useState, useSyncExternalStore } from "./react.js";
 import { createReader, type WebSocketReadable } from "./reader.js";
 
 const VALUES = [

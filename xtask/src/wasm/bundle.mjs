@@ -35,10 +35,23 @@ function minify(name, text) {
   return readFileSync(inWork(`min-${name}`), "utf8");
 }
 
+/** What `packages/client/src/engine/abi.ts` uses. The linker gives away more. */
+const exports = ["memory", "record", "create", "handle", "poll", "held"];
+
+/** The module without its other exports. */
+function trim() {
+  const roots = exports.map((name) => ({ name, export: name, root: true }));
+  writeFileSync(inWork("graph.json"), JSON.stringify(roots));
+  execFileSync(process.execPath, [join(bin, "wasm-metadce"), input, ...features, "--graph-file", inWork("graph.json"), "-o", inWork("trimmed.wasm")], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  return inWork("trimmed.wasm");
+}
+
 /** `--low-memory-unused`: what lies below 1,024 is the far end of the stack, to which no pointer leads. */
 function optimize(engine) {
   run(
-    "wasm-opt", input, "-o", engine, ...features, "--low-memory-unused", "--flatten", "--rereloop", "-Oz", "-Oz", "--converge",
+    "wasm-opt", trim(), "-o", engine, ...features, "--low-memory-unused", "--flatten", "--rereloop", "-Oz", "-Oz", "--converge",
     "--strip-debug", "--strip-producers", "--strip-target-features",
   );
 }
@@ -49,7 +62,7 @@ function makeInline(deflated) {
   return minify("inline.js", `
     const text = ${JSON.stringify(text)};
     const decode = () => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-    export const bytes = () => new Response(new Blob([decode()]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+    export const bytes = () => new Response(new Response(decode()).body.pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
   `);
 }
 

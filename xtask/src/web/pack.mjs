@@ -6,11 +6,14 @@
  * `exports` name, and a `package.json` whose `exports` point to what was built. The tarballs lie beside these folders.
  */
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { transform } from "esbuild";
 import { build } from "tsdown";
+
+import { INTERNAL, shortened } from "./internal.mjs";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const out = join(root, "target/npm");
@@ -59,6 +62,35 @@ function checkDirectives(name, folder, sources) {
   }
 }
 
+/** The files that were built, by their paths. */
+const built = (folder) => readdirSync(join(folder, "dist"), { recursive: true }).map((file) => join(folder, "dist", file));
+
+/** Shortens the internal names in what was built. */
+async function shorten(folder) {
+  for (const file of built(folder).filter((file) => file.endsWith(".js"))) {
+    const { code } = await transform(readFileSync(file, "utf8"), { ...shortened, format: "esm", target: "es2022", charset: "utf8" });
+    writeFileSync(file, code);
+  }
+}
+
+/** Where the types stand that applications see, by package. */
+const PUBLIC_TYPES = {
+  protocol: /\.d\.ts$/,
+  client: /\/(client|config|errors|handlers|state|engine\/types|replica\/types)\.d\.ts$/,
+  react: /\/(conversation|provider|select|view|websocket)\.d\.ts$/,
+};
+
+/** A name that applications use must not become another one. */
+function checkInternal(name, folder) {
+  const member = new RegExp(`^\\s*(?:readonly )?(${INTERNAL.join("|")})\\??[:(<]`, "m");
+  for (const file of built(folder).filter((file) => PUBLIC_TYPES[name].test(file))) {
+    // What the replica is told and given stands beside what applications get of it.
+    const types = readFileSync(file, "utf8").replace(/(interface ReplicaSource|type Fact) .*?\n\}(?= *;|\n)/gs, "");
+    const [, used] = member.exec(types) ?? [];
+    if (used) throw new Error(`${used} is no internal name: it stands in ${file}`);
+  }
+}
+
 async function layOut(name) {
   const source = join(root, "packages", name);
   const folder = join(out, name);
@@ -90,7 +122,9 @@ async function layOut(name) {
     }),
     logLevel: "warn",
   });
+  await shorten(folder);
   checkDirectives(name, folder, sources);
+  checkInternal(name, folder);
 
   const documents = all.filter((target) => !isSource(target)).map((target) => target.replace(/\/\*$/, ""));
   for (const document of new Set(documents)) cpSync(join(source, document), join(folder, document), { recursive: true });

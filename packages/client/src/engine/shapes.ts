@@ -4,6 +4,8 @@
  * The other half is in `crates/client-wasm/src/input.rs` and `output.rs`. A field with `>` is a shape of its own.
  */
 
+import { DEFAULTS } from "./defaults.js";
+
 /** A name, and the names of its fields. */
 export type Shape = readonly string[];
 
@@ -97,7 +99,5 @@ tooOld
 notConnected`);
 
 /** What has no code, because both sides know that it comes next. */
-export const [config, limits] = parse(
-  `autoReconnect reconnectDelay maxReconnectDelay reconnectDelayMultiplier maxReconnectAttempts reconnectJitter connectTimeout enableMessageQueue maxQueueSize maxQueueAge heartbeatInterval requestTimeout typingProgressThrottle hasTokenSource
-typingInterval`,
-) as [Shape, Shape];
+export const config: Shape = [...Object.keys(DEFAULTS), "hasTokenSource"];
+export const limits: Shape = ["typingInterval"];

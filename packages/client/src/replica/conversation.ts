@@ -2,7 +2,6 @@
 
 import type { NewMessage } from "@cossistant/protocol/types";
 
-import { createStore } from "../store.js";
 import { NOBODY, UNKNOWN_STATE } from "./empty.js";
 import { createLoader, FIRST, FURTHER } from "./loading.js";
 import type { Unsent } from "./outbox.js";
@@ -64,7 +63,7 @@ export function createConversation(replica: Replica, conversationId: string): Co
   /** How far one has read, told to the server or not. */
   let mark = 0;
 
-  const cell = createStore<ConversationSnapshot>(make, begin);
+  const cell = source.createStore<ConversationSnapshot>(make, begin);
   const loader = createLoader<Change>(source, cell.changed);
   const show = (message: NewMessage) => shown(message, source.identity(), outbox.keyOf, replica.state(channel)?.visitorId);
   const newestSeq = (): number => timeline.messages.at(-1)?.seq ?? 0;

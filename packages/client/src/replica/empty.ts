@@ -1,4 +1,4 @@
-/** What is known before anything was told. */
+/** What is known before anything was told. Only for what loads later: with the rest shared, it would be a file of its own to load. */
 
 import type { ConversationState } from "./state.js";
 

@@ -2,7 +2,6 @@
 
 import type { ServerMessages } from "@cossistant/protocol/types";
 
-import { createStore } from "../store.js";
 import { NOBODY } from "./empty.js";
 import { createLoader, FIRST, FURTHER } from "./loading.js";
 import { isEqual, reduceTyping } from "./people.js";
@@ -43,7 +42,7 @@ export function createInboxStore(replica: Replica, websiteId: string): InboxStor
   /** Who types where, in conversations that are not loaded too. */
   const typing = new Map<string, readonly Typist[]>();
 
-  const cell = createStore<InboxSnapshot>(make, begin);
+  const cell = source.createStore<InboxSnapshot>(make, begin);
   const loader = createLoader<ServerMessages>(source, cell.changed);
 
   function make(): InboxSnapshot {

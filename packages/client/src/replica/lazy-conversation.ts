@@ -1,7 +1,6 @@
 /** A conversation until its code is here. What does not depend on what is in it is done at once. */
 
-import { NOBODY, UNKNOWN_STATE } from "./empty.js";
-import { createLazyStore, type LazyStore } from "./lazy.js";
+import { createLazyStore, NOTHING, type LazyStore } from "./lazy.js";
 import type { ConversationSnapshot, ConversationStore, ReplicaSource } from "./types.js";
 
 /** A conversation as applications see it, and what it is inside. */
@@ -16,18 +15,24 @@ export function createLazyConversation(
   conversationId: string,
   open: () => Promise<ConversationStore>,
 ): LazyConversation {
-  const { head, ...state } = UNKNOWN_STATE;
   const lazy = createLazyStore<ConversationSnapshot, ConversationStore>(
     () => ({
-      ...state,
       conversationId,
       subscription: source.subscriptionState(`conversation:${conversationId}`),
       isLoading: true,
       error: undefined,
-      messages: NOBODY,
+      messages: NOTHING,
       hasMore: false,
       isLoadingMore: false,
       unreadCount: 0,
+      visitorId: undefined,
+      status: undefined,
+      assignedTeamMemberId: undefined,
+      seen: NOTHING,
+      typing: NOTHING,
+      viewing: NOTHING,
+      activity: NOTHING,
+      isVisitorOnline: undefined,
     }),
     open,
   );

@@ -1,7 +1,6 @@
 /** The inbox until its code is here: only pages of the team need it. */
 
-import { NOBODY } from "./empty.js";
-import { createLazyStore, type LazyStore } from "./lazy.js";
+import { createLazyStore, NOTHING, type LazyStore } from "./lazy.js";
 import type { InboxFilter, InboxSnapshot, InboxStore, ReplicaSource } from "./types.js";
 
 /** An inbox as applications see it, and what it is inside. */
@@ -19,7 +18,7 @@ export function createLazyInbox(source: ReplicaSource, websiteId: string, open: 
       websiteId,
       subscription: source.subscriptionState(`website:${websiteId}`),
       filter,
-      conversations: NOBODY,
+      conversations: NOTHING,
       isLoading: true,
       isLoadingMore: false,
       hasMore: false,

@@ -6,12 +6,14 @@ import { createStore, type Store } from "../store.js";
 /** The delay before a second try to load something, in ms; each further one is twice as long, up to the longest. */
 export const FIRST_RETRY_DELAY = 1_000;
 /** The longest delay of the client's own making, in ms. */
-export const MAX_RETRY_DELAY = 30_000;
+const MAX_RETRY_DELAY = 30_000;
+/** An empty list. */
+export const NOTHING: readonly never[] = Object.freeze([]);
 /** How many calls wait for a store; of more, the oldest go. */
 export const CALLS_MAX = 100;
 
 /** What of a store applications see. */
-type Readable<Snapshot> = Omit<Store<Snapshot>, "changed">;
+type Readable<Snapshot> = Pick<Store<Snapshot>, "getSnapshot" | "subscribe">;
 
 /** A store that is there, or will be. */
 export interface LazyStore<Snapshot, Real> extends Store<Snapshot> {

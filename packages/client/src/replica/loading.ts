@@ -1,8 +1,11 @@
 /** Loading over HTTP: again and again until it succeeds, fails for good, or is not wanted any more. */
 
 import type { RequestError } from "../errors.js";
-import { FIRST_RETRY_DELAY, MAX_RETRY_DELAY } from "./lazy.js";
 import type { ReplicaSource } from "./types.js";
+
+/** As of a store that is loaded, in ms. */
+const FIRST_RETRY_DELAY = 1_000;
+const MAX_RETRY_DELAY = 30_000;
 
 /** The most events that a load remembers. Of more, the oldest go: any answer that is still to come has them. */
 export const MAX_LOAD_EVENTS = 1_000;

@@ -18,6 +18,7 @@ import type { SendOptions } from "../client.js";
 import type { SubscriptionState } from "../engine/types.js";
 import type { RequestError, SendError } from "../errors.js";
 import type { Identity } from "../state.js";
+import type { createStore } from "../store.js";
 
 /** How far a message of one's own has come: waiting, on its way, stored, or failed for good. */
 export type DeliveryState = "queued" | "sending" | "sent" | "failed";
@@ -280,6 +281,8 @@ export interface ReplicaSource {
   request<Answer>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Answer>;
   /** A new idempotency key. */
   createId(): string;
+  /** Makes a store; handed over, because what loads later shares no code with what is there at once. */
+  readonly createStore: typeof createStore;
   /** The time, in ms since 1970. */
   now(): number;
 }

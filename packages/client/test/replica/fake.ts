@@ -5,6 +5,7 @@ import type { MessageAck, MessageContent, ServerMessages } from "@cossistant/pro
 import { RequestError, SendError, type Identity, type SendOptions } from "../../src/index.js";
 import type { SubscriptionState } from "../../src/engine/types.js";
 import type { DeliveryChange, Fact, OutgoingMessage, ReplicaSource } from "../../src/replica/types.js";
+import { createStore } from "../../src/store.js";
 
 /** A request that waits for its answer. */
 export interface PendingRequest {
@@ -40,6 +41,7 @@ export class FakeSource implements ReplicaSource {
   };
   identity = () => this.self;
   now = () => Date.now();
+  createStore = createStore;
   createId = () => `id-${(this.ids += 1)}`;
   subscriptionState = (channel: string) => this.states.get(channel);
   outgoing = () => [...this.waiting.values()].map(({ message, isSending }) => ({ message, isSending }));

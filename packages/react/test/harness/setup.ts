@@ -1,7 +1,9 @@
 /** Around each test: what is mounted is unmounted, and whatever React or the client complain of fails it. */
 
 import { cleanup } from "@testing-library/react/pure";
-import { afterEach, beforeEach, expect, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, expect, vi } from "vitest";
+
+import { until } from "./until.js";
 
 const complaints: unknown[][] = [];
 
@@ -13,8 +15,8 @@ export function takeComplaints(): unknown[][] {
 /** The clients that there are, mounted or about to end. */
 export function clients(): ReadonlySet<unknown> {
   // The registry keeps them under this name.
-  const shared = Reflect.get(globalThis, Symbol.for("@cossistant/react/1")) as { entries: Set<unknown> };
-  return shared.entries;
+  const shared = Reflect.get(globalThis, Symbol.for("@cossistant/react/1")) as { entries: Set<unknown> } | undefined;
+  return shared?.entries ?? new Set();
 }
 
 beforeEach(() => {
@@ -28,4 +30,9 @@ afterEach(() => {
   cleanup();
   vi.restoreAllMocks();
   expect(complaints).toEqual([]);
+});
+
+// The page goes with the last test, and a client that ends after it would find none.
+afterAll(async () => {
+  if (typeof document !== "undefined") await until("no client lingers", () => clients().size === 0);
 });

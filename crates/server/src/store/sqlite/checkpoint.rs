@@ -1,9 +1,10 @@
 //! Moving what is in the log into the database, beside the writer.
 //!
-//! A checkpoint writes thousands of pages to places all over the database and syncs them, for which a commit would wait
-//! tens of milliseconds. So a thread of its own does it, with a connection of its own, while the writer goes on adding
+//! A checkpoint writes thousands of pages to places all over the database, for which a commit would wait. So a thread of
+//! its own does it, with a connection of its own, while the writer goes on adding
 //! to the log. The log can only begin anew when all of it has been moved, so the writer then moves the little that was
-//! added meanwhile itself. Sources: <https://sqlite.org/wal.html>, sections 2.3 and 6.
+//! added meanwhile itself. SQLite syncs the database only with that last part, so the sync is still the writer's.
+//! Sources: <https://sqlite.org/wal.html>, sections 2.3 and 6.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -8,6 +8,9 @@ import type { OutgoingMessage } from "./replica/types.js";
 const DATABASE = "cossistant-queue";
 const MESSAGES = "messages";
 
+/** How long other pages' locks are waited for, in ms: one that loads anew may come before its old lock is let go. */
+const LEAVING = 500;
+
 /** A kept message. Keys rise in the order in which messages were sent, over all tabs. */
 interface Row {
   /** The page that answers for it; an orphan when that page is gone. */
@@ -51,8 +54,7 @@ export async function openQueue(log: Log): Promise<Queue> {
       if (name === undefined) return [];
       const ofName = name;
       return locks.request(DATABASE, async () => {
-        const { held = [] } = await locks.query();
-        const living = new Set(held.map((lock) => lock.name));
+        const orphaned = await findGone(locks, await ownersIn(database, ofName));
         const adopted: OutgoingMessage[] = [];
         const transaction = database.transaction(MESSAGES, "readwrite");
         const cursors = transaction.objectStore(MESSAGES).openCursor();
@@ -60,7 +62,7 @@ export async function openQueue(log: Log): Promise<Queue> {
           const cursor = cursors.result;
           if (!cursor) return;
           const row: Row = cursor.value;
-          if (row.name === ofName && !living.has(lockName(row.owner))) {
+          if (row.name === ofName && orphaned.has(row.owner)) {
             cursor.update({ ...row, owner });
             keys.set(row.message.id, Promise.resolve(cursor.primaryKey));
             adopted.push(row.message);
@@ -97,6 +99,23 @@ export async function openQueue(log: Log): Promise<Queue> {
 
 function lockName(owner: string): string {
   return `${DATABASE} ${owner}`;
+}
+
+/** The pages that answer for messages of this name. */
+async function ownersIn(database: IDBDatabase, name: string): Promise<Set<string>> {
+  const transaction = database.transaction(MESSAGES);
+  const rows: IDBRequest<Row[]> = transaction.objectStore(MESSAGES).getAll();
+  await completed(transaction);
+  return new Set(rows.result.filter((row) => row.name === name).map(({ owner }) => owner));
+}
+
+/** Which of these pages are gone, or go within `LEAVING`. */
+async function findGone(locks: LockManager, owners: ReadonlySet<string>): Promise<Set<string>> {
+  const gone = new Set<string>();
+  const signal = AbortSignal.timeout(LEAVING);
+  const ask = (owner: string) => locks.request(lockName(owner), { signal }, () => void gone.add(owner));
+  await Promise.allSettled([...owners].map(ask));
+  return gone;
 }
 
 function open(): Promise<IDBDatabase> {

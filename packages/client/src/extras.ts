@@ -15,22 +15,23 @@ export interface Extras {
   end(): void;
 }
 
-/** Gives a client what it is to have. What is not possible here is done without. */
+/**
+ * Gives a client what it is to have. What is not possible here is done without; rejects when the code for it cannot be
+ * loaded, which says nothing of that: without it, messages of an earlier page would be left behind.
+ */
 export async function addExtras(
   core: Core,
   { shareAcrossTabs, persistQueue, getToken }: WebSocketConfig,
 ): Promise<void> {
   let adopting: Promise<void> | undefined;
   let queue: Queue | undefined;
+  const [tabs, queues] = await Promise.all([
+    shareAcrossTabs ? import("./tabs.js") : undefined,
+    persistQueue ? import("./queue.js") : undefined,
+  ]);
 
   const failed = (what: string) => (error: unknown) => core.log(`${what} is not possible here`, error);
 
-  const share = async () => {
-    core.dial = (await import("./tabs.js")).createSharedDial(core.dial, core.log);
-  };
-  const keep = async () => {
-    queue = await (await import("./queue.js")).openQueue(core.log);
-  };
   const adopt = async () => {
     const { credentials, outgoing } = core;
     if (queue) {
@@ -56,9 +57,15 @@ export async function addExtras(
     end: () => queue?.end(),
   };
   core.extras = extras;
-  await Promise.all([
-    shareAcrossTabs && share().catch(failed("sharing a connection")),
-    persistQueue && keep().catch(failed("keeping messages")),
-  ]);
+  try {
+    if (tabs) core.dial = tabs.createSharedDial(core.dial, core.log);
+  } catch (error) {
+    failed("sharing a connection")(error);
+  }
+  try {
+    queue = await queues?.openQueue(core.log);
+  } catch (error) {
+    failed("keeping messages")(error);
+  }
   if (!queue || !getToken) await extras.known();
 }

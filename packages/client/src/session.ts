@@ -119,15 +119,10 @@ export function createSession(core: Core): Session {
   };
 }
 
-/** Loads what only some clients have, once; what cannot be loaded is done without. */
+/** Loads what only some clients have, once. Rejects like the engine's loading, and is tried again with it. */
 async function prepare(core: Core, config: WebSocketConfig): Promise<void> {
   if (core.extras || !(config.persistQueue || config.shareAcrossTabs)) return;
-  try {
-    await (await import("./extras.js")).addExtras(core, config);
-  } catch (error) {
-    core.log("not loaded", error);
-    core.isReady = true;
-  }
+  await (await import("./extras.js")).addExtras(core, config);
 }
 
 /** What a new engine must be told: choices apart, all that was wished for and is not done. */

@@ -35,8 +35,10 @@ export async function addExtras(
   const adopt = async () => {
     const { credentials, outgoing } = core;
     if (queue) {
-      outgoing.restore(await queue.adopt(credentials.endpoint()));
+      const adopted = queue.adopt(credentials.endpoint());
+      // It keeps from now on, so what was written sooner need not wait for what earlier pages left.
       for (const { message } of outgoing.list()) queue.keep(message);
+      outgoing.restore(await adopted);
     }
   };
 

@@ -5,16 +5,16 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 
-import { CHROMIUM, ROOT } from "../harness/paths.js";
+import { ROOT } from "../harness/paths.js";
 import { Proxy } from "../harness/proxy.js";
 import { Server } from "../harness/server.js";
+import { clear, crash, launch } from "../harness/stage.js";
 import { Front } from "./front.js";
 import { Visitor } from "./visitor.js";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
 /** Colleagues who may sign in by a click. */
 const PEOPLE = [
@@ -106,7 +106,7 @@ export class InboxWorld {
     const folder = mkdtempSync(join(tmpdir(), "cossistant-inbox-"));
     cpSync(join(ROOT, "apps/inbox/dist"), folder, { recursive: true });
     const front = await Front.start(folder, proxy.url, () => ({ version: "test", dev: devOf(server) }));
-    const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+    const browser = await launch();
     return new InboxWorld(browser, server, proxy, front, folder);
   }
 
@@ -122,8 +122,7 @@ export class InboxWorld {
   /** Closes all pages, and lets everything pass. */
   async clear(): Promise<void> {
     for (const visitor of this.#visitors.splice(0)) visitor.leave();
-    await Promise.all(this.browser.contexts().map((context) => context.close()));
-    await this.proxy.set({ type: "pass" });
+    await clear(this.browser, this.proxy);
   }
 
   async visitor(id: string, page?: string): Promise<Visitor> {
@@ -133,10 +132,8 @@ export class InboxWorld {
   }
 
   /** Ends the server as a loss of power would, and starts it again on its data. */
-  async crash(): Promise<void> {
-    await this.server.kill();
-    await this.server.start();
-    this.proxy.retarget(this.server.ready.url);
+  crash(): Promise<void> {
+    return crash(this.server, this.proxy);
   }
 
   /** Opens the inbox in a browser profile of its own. */

@@ -7,17 +7,17 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 
-import { CHROMIUM, ROOT, SERVER } from "../harness/paths.js";
+import { ROOT, SERVER } from "../harness/paths.js";
 import { Proxy } from "../harness/proxy.js";
 import { Server } from "../harness/server.js";
+import { clear, crash, launch } from "../harness/stage.js";
 import { until } from "../harness/wait.js";
 import { Desk } from "./inbox-world.js";
 import { Shop } from "./widget-front.js";
 import { Visit } from "./widget-stage.js";
 
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 /** The example agent, beside the server. */
 const AGENT = join(dirname(SERVER), "faq-agent");
 
@@ -42,7 +42,7 @@ export class Together {
     if (!page.includes("/assets/")) throw new Error("the server was built without the apps; run `cargo xtask e2e`");
     const visitorSide = await Proxy.start(server.ready.url);
     const teamSide = await Proxy.start(server.ready.url);
-    const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+    const browser = await launch();
     return new Together(browser, server, visitorSide, teamSide, await Shop.start());
   }
 
@@ -58,18 +58,12 @@ export class Together {
   /** Closes all pages, ends the agents, and lets everything pass. */
   async clear(): Promise<void> {
     await this.#dismissAgents();
-    await Promise.all(this.browser.contexts().map((context) => context.close()));
-    for (const side of [this.visitorSide, this.teamSide]) {
-      await side.set({ type: "pass" });
-      await until("no WebSocket is left", () => side.webSockets === 0);
-    }
+    await clear(this.browser, this.visitorSide, this.teamSide);
   }
 
   /** Ends the server as a loss of power would, and starts it again on its data. */
-  async crash(): Promise<void> {
-    await this.server.kill();
-    await this.server.start();
-    for (const side of [this.visitorSide, this.teamSide]) side.retarget(this.server.ready.url);
+  crash(): Promise<void> {
+    return crash(this.server, this.visitorSide, this.teamSide);
   }
 
   /** A visitor comes to the demo shop. */

@@ -4,13 +4,14 @@ import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { expect } from "vitest";
 import { WebSocket } from "ws";
 
-import { CHROMIUM, ROOT } from "../harness/paths.js";
+import { ROOT } from "../harness/paths.js";
 import { Proxy } from "../harness/proxy.js";
 import { Server } from "../harness/server.js";
+import { clear, crash, launch } from "../harness/stage.js";
 import { unique, until } from "../harness/wait.js";
 import { Front, Shop } from "./widget-front.js";
 
@@ -162,8 +163,7 @@ export class Stage {
     const proxy = await Proxy.start(server.ready.url);
     const front = await Front.start(() => proxy.url);
     const shop = await Shop.start();
-    const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-    const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args });
+    const browser = await launch();
     return new Stage(server, proxy, front, shop, browser);
   }
 
@@ -176,17 +176,13 @@ export class Stage {
   }
 
   /** Closes all pages and lets everything pass: the end of one test must not disturb the next. */
-  async clear(): Promise<void> {
-    await Promise.all(this.browser.contexts().map((context) => context.close()));
-    await this.proxy.set({ type: "pass" });
-    await until("no WebSocket is left", () => this.proxy.webSockets === 0);
+  clear(): Promise<void> {
+    return clear(this.browser, this.proxy);
   }
 
   /** Ends the server as a loss of power would, and starts it again on its data. */
-  async crash(): Promise<void> {
-    await this.server.kill();
-    await this.server.start();
-    this.proxy.retarget(this.server.ready.url);
+  crash(): Promise<void> {
+    return crash(this.server, this.proxy);
   }
 
   /** The script tag. */

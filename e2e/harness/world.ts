@@ -1,24 +1,13 @@
 /** A stage: the real server behind a cutting proxy, the application's site, and a browser. */
 
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 
 import type { PageEvent, PageOptions } from "../page/options.js";
-import { CHROMIUM } from "./paths.js";
 import { Proxy } from "./proxy.js";
 import { Server } from "./server.js";
 import { Site } from "./site.js";
+import { clear, crash, launch } from "./stage.js";
 import { until } from "./wait.js";
-
-/** Nothing that the browser does on its own account may disturb a test. */
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 
 /** Delays of tests: a reconnect is quick, and still a wait. */
 export const QUICK = { reconnectDelay: 100, maxReconnectDelay: 400, connectTimeout: 3_000 } as const;
@@ -125,7 +114,7 @@ export class World {
         Number(query.get("expiresIn") ?? 3600),
       ),
     );
-    const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+    const browser = await launch();
     return new World(browser, server, proxy, site);
   }
 
@@ -137,17 +126,13 @@ export class World {
   }
 
   /** Closes all pages and lets everything pass: the end of one test must not disturb the next. */
-  async clear(): Promise<void> {
-    await Promise.all(this.browser.contexts().map((context) => context.close()));
-    await this.proxy.set({ type: "pass" });
-    await until("no WebSocket is left", () => this.proxy.webSockets === 0);
+  clear(): Promise<void> {
+    return clear(this.browser, this.proxy);
   }
 
   /** Ends the server as a loss of power would, and starts it again on its data. */
-  async crash(): Promise<void> {
-    await this.server.kill();
-    await this.server.start();
-    this.proxy.retarget(this.server.ready.url);
+  crash(): Promise<void> {
+    return crash(this.server, this.proxy);
   }
 
   /** Opens a page in a browser profile of its own, unless one is given. */

@@ -147,6 +147,24 @@ test("12: what is written in the very moment in which a page goes is kept, in or
   expect(await stored(conversation)).toEqual(Array.from({ length: 3 * rounds }, (_, n) => `${n}`));
 });
 
+test("12: a queue is taken over also when its code could not be loaded at first", async () => {
+  const conversation = unique("late");
+  const tab = await world.open({ person: "visitor:late", config: { persistQueue: true } });
+  await tab.connected();
+  await world.proxy.set({ type: "refuse" });
+  await world.crash();
+  await tab.event("onClose");
+  const sent = await sendMany(tab, conversation, 5);
+  await until("five wait", () => tab.page.evaluate(() => window.app.client.getSnapshot().queuedMessageCount === 5));
+  let refused = 0;
+  await tab.page.route(/\/(queue|extras)-\w+\.js$/, (route) => (++refused > 2 ? route.continue() : route.abort()));
+  await tab.page.reload();
+  await until("its code was asked for in vain", () => refused >= 2);
+  await world.proxy.set({ type: "pass" });
+  await tab.acked(`${conversation}-4`);
+  expect(await stored(conversation)).toEqual(sent);
+});
+
 test("12: what a wrong message is refused for reaches its sender, and the next one goes", async () => {
   const conversation = unique("wrong");
   const tab = await world.open({ person: "visitor:wrong" });

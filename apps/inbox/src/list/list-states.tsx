@@ -1,7 +1,8 @@
 import type { RequestError } from "@cossistant/react/websocket";
-import { CircleAlert, Inbox, LockKeyhole, SearchX } from "lucide-react";
+import { Inbox, LockKeyhole, SearchX } from "lucide-react";
 
 import { useSigned } from "../session/context.js";
+import { LoadFailed } from "../ui/load-failed.js";
 import type { Tabs } from "./filter.js";
 
 const SKELETONS = Array.from({ length: 9 }, (_, index) => index);
@@ -72,15 +73,7 @@ export function ListEmpty({ tabs: { status, assignee }, search, onClear }: ListE
 /** A list that could not be loaded. */
 export function ListFailed({ error, onRetry }: { error: RequestError; onRetry: () => void }) {
   if (error.status === 403 || error.status === 404) return <NoAccess />;
-  return (
-    <div className="empty" role="alert">
-      <CircleAlert aria-hidden />
-      <p>{error.status === 0 ? "The conversations could not be loaded: no answer." : "The conversations could not be loaded."}</p>
-      <button type="button" className="button" onClick={onRetry}>
-        Try again
-      </button>
-    </div>
-  );
+  return <LoadFailed what="conversations" error={error} onRetry={onRetry} />;
 }
 
 /** A website that is not for this person. */

@@ -1,5 +1,4 @@
-import type { RequestError } from "@cossistant/react/websocket";
-import { CircleAlert, LockKeyhole, MessageCircle, MessagesSquare } from "lucide-react";
+import { LockKeyhole, MessageCircle, MessagesSquare } from "lucide-react";
 
 /** No conversation is open. */
 export function NothingOpen() {
@@ -50,19 +49,6 @@ export function ThreadNotFound() {
     <div className="empty thread-empty" role="alert">
       <LockKeyhole aria-hidden />
       <p>There is no such conversation, or it is not for you.</p>
-    </div>
-  );
-}
-
-/** Messages that could not be loaded. */
-export function ThreadFailed({ error, onRetry }: { error: RequestError; onRetry: () => void }) {
-  return (
-    <div className="empty" role="alert">
-      <CircleAlert aria-hidden />
-      <p>{error.status === 0 ? "The messages could not be loaded: no answer." : "The messages could not be loaded."}</p>
-      <button type="button" className="button" onClick={onRetry}>
-        Try again
-      </button>
     </div>
   );
 }

@@ -6,13 +6,14 @@ import { useIsLookedAt } from "../notify/attention.js";
 import { useTeam } from "../people/members.js";
 import { useSigned } from "../session/context.js";
 import { dayText } from "../shared.js";
+import { LoadFailed } from "../ui/load-failed.js";
 import { EventLine } from "./event-line.js";
 import { useThreadEvents } from "./events.js";
 import { layout, type Item } from "./layout.js";
 import { markOf, newestToVisitor } from "./marks.js";
 import { Message, type MessageActions } from "./message.js";
 import { Now } from "./now.js";
-import { ThreadEmpty, ThreadFailed, ThreadSkeleton } from "./thread-states.js";
+import { ThreadEmpty, ThreadSkeleton } from "./thread-states.js";
 import { unreadAtEnd, useUnreadFrom } from "./unread.js";
 import { useScroll } from "./use-scroll.js";
 
@@ -106,7 +107,7 @@ export function Timeline({ conversation, visitorName, edited, actions }: Timelin
         <div className="timeline-content" ref={content}>
           {hasMore && <div className="older">{isLoadingMore ? "Loading older messages …" : ""}</div>}
           {isEmpty && error ? (
-            <ThreadFailed error={error} onRetry={onNearTop} />
+            <LoadFailed what="messages" error={error} onRetry={onNearTop} />
           ) : isEmpty && isLoading ? (
             <ThreadSkeleton />
           ) : isEmpty ? (

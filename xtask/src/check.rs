@@ -89,11 +89,14 @@ fn test_packages() -> Result<()> {
         .env("COSSISTANT_SCENARIO_SEED", seed.to_string())
         .status();
     ensure!(play?.success(), "the random scenarios of COSSISTANT_SCENARIO_SEED={seed} cannot be played");
-    let tested = run_command(
-        command("npm test --workspaces --if-present")
-            .env("COSSISTANT_DIFFERENTIAL", &messages)
-            .env("COSSISTANT_SCENARIOS", &scenarios),
-    );
+    // One after another, so that a failure is the last that is printed.
+    let tested = workspaces()?.iter().try_for_each(|workspace| {
+        run_command(
+            command(&format!("npm test --workspace {workspace} --if-present"))
+                .env("COSSISTANT_DIFFERENTIAL", &messages)
+                .env("COSSISTANT_SCENARIOS", &scenarios),
+        )
+    });
     if tested.is_err() {
         say(&format!("the changed messages were `cargo xtask gen --differential FILE --seed {seed}`"));
         say(&format!("the random scenarios were those of COSSISTANT_SCENARIO_SEED={seed}"));
@@ -101,4 +104,20 @@ fn test_packages() -> Result<()> {
     std::fs::remove_file(&messages)?;
     std::fs::remove_file(&scenarios)?;
     tested
+}
+
+/// The folders of the npm packages, those that others stand on first.
+fn workspaces() -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for parent in ["packages", "apps"] {
+        let start = found.len();
+        for entry in std::fs::read_dir(root().join(parent))? {
+            let name = entry?.file_name().into_string().ok().context("a package's folder has a name in UTF-8")?;
+            if root().join(parent).join(&name).join("package.json").exists() {
+                found.push(format!("{parent}/{name}"));
+            }
+        }
+        found[start..].sort();
+    }
+    Ok(found)
 }

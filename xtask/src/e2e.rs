@@ -77,8 +77,8 @@ fn vitest(config: &str) -> Command {
     vitest
 }
 
-/// Random histories, as many as a release asks for, from a seed of the moment. Short runs leave them out: about one in
-/// forty breaks a promise, and why is not yet understood.
+/// Random histories, as many as a release asks for, from a seed of the moment. Short runs leave them out: in a few of
+/// them somebody writes on a page that goes before its first token is there, and such a message is not kept.
 pub(crate) fn histories(rounds: Rounds) -> Result<()> {
     if rounds == Rounds::Short {
         say("random histories are for long runs: cargo xtask e2e --histories 100");

@@ -54,7 +54,9 @@ export async function openQueue(log: Log): Promise<Queue> {
       if (name === undefined) return [];
       const ofName = name;
       return locks.request(DATABASE, async () => {
-        const orphaned = await findGone(locks, await ownersIn(database, ofName));
+        const owners = await ownersIn(database, ofName);
+        owners.delete(owner);
+        const orphaned = await findGone(locks, owners);
         const adopted: OutgoingMessage[] = [];
         const transaction = database.transaction(MESSAGES, "readwrite");
         const cursors = transaction.objectStore(MESSAGES).openCursor();

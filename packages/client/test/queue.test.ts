@@ -28,6 +28,8 @@ async function leavePage(config: WebSocketConfig, conversationId: string, texts:
   page.connect();
   const own = await until("its lock", () => locks.held().find((name) => !before.has(name)));
   await kept(texts.length, conversationId);
+  // It goes on in this process, and must have come to rest before the next one takes over.
+  await until("it has taken over what there is", () => !locks.held().includes("cossistant-queue"));
   const peer = await server?.peer(server.peers.length || 1);
   page.disconnect();
   if (peer) await until("its socket is closed", () => peer.closed);
@@ -99,6 +101,17 @@ describe("persistQueue", () => {
     await until("failed", () => client.log.includes("failed too_old"));
     vi.useRealTimers();
     await kept(0);
+  });
+
+  test("a page does not wait for itself to go", async () => {
+    const request = vi.spyOn(locks.manager, "request");
+    const client = makeClient({ ...nowhere, publicKey: "pk_1", persistQueue: true });
+    void client.sendChatMessage("c1", { text: "one" });
+    client.connect();
+    await kept(1);
+    await until("it has taken over what there is", () => !locks.held().includes("cossistant-queue"));
+    const names = request.mock.calls.map(([name]) => name);
+    expect(names).toEqual([`cossistant-queue ${(await allRows())[0]?.owner}`, "cossistant-queue"]);
   });
 
   test("two living tabs keep to their own, and one of them takes what a third left", async () => {

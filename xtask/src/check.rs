@@ -50,7 +50,9 @@ fn document() -> Result<()> {
 /// Bans, licences and sources always; advisories where their database can be had.
 fn dependencies() -> Result<()> {
     if !succeeds("cargo deny --version") {
-        sh(&format!("cargo install cargo-deny --locked --version {CARGO_DENY}"))?;
+        // It works a few seconds; optimizing it would take minutes.
+        let install = format!("cargo install cargo-deny --locked --debug --version {CARGO_DENY}");
+        run_command(command(&install).env("CARGO_PROFILE_DEV_DEBUG", "0"))?;
     }
     sh("cargo deny --all-features check bans licenses sources --hide-inclusion-graph")?;
     if succeeds("cargo deny fetch db") {

@@ -41,18 +41,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             options.push_str(option);
         }
     }
-    simulate(&options)
+    simulate("--release", &options)
 }
 
-/// The histories of a test run, always the same ones.
+/// The histories of a test run, always the same ones. A short run is over sooner than an optimized build of them would
+/// be.
 pub(crate) fn rounds(rounds: Rounds) -> Result<()> {
-    let seeds = match rounds {
-        Rounds::Short => SHORT,
-        Rounds::Long => LONG,
-    };
-    simulate(&format!("--seeds {seeds}"))
+    match rounds {
+        Rounds::Short => simulate("", &format!("--seeds {SHORT}")),
+        Rounds::Long => simulate("--release", &format!("--seeds {LONG}")),
+    }
 }
 
-fn simulate(options: &str) -> Result<()> {
-    sh(&format!("cargo run --quiet --release --locked -p cossistant-testkit --features sim --bin sim -- {options}"))
+fn simulate(profile: &str, options: &str) -> Result<()> {
+    sh(&format!("cargo run --quiet {profile} --locked -p cossistant-testkit --features sim --bin sim -- {options}"))
 }

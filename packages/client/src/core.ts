@@ -10,7 +10,7 @@ import type { Extras } from "./extras.js";
 import { createLifetime, type Lifetime } from "./lifetime.js";
 import { dialSocket, type Dial } from "./link.js";
 import { createLog, type Log } from "./log.js";
-import { createOutgoing, type Outgoing } from "./outgoing.js";
+import { createOutgoing, newId, type Outgoing } from "./outgoing.js";
 import { createPings, type Pings } from "./pings.js";
 import type { Fact } from "./replica/types.js";
 import { createSession, type Session } from "./session.js";
@@ -32,6 +32,8 @@ interface Base {
   isDestroyed: boolean;
   /** Whether messages may be handed to the engine: not before those of an earlier page. */
   isReady: boolean;
+  /** Where in the tab's storage messages are kept until `isReady`. */
+  readonly journal: string;
   readonly clock: Clock;
   readonly events: Events;
   /** Opens links. */
@@ -63,6 +65,7 @@ export function createCore(config: WebSocketConfig): Core {
     maxBytes: MAX_BYTES,
     isDestroyed: false,
     isReady: !config.persistQueue,
+    journal: `cossistant-queue ${config.url} ${config.publicKey} ${performance.timeOrigin} ${newId()}`,
     clock: createClock(),
     events: createEvents(),
     dial: dialSocket,

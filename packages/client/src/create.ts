@@ -135,7 +135,7 @@ function destroy(core: Core, endStores: () => void): void {
   core.extras?.end();
   core.session.end();
   core.connection.close(1000);
-  for (const { message } of core.outgoing.list()) core.outgoing.failed(message.id, "not_connected");
+  core.outgoing.allFailed("not_connected");
   core.pings.failed();
   endStores();
 }

@@ -2,6 +2,8 @@
 
 import type { WebSocketConfig } from "./config.js";
 import type { Core } from "./core.js";
+import { forgetJournal, takeJournals } from "./journal.js";
+import { principalName } from "./principal.js";
 import type { Queue } from "./queue.js";
 import type { DeliveryChange } from "./replica/types.js";
 
@@ -23,7 +25,8 @@ export async function addExtras(
   core: Core,
   { shareAcrossTabs, persistQueue, getToken }: WebSocketConfig,
 ): Promise<void> {
-  let adopting: Promise<void> | undefined;
+  let begun: Promise<void> | undefined;
+  let name: string | undefined;
   let queue: Queue | undefined;
   const [tabs, queues] = await Promise.all([
     shareAcrossTabs ? import("./tabs.js") : undefined,
@@ -33,24 +36,35 @@ export async function addExtras(
   const failed = (what: string) => (error: unknown) => core.log(`${what} is not possible here`, error);
 
   const adopt = async () => {
-    const { credentials, outgoing } = core;
-    if (queue) {
-      const adopted = queue.adopt(credentials.endpoint());
-      // It keeps from now on, so what was written sooner need not wait for what earlier pages left.
-      for (const { message } of outgoing.list()) queue.keep(message);
-      outgoing.restore(await adopted);
+    const { outgoing } = core;
+    const journaled = takeJournals(core, name);
+    const adopted = queue?.adopt();
+    // It keeps from now on, so what was written sooner need not wait for what pages of long ago left.
+    for (const message of [...journaled, ...outgoing.list().map(({ message }) => message)]) queue?.keep(message);
+    outgoing.restore([...((await adopted) ?? []), ...journaled]);
+  };
+
+  const begin = async () => {
+    try {
+      await adopt();
+    } catch (error) {
+      failed("restoring messages")(error);
     }
+    core.isReady = true;
+    forgetJournal(core);
+    core.session.input(...core.outgoing.replay());
   };
 
   const extras: Extras = {
     known() {
-      adopting ??= adopt()
-        .catch(failed("restoring messages"))
-        .then(() => {
-          core.isReady = true;
-          core.session.input(...core.outgoing.replay());
-        });
-      return adopting;
+      try {
+        name = principalName(core.credentials.endpoint());
+      } catch {
+        // Where to connect is no URL, which dialling says.
+      }
+      // Another person by now: what they left is taken in by a page that begins as them.
+      queue?.rename(name);
+      return (begun ??= begin());
     },
     note(change) {
       if (change.type === "queued") queue?.keep(change.message);
@@ -69,5 +83,5 @@ export async function addExtras(
   } catch (error) {
     failed("keeping messages")(error);
   }
-  if (!queue || !getToken) await extras.known();
+  if (!persistQueue || !getToken) await extras.known();
 }

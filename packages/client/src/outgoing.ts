@@ -32,6 +32,8 @@ export interface Outgoing {
   acked(id: string, ack: MessageAck): void;
   /** A message failed for good. */
   failed(id: string, code: SendErrorCode, details?: SendError["details"], text?: string): void;
+  /** All messages failed for good. */
+  allFailed(code: SendErrorCode): void;
   /** A message, or all, wait again. */
   halted(id?: string): void;
   /** All of them. */
@@ -46,9 +48,19 @@ export interface Outgoing {
 export function createOutgoing(core: Core): Outgoing {
   let entries = new Map<string, Entry>();
 
+  /** Until it is known whose they are, messages are kept by the tab alone: at once, since a page may go at any time. */
+  const note = () => {
+    try {
+      sessionStorage[core.journal] = JSON.stringify([...entries.values()].map(({ message }) => message));
+    } catch {
+      // Without room, or where there is no such storage, they are in memory.
+    }
+  };
+
   const tell = (change: DeliveryChange) => {
     core.status.change();
     core.extras?.note(change);
+    if (!core.isReady && !core.isDestroyed) note();
     core.facts.emit({ type: "delivery", change });
     if (change.type !== "failed") return;
     const { id, conversationId } = change.message;
@@ -123,6 +135,10 @@ export function createOutgoing(core: Core): Outgoing {
     failed(id, ...why) {
       const entry = entries.get(id);
       if (entry) fail(entry, ...why);
+    },
+
+    allFailed(code) {
+      for (const entry of [...entries.values()]) fail(entry, code);
     },
 
     halted(id) {

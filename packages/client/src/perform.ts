@@ -105,7 +105,10 @@ function deliver(core: Core, cause: EngineInput): void {
       const { userId, userType, limits } = message;
       core.maxBytes = limits.maxMessageBytes;
       core.credentials.established(message);
-      status.change({ identity: merge(identity, { userId, userType }), team: message.team });
+      const person = merge(identity, { userId, userType });
+      status.change({ identity: person, team: message.team });
+      // The application's own token source may give another person's token; a visitor becomes somebody by being known.
+      if (identity && person !== identity && !core.credentials.isVisitor) core.session.renew();
       break;
     }
     case "team_online":

@@ -1,8 +1,6 @@
 /** Unanswered messages that outlive their page, in IndexedDB. */
 
-import type { Endpoint } from "./credentials.js";
 import type { Log } from "./log.js";
-import { principalName } from "./principal.js";
 import type { OutgoingMessage } from "./replica/types.js";
 
 const DATABASE = "cossistant-queue";
@@ -22,8 +20,10 @@ interface Row {
 
 /** The kept messages of one page. */
 export interface Queue {
-  /** Takes over the messages of pages that are gone, in order, and keeps messages for this principal from now on. */
-  adopt(endpoint: Endpoint): Promise<OutgoingMessage[]>;
+  /** Keeps messages for this principal from now on; while nobody knows for whom, it keeps none. */
+  rename(name: string | undefined): void;
+  /** Takes over the principal's messages of pages that are gone, in order. */
+  adopt(): Promise<OutgoingMessage[]>;
   /** Keeps a message, unless it is kept. If that fails, the message is in memory all the same. */
   keep(message: OutgoingMessage): void;
   /** A message is done with. */
@@ -49,8 +49,10 @@ export async function openQueue(log: Log): Promise<Queue> {
   const failed = (error: unknown) => log("a message cannot be kept", error);
 
   return {
-    async adopt(endpoint) {
-      name = principalName(endpoint);
+    rename(next) {
+      name = next;
+    },
+    async adopt() {
       if (name === undefined) return [];
       const ofName = name;
       return locks.request(DATABASE, async () => {
@@ -65,9 +67,14 @@ export async function openQueue(log: Log): Promise<Queue> {
           if (!cursor) return;
           const row: Row = cursor.value;
           if (row.name === ofName && orphaned.has(row.owner)) {
-            cursor.update({ ...row, owner });
-            keys.set(row.message.id, Promise.resolve(cursor.primaryKey));
-            adopted.push(row.message);
+            if (keys.has(row.message.id)) {
+              // Its page went while it kept the message in two places.
+              cursor.delete();
+            } else {
+              cursor.update({ ...row, owner });
+              keys.set(row.message.id, Promise.resolve(cursor.primaryKey));
+              adopted.push(row.message);
+            }
           }
           cursor.continue();
         };

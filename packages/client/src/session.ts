@@ -22,6 +22,8 @@ export interface Session {
    * engine: without one nothing happens, because what lasts is told to the next one.
    */
   input(...inputs: EngineInput[]): boolean;
+  /** Another person is connected: what the one before wrote fails, and all begins anew. */
+  renew(): void;
   /** Whose inputs these are: another value once the engine is gone. */
   engine(): Engine | undefined;
   /** Whether the engine's outputs are being handled. */
@@ -44,14 +46,18 @@ export function createSession(core: Core): Session {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const queue: EngineInput[] = [];
 
-  const lose = (error: unknown) => {
-    console.error("[cossistant] the engine failed", error);
+  /** Goes on without this engine. */
+  const drop = () => {
     engine = undefined;
     queue.length = 0;
     clearTimeout(timer);
-    if (core.isDestroyed) return;
     tellLoss(core);
     isStarted = false;
+  };
+
+  const lose = (error: unknown) => {
+    console.error("[cossistant] the engine failed", error);
+    drop();
     // The first time at once; one that fails again and again must not keep the page busy.
     if (clock.now() - failedAt > 2 * MAX_PAUSE) failures = 0;
     failedAt = clock.now();
@@ -76,7 +82,8 @@ export function createSession(core: Core): Session {
       else lose(error);
       return;
     }
-    for (const output of outputs) perform(core, output, next);
+    // None is left once one of them has ended the engine.
+    for (const output of outputs) if (engine) perform(core, output, next);
   };
 
   const input = (...inputs: EngineInput[]): boolean => {
@@ -110,6 +117,12 @@ export function createSession(core: Core): Session {
     engine: () => engine,
     isHandling: () => isHandling,
     stats: () => engine?.stats,
+    renew() {
+      engine?.free();
+      drop();
+      core.outgoing.allFailed("forbidden");
+      start();
+    },
     end() {
       clearTimeout(restart);
       clearTimeout(timer);

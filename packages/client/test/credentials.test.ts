@@ -4,9 +4,10 @@ import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 
-import { RequestError, type VisitorTokenStore } from "../src/index.js";
+import { RequestError, type VisitorTokenStore, type WebSocketConfig } from "../src/index.js";
 import { atEnd, connectClient, makeClient, scripted } from "./support/clients.js";
 import { startReal, type RealServer } from "./support/real.js";
+import { ackOf, confirmation } from "./support/scripted.js";
 import { settle, until } from "./support/wait.js";
 
 afterEach(() => {
@@ -249,5 +250,61 @@ describe("21. Visitors, with the real server", () => {
     await expect(client.identify("no token")).rejects.toBeInstanceOf(RequestError);
     const user = makeClient({ url: server.wsUrl, getToken: () => "t" });
     await expect(user.identify("x")).rejects.toMatchObject({ code: "forbidden" });
+  });
+});
+
+describe("another person, by the application's own source", () => {
+  /** A client whose source gives another token for each connection, and whose second connection is another person's. */
+  async function switched(config: WebSocketConfig = {}) {
+    const server = await scripted();
+    let tokens = 0;
+    const client = connectClient({ url: server.url, getToken: () => `t${(tokens += 1)}`, ...config });
+    client.subscribeToConversation("c1");
+    /** Takes a connection, and confirms its conversation; gives the place that was asked from. */
+    const take = async (number: number, userId: string) => {
+      const peer = await server.established(number, { userId });
+      const { id, after } = await peer.next("subscribe_conversation");
+      peer.say(confirmation(id, "conversation:c1", 7));
+      return { peer, after };
+    };
+    const { peer: first } = await take(1, "ada");
+    await until("confirmed", () => client.getSnapshot().subscriptions.length === 1);
+    return { server, client, first, take };
+  }
+
+  test("what the one before wrote fails and is not sent", async () => {
+    const { server, client, first, take } = await switched();
+    void client.sendChatMessage("c1", { text: "ada's, under way" });
+    await first.next("send_message");
+    first.socket.terminate();
+    await until("gone", () => !client.getSnapshot().isConnected);
+    void client.sendChatMessage("c1", { text: "ada's, waiting" });
+    await server.established(2, { userId: "bob" });
+    await until("failed", () => client.getQueuedMessages().length === 0);
+    expect(client.log.filter((line) => line.startsWith("failed"))).toEqual(["failed forbidden", "failed forbidden"]);
+    const { peer: third, after } = await take(3, "bob");
+    // What the one before has seen counts for nothing.
+    expect(after).toBeUndefined();
+    const sent = client.sendChatMessage("c1", { text: "bob's" });
+    const message = await third.next("send_message");
+    expect(message.content.text).toBe("bob's");
+    third.say(ackOf(message));
+    await sent;
+    const all = server.peers.slice(1).flatMap(({ frames }) => frames).filter(({ type }) => type === "send_message");
+    expect(all).toHaveLength(1);
+    expect(client.getSnapshot()).toMatchObject({ isConnected: true, identity: { userId: "bob" } });
+  });
+
+  test("the same person goes on", async () => {
+    const { server, client, first, take } = await switched();
+    const sent = client.sendChatMessage("c1", { text: "ada's" });
+    await first.next("send_message");
+    first.socket.terminate();
+    const { peer: second, after } = await take(2, "ada");
+    expect(after).toBe(7);
+    const message = await second.next("send_message");
+    second.say(ackOf(message));
+    await sent;
+    expect(server.peers).toHaveLength(2);
   });
 });

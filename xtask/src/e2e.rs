@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 
 use crate::layer::Rounds;
-use crate::step::{command, run as run_command, say, sh};
+use crate::step::{command, run as run_command, sh};
 use crate::{apps, debian, web};
 
 /// Where Debian puts the browser; `CHROMIUM` names another one.
@@ -15,7 +15,8 @@ const CHROMIUM: &str = "/usr/bin/chromium";
 /// The tests of the client, and those of the web apps.
 const CLIENT: &str = "e2e/vitest.config.ts";
 const APPS: &str = "e2e/apps/vitest.config.ts";
-/// How many histories a long run plays.
+/// How many histories a short run plays, and a long one.
+const SHORT_HISTORIES: u32 = 20;
 const LONG_HISTORIES: u32 = 100;
 
 /// Options of `cargo xtask e2e`.
@@ -77,15 +78,13 @@ fn vitest(config: &str) -> Command {
     vitest
 }
 
-/// Random histories, as many as a release asks for, from a seed of the moment. Short runs leave them out: in a few of
-/// them somebody writes on a page that goes before its first token is there, and such a message is not kept.
+/// Random histories: the same few in short runs; in long ones as many as a release asks for, from a seed of the moment.
 pub(crate) fn histories(rounds: Rounds) -> Result<()> {
-    if rounds == Rounds::Short {
-        say("random histories are for long runs: cargo xtask e2e --histories 100");
-        return Ok(());
-    }
-    let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    play(&[("COSSISTANT_HISTORIES", LONG_HISTORIES.to_string()), ("COSSISTANT_SEED", seed.to_string())])
+    let (count, seed) = match rounds {
+        Rounds::Short => (SHORT_HISTORIES, 1),
+        Rounds::Long => (LONG_HISTORIES, SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs()),
+    };
+    play(&[("COSSISTANT_HISTORIES", count.to_string()), ("COSSISTANT_SEED", seed.to_string())])
 }
 
 fn play(variables: &[(&str, String)]) -> Result<()> {

@@ -101,7 +101,8 @@ impl Drop for Checkpoints {
 fn serve(path: PathBuf, ordered: &Receiver<()>, finish: &SyncSender<()>) {
     // Closing any handle of the database would take away the locks that SQLite's own handles in this process hold on
     // it, so this one stays open until the writer has closed its connection and ends this thread.
-    let database = File::open(&path).inspect_err(|error| tracing::warn!(%error, "checkpoints are not synced early")).ok();
+    let database =
+        File::open(&path).inspect_err(|error| tracing::warn!(%error, "checkpoints are not synced early")).ok();
     let mut conn = None;
     while ordered.recv().is_ok() {
         if conn.is_none() {

@@ -3,6 +3,7 @@
 mod apps;
 mod bench;
 mod check;
+mod conformance;
 mod debian;
 mod e2e;
 mod generate;
@@ -32,6 +33,8 @@ enum Command {
     Bench(bench::Args),
     /// Everything that needs no running: format, lints, documentation, licences, stale files, TypeScript.
     Check(check::Args),
+    /// The cases of Autobahn, against the gateway's framing and compression.
+    Conformance,
     /// The client and the web apps in Chromium, against the real server, over networks that fail.
     E2e(e2e::Args),
     /// Write the files that are generated from the Rust types.
@@ -52,6 +55,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Conformance => conformance::run(),
         Command::E2e(args) => e2e::run(&args),
         Command::Gen(args) => generate::run(&args),
         Command::Run(args) => run::run(&args),

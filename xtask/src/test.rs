@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::layer::{self, Layer, Rounds};
 use crate::step::sh;
-use crate::{apps, check, e2e, sim, web};
+use crate::{apps, check, conformance, e2e, sim, web};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -24,6 +24,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "apps", run: |_| apps::build() },
     Layer { name: "cargo-test", run: |_| sh("cargo test --workspace --locked") },
     Layer { name: "simulation", run: sim::rounds },
+    Layer { name: "conformance", run: conformance::rounds },
     Layer { name: "packages", run: |_| web::check() },
     Layer { name: "browser", run: |_| e2e::client() },
     Layer { name: "browser-widget", run: |_| e2e::web_apps("widget") },

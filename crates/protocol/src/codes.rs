@@ -65,6 +65,8 @@ macro_rules! names {
     };
 }
 
+pub(crate) use names;
+
 /// A text is none of the names that were asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not one of the known names")]

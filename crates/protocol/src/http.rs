@@ -11,6 +11,7 @@ mod people;
 mod problem;
 mod query;
 mod setup;
+mod webhooks;
 
 pub use conversations::*;
 pub use endpoint::*;
@@ -20,3 +21,4 @@ pub use people::*;
 pub use problem::*;
 pub use query::*;
 pub use setup::*;
+pub use webhooks::*;

@@ -184,6 +184,14 @@ id!(
     KeyId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
 );
 id!(
+    /// The id that the server gave a webhook (`hook_…`).
+    WebhookId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+);
+id!(
+    /// The id that the server gave a delivery to a webhook (`dlv_…`); sorts by time.
+    DeliveryId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+);
+id!(
     /// The id of a visitor, user or AI agent: the `sub` of a token.
     PersonId, check, is_person, "^[A-Za-z0-9_.:@|+-]+$", 128
 );

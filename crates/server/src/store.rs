@@ -16,6 +16,7 @@
 mod contract;
 mod memory;
 mod model;
+mod outbox;
 mod rules;
 mod search;
 mod sqlite;
@@ -30,6 +31,10 @@ use cossistant_protocol::{
 
 pub use memory::MemoryStore;
 pub use model::*;
+pub use outbox::{
+    Attempt, AttemptOutcome, BusyLane, CleanOutbox, DeliveryContent, DeliveryPage, DeliveryRow, DueDeliveries,
+    DueDelivery, EventSet, Outbox, SigningSecret, TakeDeliveries, UnseenMessages, WebhookRow,
+};
 pub use sqlite::{
     BackupError, BackupProgress, DataKind, OpenError, SqliteConfig, SqliteStore, WriteCounts, backup, restore,
 };
@@ -100,7 +105,7 @@ impl StoreError {
 ///
 /// The time of a write is given by the caller (`at`), so that no backend reads a clock; ids of messages are given
 /// too. Reads see every write that was answered before they were called.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Outbox {
     /// The store's life: another text after a restore.
     fn epoch(&self) -> StoreFuture<String>;
 

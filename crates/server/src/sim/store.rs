@@ -9,15 +9,19 @@ use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-use cossistant_protocol::{ConversationId, KeyId, MessageId, OrganizationId, PersonId, RequestId, WebsiteId};
+use cossistant_protocol::{
+    ConversationId, DeliveryId, KeyId, MessageId, OrganizationId, PersonId, RequestId, Timestamp, WebhookId, WebsiteId,
+};
+use tokio::sync::Notify;
 
 use super::Plant;
 use crate::store::{
-    AppendMessage, Appended, Audience, ChangeConversation, Changed, Conversation, ConversationPage, ConversationQuery,
-    ConversationSnapshot, CreateConversation, Created, DeleteMessage, DirectoryRows, EditMessage, EventBody,
-    Identified, IdentifyVisitor, KeyRow, KnownMessage, MarkSeen, Member, MemoryStore, MessagePage, MovedMark,
-    OrganizationRow, PersonKey, RevocationRow, Scope, SiteKey, Store, StoreError, StoreFuture, StoredEvent,
-    TouchPerson, VisitorRow, WebsiteRow, WebsiteSnapshot,
+    AppendMessage, Appended, Attempt, Audience, ChangeConversation, Changed, CleanOutbox, Conversation,
+    ConversationPage, ConversationQuery, ConversationSnapshot, CreateConversation, Created, DeleteMessage,
+    DeliveryPage, DeliveryRow, DirectoryRows, DueDeliveries, EditMessage, EventBody, Identified, IdentifyVisitor,
+    KeyRow, KnownMessage, MarkSeen, Member, MemoryStore, MessagePage, MovedMark, OrganizationRow, Outbox, PersonKey,
+    RevocationRow, Scope, SiteKey, Store, StoreError, StoreFuture, StoredEvent, TakeDeliveries, TouchPerson,
+    VisitorRow, WebhookRow, WebsiteRow, WebsiteSnapshot,
 };
 
 type Write = Box<dyn FnOnce(&MemoryStore, bool) + Send>;
@@ -173,6 +177,27 @@ macro_rules! writes {
             self.write(move |store| store.$name($($arg),*))
         })*
     };
+}
+
+impl Outbox for PacedStore {
+    writes! {
+        create_webhook(row: WebhookRow) -> ();
+        delete_webhook(organization: OrganizationId, webhook: WebhookId) -> ();
+        resend_delivery(organization: OrganizationId, webhook: WebhookId, delivery: DeliveryId, at: Timestamp) -> DeliveryRow;
+        settle_delivery(attempt: Attempt) -> ();
+        tell_unseen(now: Timestamp) -> ();
+        clean_outbox(clean: CleanOutbox) -> usize;
+    }
+
+    reads! {
+        webhooks(organization: OrganizationId) -> Vec<WebhookRow>;
+        deliveries(organization: OrganizationId, webhook: WebhookId, page: DeliveryPage) -> (Vec<DeliveryRow>, bool);
+        due_deliveries(take: TakeDeliveries) -> DueDeliveries;
+    }
+
+    fn outbox_signal(&self) -> Arc<Notify> {
+        self.inner.outbox_signal()
+    }
 }
 
 impl Store for PacedStore {

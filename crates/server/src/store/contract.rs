@@ -7,6 +7,7 @@ pub(super) mod conversations;
 pub(super) mod lists;
 pub(super) mod merging;
 pub(super) mod messages;
+pub(super) mod outbox;
 pub(super) mod people;
 pub(super) mod random;
 pub(super) mod replay;
@@ -83,6 +84,19 @@ macro_rules! contract_tests {
             deleting_a_website_removes_what_is_its_own,
             places_of_what_was_deleted_are_not_given_again,
             deleting_an_organization_removes_what_is_its_own,
+        ]);
+        $crate::store::contract::contract_tests!($open, outbox: [
+            events_are_queued_for_those_who_asked,
+            deliveries_settle_and_come_again,
+            a_delivery_is_sent_once_more,
+            webhooks_belong_to_their_organization,
+            nothing_is_sent_of_what_was_deleted,
+            a_slow_webhook_takes_no_room_from_another,
+            unseen_messages_are_told_once,
+            reading_cancels_what_is_unseen,
+            unseen_messages_follow_the_setting,
+            old_deliveries_are_removed,
+            the_worker_is_woken,
         ]);
     };
     ($open:path, $module:ident: [$($name:ident),* $(,)?]) => {

@@ -1,22 +1,27 @@
 //! The store of tests and the simulator: plain collections, nothing on disk.
 
 mod lists;
+mod outbox;
 mod people;
 mod setup;
 mod state;
 mod threads;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cossistant_protocol::{ConversationId, KeyId, MessageId, OrganizationId, PersonId, RequestId, WebsiteId};
+use cossistant_protocol::{
+    ConversationId, DeliveryId, KeyId, MessageId, OrganizationId, PersonId, RequestId, Timestamp, WebhookId, WebsiteId,
+};
+use tokio::sync::Notify;
 
 use self::state::State;
 use super::{
-    AppendMessage, Appended, Audience, ChangeConversation, Changed, Conversation, ConversationPage, ConversationQuery,
-    ConversationSnapshot, CreateConversation, Created, DeleteMessage, DirectoryRows, EditMessage, Identified,
-    IdentifyVisitor, KeyRow, KnownMessage, MarkSeen, Member, MessagePage, MovedMark, OrganizationRow, PersonKey,
-    RevocationRow, Scope, SiteKey, Store, StoreError, StoreFuture, StoredEvent, TouchPerson, VisitorRow, WebsiteRow,
-    WebsiteSnapshot,
+    AppendMessage, Appended, Attempt, Audience, ChangeConversation, Changed, CleanOutbox, Conversation,
+    ConversationPage, ConversationQuery, ConversationSnapshot, CreateConversation, Created, DeleteMessage,
+    DeliveryPage, DeliveryRow, DirectoryRows, DueDeliveries, EditMessage, Identified, IdentifyVisitor, KeyRow,
+    KnownMessage, MarkSeen, Member, MessagePage, MovedMark, OrganizationRow, Outbox, PersonKey, RevocationRow, Scope,
+    SiteKey, Store, StoreError, StoreFuture, StoredEvent, TakeDeliveries, TouchPerson, VisitorRow, WebhookRow,
+    WebsiteRow, WebsiteSnapshot,
 };
 
 /// A store in memory: deterministic, and every answer is ready at once.
@@ -26,6 +31,7 @@ use super::{
 pub struct MemoryStore {
     // Guards the whole state; held for one call at a time and never while anything waits.
     inner: Mutex<Inner>,
+    outbox: Arc<Notify>,
 }
 
 #[derive(Debug, Clone)]
@@ -38,14 +44,17 @@ impl MemoryStore {
     /// An empty store of the given life.
     #[must_use]
     pub fn new(epoch: impl Into<String>) -> Self {
-        Self { inner: Mutex::new(Inner { state: State::new(epoch.into()), failing_writes: 0 }) }
+        Self::of(State::new(epoch.into()))
     }
 
     /// A copy of what is stored now: what a server finds that starts after a crash at this moment.
     #[must_use]
     pub fn fork(&self) -> Self {
-        let inner = Inner { state: self.lock().state.clone(), failing_writes: 0 };
-        Self { inner: Mutex::new(inner) }
+        Self::of(self.lock().state.clone())
+    }
+
+    fn of(state: State) -> Self {
+        Self { inner: Mutex::new(Inner { state, failing_writes: 0 }), outbox: Arc::default() }
     }
 
     /// The same data in another life, as after a restore.
@@ -73,6 +82,9 @@ impl MemoryStore {
         } else {
             write(&mut inner.state)
         };
+        if std::mem::take(&mut inner.state.outbox.has_due) {
+            self.outbox.notify_one();
+        }
         Box::pin(std::future::ready(result))
     }
 
@@ -271,10 +283,67 @@ impl Store for MemoryStore {
     }
 }
 
+impl Outbox for MemoryStore {
+    fn create_webhook(&self, row: WebhookRow) -> StoreFuture<()> {
+        self.write(|state| state.create_webhook(row))
+    }
+
+    fn webhooks(&self, organization: OrganizationId) -> StoreFuture<Vec<WebhookRow>> {
+        self.read(|state| state.webhooks(&organization))
+    }
+
+    fn delete_webhook(&self, organization: OrganizationId, webhook: WebhookId) -> StoreFuture<()> {
+        self.write(|state| state.delete_webhook(&organization, &webhook))
+    }
+
+    fn deliveries(
+        &self,
+        organization: OrganizationId,
+        webhook: WebhookId,
+        page: DeliveryPage,
+    ) -> StoreFuture<(Vec<DeliveryRow>, bool)> {
+        self.read(|state| state.deliveries(&organization, &webhook, &page))
+    }
+
+    fn resend_delivery(
+        &self,
+        organization: OrganizationId,
+        webhook: WebhookId,
+        delivery: DeliveryId,
+        at: Timestamp,
+    ) -> StoreFuture<DeliveryRow> {
+        self.write(|state| state.resend(&organization, &webhook, &delivery, at))
+    }
+
+    fn outbox_signal(&self) -> Arc<Notify> {
+        Arc::clone(&self.outbox)
+    }
+
+    fn due_deliveries(&self, take: TakeDeliveries) -> StoreFuture<DueDeliveries> {
+        self.read(|state| Ok(state.due(&take)))
+    }
+
+    fn settle_delivery(&self, attempt: Attempt) -> StoreFuture<()> {
+        self.write(|state| {
+            state.settle(attempt);
+            Ok(())
+        })
+    }
+
+    fn tell_unseen(&self, now: Timestamp) -> StoreFuture<()> {
+        self.write(|state| {
+            state.tell_unseen(now);
+            Ok(())
+        })
+    }
+
+    fn clean_outbox(&self, clean: CleanOutbox) -> StoreFuture<usize> {
+        self.write(|state| Ok(state.clean(&clean)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::store::contract::world::{World, replies, says};
     use crate::store::contract::{Opened, contract_tests};

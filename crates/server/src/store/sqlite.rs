@@ -14,6 +14,7 @@ mod lists;
 mod lock;
 mod lookup;
 mod messages;
+mod outbox;
 mod people;
 mod reader;
 mod rows;
@@ -25,9 +26,13 @@ mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use cossistant_protocol::{ConversationId, KeyId, MessageId, OrganizationId, PersonId, RequestId, WebsiteId};
+use cossistant_protocol::{
+    ConversationId, DeliveryId, KeyId, MessageId, OrganizationId, PersonId, RequestId, Timestamp, WebhookId, WebsiteId,
+};
+use tokio::sync::Notify;
 
 pub use self::backup::{BackupError, BackupProgress, backup, restore};
 pub use self::error::OpenError;
@@ -38,10 +43,11 @@ use self::lock::Lock;
 use self::reader::Readers;
 use self::writer::Writer;
 use super::{
-    AppendMessage, Appended, Audience, ChangeConversation, Changed, Conversation, ConversationPage, ConversationQuery,
-    ConversationSnapshot, CreateConversation, Created, DeleteMessage, DirectoryRows, EditMessage, Identified,
-    IdentifyVisitor, KeyRow, KnownMessage, MarkSeen, Member, MessagePage, MovedMark, OrganizationRow, PersonKey,
-    RevocationRow, Scope, SiteKey, Store, StoreFuture, StoredEvent, TouchPerson, VisitorRow, WebsiteRow,
+    AppendMessage, Appended, Attempt, Audience, ChangeConversation, Changed, CleanOutbox, Conversation,
+    ConversationPage, ConversationQuery, ConversationSnapshot, CreateConversation, Created, DeleteMessage,
+    DeliveryPage, DeliveryRow, DirectoryRows, DueDeliveries, EditMessage, Identified, IdentifyVisitor, KeyRow,
+    KnownMessage, MarkSeen, Member, MessagePage, MovedMark, OrganizationRow, Outbox, PersonKey, RevocationRow, Scope,
+    SiteKey, Store, StoreFuture, StoredEvent, TakeDeliveries, TouchPerson, VisitorRow, WebhookRow, WebsiteRow,
     WebsiteSnapshot,
 };
 
@@ -317,5 +323,62 @@ impl Store for SqliteStore {
 
     fn revoke(&self, row: RevocationRow) -> StoreFuture<()> {
         self.writer.call(move |write| setup::revoke(write.conn, &row))
+    }
+}
+
+impl Outbox for SqliteStore {
+    fn create_webhook(&self, row: WebhookRow) -> StoreFuture<()> {
+        self.writer.call(move |write| outbox::create_webhook(write, &row))
+    }
+
+    fn webhooks(&self, organization: OrganizationId) -> StoreFuture<Vec<WebhookRow>> {
+        self.readers.call(move |conn| outbox::webhooks(conn, &organization))
+    }
+
+    fn delete_webhook(&self, organization: OrganizationId, webhook: WebhookId) -> StoreFuture<()> {
+        self.writer.call(move |write| outbox::delete_webhook(write, &organization, &webhook))
+    }
+
+    fn deliveries(
+        &self,
+        organization: OrganizationId,
+        webhook: WebhookId,
+        page: DeliveryPage,
+    ) -> StoreFuture<(Vec<DeliveryRow>, bool)> {
+        let epoch = self.epoch.clone();
+        self.readers.call(move |conn| outbox::deliveries(conn, &organization, &webhook, &page, &epoch))
+    }
+
+    fn resend_delivery(
+        &self,
+        organization: OrganizationId,
+        webhook: WebhookId,
+        delivery: DeliveryId,
+        at: Timestamp,
+    ) -> StoreFuture<DeliveryRow> {
+        let epoch = self.epoch.clone();
+        self.writer.call(move |write| outbox::resend(write, &organization, &webhook, &delivery, at, &epoch))
+    }
+
+    fn outbox_signal(&self) -> Arc<Notify> {
+        Arc::clone(&self.writer.outbox)
+    }
+
+    fn due_deliveries(&self, take: TakeDeliveries) -> StoreFuture<DueDeliveries> {
+        let epoch = self.epoch.clone();
+        self.readers.call(move |conn| outbox::due(conn, &take, &epoch))
+    }
+
+    fn settle_delivery(&self, attempt: Attempt) -> StoreFuture<()> {
+        let epoch = self.epoch.clone();
+        self.writer.call_unsettled(move |write| outbox::settle(write, &attempt, &epoch))
+    }
+
+    fn tell_unseen(&self, now: Timestamp) -> StoreFuture<()> {
+        self.writer.call(move |write| outbox::tell_unseen(write, now))
+    }
+
+    fn clean_outbox(&self, clean: CleanOutbox) -> StoreFuture<usize> {
+        self.writer.call_unsettled(move |write| outbox::clean(write, &clean))
     }
 }

@@ -12,7 +12,7 @@ use crate::store::{
 const TAKEN: StoreError = StoreError::Conflict(Conflict::Taken);
 
 impl State {
-    fn check_organization(&self, id: &OrganizationId) -> Result<(), StoreError> {
+    pub(super) fn check_organization(&self, id: &OrganizationId) -> Result<(), StoreError> {
         if self.organizations.contains_key(id) { Ok(()) } else { Err(StoreError::NotFound) }
     }
 
@@ -50,6 +50,7 @@ impl State {
             }
             KeyMaterial::Secret { .. } | KeyMaterial::JwtHs256 { .. } | KeyMaterial::JwtPublic { .. } => true,
         });
+        self.clear_outbox();
         Ok(())
     }
 
@@ -59,6 +60,7 @@ impl State {
         self.keys.retain(|_, key| key.organization != *id);
         self.revocations.retain(|key, _| key.0 != *id);
         self.team.retain(|key, _| key.0 != *id);
+        self.clear_outbox();
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use cossistant_protocol::{
     Timestamp,
 };
 
+use super::outbox::Outbox;
 use crate::store::{
     Conversation, EventBody, KeyRow, Message, OrganizationRow, PersonKey, Scope, SeenMark, SiteKey, StoreError,
     StoredEvent, WebsiteRow,
@@ -25,6 +26,7 @@ pub(super) struct State {
     /// From which places on the numbers of a channel go that was there before: the team's (or the website's offset)
     /// and the visitor's.
     pub(super) retired: BTreeMap<(OrganizationId, Channel), (u64, u64)>,
+    pub(super) outbox: Outbox,
 }
 
 #[derive(Debug, Clone)]
@@ -108,7 +110,7 @@ pub(super) enum Body {
 }
 
 impl State {
-    pub(super) const fn new(epoch: String) -> Self {
+    pub(super) fn new(epoch: String) -> Self {
         Self {
             epoch,
             organizations: BTreeMap::new(),
@@ -118,6 +120,7 @@ impl State {
             team: BTreeMap::new(),
             threads: BTreeMap::new(),
             retired: BTreeMap::new(),
+            outbox: Outbox::default(),
         }
     }
 

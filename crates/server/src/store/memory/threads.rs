@@ -38,7 +38,9 @@ impl State {
         conversation.last_activity_at = conversation.last_activity_at.max(at);
         let visitor_seq = (!is_note).then_some(conversation.visitor_head);
         thread.events.push(Entry { offset: site.head(), visitor_seq, body });
-        thread.event(index)
+        let event = thread.event(index);
+        self.queue(&event, at);
+        event
     }
 
     fn begin(

@@ -6,8 +6,8 @@ use rusqlite::{Connection, OptionalExtension};
 use super::error::Failure;
 use super::lookup::{self, Person, Site};
 use super::rows::{self, Thread};
-use super::statements;
 use super::writer::Write;
+use super::{outbox, statements};
 use crate::store::{
     AppendMessage, Audience, ChangeConversation, Changed, Conflict, Conversation, CreateConversation, Created,
     EventBody, MarkSeen, MovedMark, Scope, SeenMark, SiteKey, StoreError, StoredEvent, rules,
@@ -195,7 +195,9 @@ pub(super) fn create(write: &mut Write<'_>, create: &CreateConversation) -> Resu
     let visitor = lookup::person_or_new(conn, site.organization, site.id, kind, &create.visitor, create.at)?;
     let (thread, event) = begin(conn, create.website.clone(), site, visitor, create.conversation.clone(), create.at)?;
     thread.save(conn)?;
-    Ok(Created { conversation: thread.conversation, events: vec![event] })
+    let events = vec![event];
+    outbox::queue(write, &thread, &events, create.at)?;
+    Ok(Created { conversation: thread.conversation, events })
 }
 
 pub(super) fn change(write: &mut Write<'_>, change: &ChangeConversation) -> Result<Changed, Failure> {
@@ -217,6 +219,7 @@ pub(super) fn change(write: &mut Write<'_>, change: &ChangeConversation) -> Resu
     }
     if !events.is_empty() {
         thread.save(conn)?;
+        outbox::queue(write, &thread, &events, change.at)?;
     }
     Ok(Changed { conversation: thread.conversation, events })
 }

@@ -7,7 +7,7 @@ use super::conversations::{Columns, begin_for};
 use super::error::Failure;
 use super::rows::{self, Thread};
 use super::writer::{Write, indexed, message_document};
-use super::{lookup, statements};
+use super::{lookup, outbox, statements};
 use crate::store::rules::{self, MessageFacts};
 use crate::store::{
     AppendMessage, Appended, Conflict, DeleteMessage, EditMessage, EventBody, KnownMessage, Message, PersonKey, Scope,
@@ -55,6 +55,7 @@ pub(super) fn append(write: &mut Write<'_>, append: &AppendMessage) -> Result<Ap
     if is_visitor && status == ConversationStatus::Resolved && visitor_seq.is_some() {
         events.push(thread.set_status(conn, ConversationStatus::Open, Some(by.id), at)?);
     }
+    outbox::queue(write, &thread, &events, at)?;
     write.keep(thread)?;
     Ok(Appended { message: id, team_seq, visitor_seq, created_at: at, duplicate: false, events })
 }
@@ -163,7 +164,9 @@ pub(super) fn edit(write: &mut Write<'_>, edit: &EditMessage) -> Result<Vec<Stor
     conn.prepare_cached(statements::EDIT_MESSAGE)?.execute((row, &*edit.content, rows::int(edit.at.0)))?;
     write.replace_words(message_document(row), words(&thread, facts.is_note, &edit.search_text));
     let event = updated(conn, &mut thread, row, &facts, edit.message.clone(), Some(edit.content.clone()), edit.at)?;
-    Ok(vec![event])
+    let events = vec![event];
+    outbox::queue(write, &thread, &events, edit.at)?;
+    Ok(events)
 }
 
 pub(super) fn delete(write: &mut Write<'_>, delete: &DeleteMessage) -> Result<Vec<StoredEvent>, Failure> {
@@ -177,7 +180,9 @@ pub(super) fn delete(write: &mut Write<'_>, delete: &DeleteMessage) -> Result<Ve
     conn.prepare_cached(statements::DELETE_MESSAGE)?.execute((row, rows::int(delete.at.0)))?;
     write.delete_words(message_document(row));
     let event = updated(conn, &mut thread, row, &facts, delete.message.clone(), None, delete.at)?;
-    Ok(vec![event])
+    let events = vec![event];
+    outbox::queue(write, &thread, &events, delete.at)?;
+    Ok(events)
 }
 
 /// A message that the scope knows of and that is not deleted.

@@ -39,6 +39,7 @@ impl fmt::Display for DataKind {
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_begin.sql"),
     include_str!("../../../migrations/sqlite/0002_places_go_on.sql"),
+    include_str!("../../../migrations/sqlite/0003_webhooks.sql"),
 ];
 
 /// The version that this program writes.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row};
 use super::error::Failure;
 use super::statements::{self, directory};
 use super::writer::{Write, message_document, visitor_document};
-use super::{lookup, rows};
+use super::{lookup, outbox, rows};
 use crate::store::{
     Conflict, DirectoryRows, KeyMaterial, KeyRow, OrganizationRow, RevocationRow, SiteKey, StoreError, WebsiteRow,
     WebsiteSettings,
@@ -18,7 +18,7 @@ const JWT_HS256: i64 = 2;
 const JWT_PUBLIC: i64 = 3;
 
 /// A unique index refused it: the id, or what tells a caller apart, is somebody's already.
-fn taken(error: rusqlite::Error) -> Failure {
+pub(super) fn taken(error: rusqlite::Error) -> Failure {
     let failure = Failure::from(error);
     if failure.is_unique() { StoreError::Conflict(Conflict::Taken).into() } else { failure }
 }
@@ -85,6 +85,7 @@ fn clear_website(write: &mut Write<'_>, website: i64) -> Result<(), Failure> {
     for conversation in ids(conn, statements::CONVERSATION_IDS_OF_WEBSITE, website)? {
         conn.prepare_cached(statements::RETIRE_CONVERSATION)?.execute([conversation])?;
         conn.prepare_cached(statements::CLEAR_SEEN)?.execute([conversation])?;
+        conn.prepare_cached(statements::CLEAR_UNSEEN)?.execute([conversation])?;
     }
     for sql in [
         statements::RETIRE_WEBSITE,
@@ -109,6 +110,7 @@ pub(super) fn delete_organization(write: &mut Write<'_>, id: &OrganizationId) ->
     for website in websites {
         clear_website(write, website)?;
     }
+    outbox::clear_organization(write, organization)?;
     for sql in [
         statements::CLEAR_KEYS,
         statements::CLEAR_REVOCATIONS,

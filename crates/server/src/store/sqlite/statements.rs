@@ -26,6 +26,16 @@ macro_rules! events {
     };
 }
 
+/// What `outbox::delivery` reads.
+macro_rules! deliveries {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, event, at, status, attempts, last_at, next_at, last_status, last_error FROM deliveries ",
+            $rest
+        )
+    };
+}
+
 /// What `rows::conversation` reads.
 macro_rules! conversations {
     ($from:literal) => {
@@ -187,6 +197,71 @@ statements! {
     CLEAR_REVOCATIONS = "DELETE FROM revocations WHERE organization = ?1";
     CLEAR_PEOPLE = "DELETE FROM people WHERE organization = ?1";
     CLEAR_ORGANIZATION = "DELETE FROM organizations WHERE id = ?1";
+
+    // ---- webhooks ----
+    INSERT_WEBHOOK = "INSERT INTO webhooks (public_id, organization, url, secret, events, created_at) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    WEBHOOKS_OF_ORGANIZATION = "SELECT public_id, url, secret, events, created_at FROM webhooks \
+        WHERE organization = ?1 ORDER BY public_id";
+    WEBHOOK = "SELECT h.id FROM webhooks h CROSS JOIN organizations o ON o.id = h.organization \
+        WHERE h.public_id = ?1 AND o.public_id = ?2";
+    WEBHOOK_BY_ID = "SELECT id, public_id, url, secret FROM webhooks WHERE id = ?1";
+    /// A deleted webhook keeps its row until its deliveries are gone, and nothing that is of use to anybody.
+    LEAVE_WEBHOOK = "UPDATE webhooks SET organization = NULL, url = '', secret = x'' WHERE id = ?1";
+    LEAVE_WEBHOOKS = "UPDATE webhooks SET organization = NULL, url = '', secret = x'' WHERE organization = ?1";
+    INSERT_DELIVERY = "INSERT INTO deliveries (webhook, event, website, place, since_seq, upto_seq, unseen_by, \
+        at, queued_at, next_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?8)";
+    DELIVERY = deliveries!("WHERE id = ?1");
+    DELIVERIES = deliveries!("WHERE webhook = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
+    DELIVERIES_BY_STATUS = deliveries!("WHERE webhook = ?1 AND status = ?4 AND id < ?2 ORDER BY id DESC LIMIT ?3");
+    RESEND_DELIVERY = "UPDATE deliveries SET status = 0, round = round + 1, attempts = 0, queued_at = ?3, \
+        next_at = ?3 WHERE id = ?1 AND webhook = ?2";
+    WAITING_DELIVERIES = "SELECT id, next_at FROM deliveries INDEXED BY deliveries_due \
+        WHERE webhook = ?1 AND status <= 1 ORDER BY next_at, id LIMIT ?2";
+    WAITING_SINCE = "SELECT queued_at FROM deliveries WHERE status <= 1 AND queued_at >= 0 \
+        ORDER BY queued_at LIMIT 1";
+    DUE_DELIVERY = "SELECT event, website, place, since_seq, upto_seq, unseen_by, at, attempts, round, id \
+        FROM deliveries WHERE id = ?1";
+    SITE_BY_ID = "SELECT o.public_id, w.public_id FROM websites w \
+        CROSS JOIN organizations o ON o.id = w.organization WHERE w.id = ?1";
+    EVENT_AT = events!("WHERE e.website = ?1 AND e.event_offset = ?2");
+    SETTLE_DELIVERY = "UPDATE deliveries SET status = ?3, attempts = attempts + 1, next_at = ?4, last_at = ?5, \
+        last_status = ?6, last_error = ?7 WHERE id = ?1 AND round = ?2";
+    DROP_DELIVERY = "DELETE FROM deliveries WHERE id = ?1 AND round = ?2";
+    GIVE_UP_DELIVERIES = "UPDATE deliveries SET status = 3, last_at = ?2, last_error = ?3 WHERE id IN \
+        (SELECT id FROM deliveries WHERE status <= 1 AND queued_at < ?1 ORDER BY queued_at LIMIT ?4)";
+    CLEAN_DELIVERED = "DELETE FROM deliveries WHERE id IN \
+        (SELECT id FROM deliveries WHERE status >= 2 AND status = 2 AND last_at < ?1 LIMIT ?2)";
+    CLEAN_DEAD = "DELETE FROM deliveries WHERE id IN \
+        (SELECT id FROM deliveries WHERE status >= 2 AND status = 3 AND last_at < ?1 LIMIT ?2)";
+    GONE_WEBHOOK = "SELECT id FROM webhooks WHERE organization IS NULL LIMIT 1";
+    CLEAN_WEBHOOK = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE webhook = ?1 LIMIT ?2)";
+    DELETE_WEBHOOK = "DELETE FROM webhooks WHERE id = ?1";
+
+    // ---- unseen messages ----
+    UNSEEN_AFTER = "SELECT unseen_after FROM websites WHERE id = ?1";
+    PUT_UNSEEN = "INSERT INTO unseen (conversation, unseen_by, since_seq, due_at) VALUES (?1, ?2, ?3, ?4) \
+        ON CONFLICT DO NOTHING";
+    FIRST_UNSEEN = "SELECT due_at FROM unseen WHERE due_at >= 0 ORDER BY due_at LIMIT 1";
+    DUE_UNSEEN = "SELECT conversation, unseen_by, since_seq FROM unseen WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2";
+    MOVE_UNSEEN = "UPDATE unseen SET since_seq = ?3, due_at = ?4 WHERE conversation = ?1 AND unseen_by = ?2";
+    DROP_UNSEEN = "DELETE FROM unseen WHERE conversation = ?1 AND unseen_by = ?2";
+    CLEAR_UNSEEN = "DELETE FROM unseen WHERE conversation = ?1";
+    UNSEEN_THREAD = "SELECT c.organization, c.website, c.visitor, c.team_head, w.unseen_after \
+        FROM conversations c CROSS JOIN websites w ON w.id = c.website WHERE c.id = ?1";
+    UNSEEN_PLACE = "SELECT c.public_id, v.public_id FROM conversations c CROSS JOIN people v ON v.id = c.visitor \
+        WHERE c.id = ?1 AND c.website = ?2";
+    SEEN_BY_USERS = "SELECT max(s.team_seq) FROM seen s CROSS JOIN people p ON p.id = s.person \
+        WHERE s.conversation = ?1 AND p.kind = 1";
+    OLDEST_UNSEEN = "SELECT e.team_seq, e.at FROM events e CROSS JOIN people p ON p.id = e.sender \
+        WHERE e.conversation = ?1 AND e.team_seq >= ?2 AND e.team_seq <= ?3 AND e.visitor_seq IS NOT NULL \
+        AND e.kind = 1 AND e.deleted = 0 AND (p.kind = 0) = ?4 ORDER BY e.team_seq LIMIT 1";
+    COUNT_UNSEEN = "SELECT count(*) FROM events e CROSS JOIN people p ON p.id = e.sender \
+        WHERE e.conversation = ?1 AND e.team_seq >= ?2 AND e.team_seq <= ?3 AND e.visitor_seq IS NOT NULL \
+        AND e.kind = 1 AND e.deleted = 0 AND (p.kind = 0) = ?4";
+    UNSEEN_MESSAGES = events!("WHERE e.conversation = ?1 AND e.team_seq >= ?2 AND e.team_seq <= ?3 \
+        AND e.visitor_seq IS NOT NULL AND e.kind = 1 AND e.deleted = 0 AND (p.kind = 0) = ?4 \
+        ORDER BY e.team_seq DESC LIMIT ?5");
 }
 
 /// The set-up is small and read whole, so these may walk their tables.
@@ -199,6 +274,10 @@ pub(super) mod directory {
     pub(in super::super) const KEYS: &str = "SELECT k.public_id, o.public_id, k.kind, k.material, k.algorithm, \
         w.public_id, k.created_at FROM keys k JOIN organizations o ON o.id = k.organization \
         LEFT JOIN websites w ON w.id = k.website ORDER BY k.public_id";
+    pub(in super::super) const WEBHOOKS: &str =
+        "SELECT id, organization, events FROM webhooks WHERE organization IS NOT NULL";
+    pub(in super::super) const WEBHOOK_IDS: &str =
+        "SELECT id, public_id, url, secret FROM webhooks WHERE organization IS NOT NULL";
     pub(in super::super) const REVOCATIONS: &str = "SELECT o.public_id, r.kind, r.person, r.at FROM revocations r \
         JOIN organizations o ON o.id = r.organization ORDER BY o.public_id, r.kind, r.person";
 }

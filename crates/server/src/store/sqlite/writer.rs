@@ -16,11 +16,12 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::checkpoint::Checkpoints;
 use super::error::Failure;
 use super::kept::Kept;
+use super::outbox::Hooks;
 use super::{OpenError, connection, rows, statements};
 use crate::store::{StoreError, StoreFuture, search};
 
@@ -42,6 +43,8 @@ pub(super) struct Write<'c> {
     words: Vec<(i64, Words)>,
     /// Rows that are ahead of the database; nothing, unless the operation was queued with [`Writer::call_unsettled`].
     pub(super) kept: &'c mut Kept,
+    /// Which webhooks are to be told.
+    pub(super) hooks: &'c mut Hooks,
     undo: Undo,
 }
 
@@ -162,6 +165,8 @@ pub(super) struct Writer {
     queue: Option<SyncSender<Box<dyn Operation>>>,
     thread: Option<JoinHandle<()>>,
     pub(super) counters: Arc<Counters>,
+    /// Wakes whoever sends to webhooks.
+    pub(super) outbox: Arc<Notify>,
 }
 
 impl Writer {
@@ -170,12 +175,20 @@ impl Writer {
         let counters = Arc::new(Counters::default());
         let checkpoints = Checkpoints::start(path.clone())?;
         checkpoints.watch(&mut conn)?;
-        let mut thread = Thread { path, conn: Some(conn), checkpoints, counters: Arc::clone(&counters) };
+        let outbox = Arc::new(Notify::new());
+        let mut thread = Thread {
+            path,
+            conn: Some(conn),
+            checkpoints,
+            counters: Arc::clone(&counters),
+            hooks: Hooks::default(),
+            outbox: Arc::clone(&outbox),
+        };
         let handle = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || thread.serve(&waiting))
             .map_err(|error| OpenError::Database(format!("no thread for the writer: {error}")))?;
-        Ok(Self { queue: Some(queue), thread: Some(handle), counters })
+        Ok(Self { queue: Some(queue), thread: Some(handle), counters, outbox })
     }
 
     /// Queues an operation. Its place is taken now, not when the answer is first awaited. It may be run again after
@@ -239,6 +252,8 @@ struct Thread {
     conn: Option<Connection>,
     checkpoints: Checkpoints,
     counters: Arc<Counters>,
+    hooks: Hooks,
+    outbox: Arc<Notify>,
 }
 
 impl Thread {
@@ -271,9 +286,13 @@ impl Thread {
             Err(Halt::Again) => self.attempt(group, Undo::Each),
             done => done,
         };
+        let has_due = std::mem::take(&mut self.hooks.has_due);
         match done {
             Ok(()) => {
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
+                if has_due {
+                    self.outbox.notify_one();
+                }
                 Ok(())
             }
             Err(Halt::Again) => Err(StoreError::Unavailable("the transaction was rolled back".to_owned())),
@@ -294,7 +313,11 @@ impl Thread {
             }
         };
         let mut is_io = false;
-        let done = transact(&conn, group, undo, &mut is_io);
+        let done = transact(&conn, group, undo, &mut self.hooks, &mut is_io);
+        if done.is_err() {
+            // What was read within the transaction may have been undone with it.
+            self.hooks.forget();
+        }
         if !conn.is_autocommit()
             && let Err(error) = conn.execute_batch("ROLLBACK")
         {
@@ -343,7 +366,13 @@ impl From<Failure> for Halt {
     }
 }
 
-fn transact(conn: &Connection, group: &mut [Box<dyn Operation>], undo: Undo, is_io: &mut bool) -> Result<(), Halt> {
+fn transact(
+    conn: &Connection,
+    group: &mut [Box<dyn Operation>],
+    undo: Undo,
+    hooks: &mut Hooks,
+    is_io: &mut bool,
+) -> Result<(), Halt> {
     execute(conn, "BEGIN IMMEDIATE")?;
     let mut words: BTreeMap<i64, Words> = BTreeMap::new();
     let mut kept = Kept::default();
@@ -355,7 +384,7 @@ fn transact(conn: &Connection, group: &mut [Box<dyn Operation>], undo: Undo, is_
             execute(conn, "SAVEPOINT operation")?;
         }
         let changes = conn.total_changes();
-        let mut write = Write { conn, words: Vec::new(), kept: &mut kept, undo };
+        let mut write = Write { conn, words: Vec::new(), kept: &mut kept, hooks: &mut *hooks, undo };
         let done = operation.run(&mut write);
         let has_changed = conn.total_changes() != changes;
         match (done, undo) {
@@ -378,6 +407,7 @@ fn transact(conn: &Connection, group: &mut [Box<dyn Operation>], undo: Undo, is_
             (Err(step), Undo::Each) => {
                 *is_io |= step.is_io;
                 execute(conn, "ROLLBACK TO operation")?;
+                hooks.forget();
             }
         }
         if undo == Undo::Each {

@@ -114,7 +114,9 @@ async fn data_of_the_first_version_is_brought_to_this_one() {
     let (epoch, before) = (store.epoch().await.unwrap(), head(&store).await);
     drop(store);
     let conn = Connection::open(dir.config().dir.join(connection::FILE)).unwrap();
-    conn.execute_batch("DROP TABLE retired; DELETE FROM migrations WHERE version > 1").unwrap();
+    let undo = "DROP TABLE retired; DROP TABLE webhooks; DROP TABLE deliveries; DROP TABLE unseen;
+        DELETE FROM migrations WHERE version > 1";
+    conn.execute_batch(undo).unwrap();
     drop(conn);
     let store = dir.open();
     assert_eq!((store.epoch().await.unwrap(), head(&store).await), (epoch, before));

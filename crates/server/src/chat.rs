@@ -12,6 +12,7 @@ mod reach;
 mod sanitize;
 mod setup;
 mod subscribe;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

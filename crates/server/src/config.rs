@@ -25,6 +25,7 @@ pub use value::{AddressRange, InvalidRange, LogFormat, LogLevel};
 
 use crate::auth::{AuthSettings, JwksSource, Secret};
 use crate::directory::SigningAlgorithm;
+use crate::webhook::AddressPolicy;
 
 /// What the names of keys have before them in the environment.
 pub const ENVIRONMENT_PREFIX: &str = "COSSISTANT_";
@@ -192,6 +193,12 @@ impl Config {
             typing_interval: self.typing_interval.map(millis),
             typing_expiry: millis(self.typing_expiry),
         }
+    }
+
+    /// Where webhooks may lead.
+    #[must_use]
+    pub const fn webhook_addresses(&self) -> AddressPolicy {
+        if self.dev || self.webhook_allow_private { AddressPolicy::Any } else { AddressPolicy::Public }
     }
 
     /// Whether a peer's `X-Forwarded-For` is believed.

@@ -12,6 +12,7 @@ mod operation;
 mod people;
 mod problem;
 mod setup;
+mod webhooks;
 mod wrap;
 
 use std::collections::HashSet;
@@ -42,6 +43,7 @@ use crate::config::Config;
 use crate::directory::SharedDirectory;
 use crate::limits::Buckets;
 use crate::store::{PersonKey, SiteKey};
+use crate::webhook::AddressPolicy;
 
 /// An answer, some time later.
 pub type PresenceFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -72,6 +74,8 @@ pub struct State {
     pub metrics: PrometheusHandle,
     /// New visitors by address, as [`limit_key`] gives it; shared with the gateway.
     pub new_visitors: Arc<Buckets<IpAddr>>,
+    /// Where webhooks may lead.
+    pub webhook_addresses: AddressPolicy,
 }
 
 /// Where health and figures are told.
@@ -164,6 +168,11 @@ async fn dispatch(operation: Operation, call: Call) -> Result<Response, Failure>
         Operation::CreateKey => setup::create_key(call).await,
         Operation::ReadKey => setup::read_key(call).await,
         Operation::DeleteKey => setup::delete_key(call).await,
+        Operation::CreateWebhook => webhooks::create(call).await,
+        Operation::ListWebhooks => webhooks::list(call).await,
+        Operation::DeleteWebhook => webhooks::delete(call).await,
+        Operation::ListDeliveries => webhooks::deliveries(call).await,
+        Operation::ResendDelivery => webhooks::resend(call).await,
         Operation::Health => Ok(operation::health()),
         Operation::Ready => operation::ready(&call).await,
         Operation::Metrics => Ok(operation::metrics(&call)),

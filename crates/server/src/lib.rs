@@ -19,3 +19,4 @@ pub mod node;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod store;
+pub mod webhook;

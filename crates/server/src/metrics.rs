@@ -26,6 +26,10 @@ pub const COMMITS_TOTAL: &str = "cossistant_commits_total";
 pub const COMMIT_SECONDS: &str = "cossistant_commit_seconds";
 /// How many writes shared a commit.
 pub const COMMIT_WRITES: &str = "cossistant_commit_writes";
+/// Attempts to tell webhooks, by `result`: delivered, failed (and tried again), dead (and given up).
+pub const WEBHOOK_DELIVERIES_TOTAL: &str = "cossistant_webhook_deliveries_total";
+/// For how long the oldest delivery waits that was neither taken nor given up; 0 if there is none. A gauge.
+pub const WEBHOOK_WAITING_SECONDS: &str = "cossistant_webhook_waiting_seconds";
 /// HTTP requests, by `method`, `route` and `status`.
 pub const HTTP_REQUESTS_TOTAL: &str = "cossistant_http_requests_total";
 /// How long an HTTP request took, by `route`.
@@ -75,6 +79,12 @@ fn describe() {
     metrics::describe_counter!(COMMITS_TOTAL, "Commits of the store.");
     metrics::describe_histogram!(COMMIT_SECONDS, metrics::Unit::Seconds, "How long a commit took.");
     metrics::describe_histogram!(COMMIT_WRITES, "How many writes shared a commit.");
+    metrics::describe_counter!(WEBHOOK_DELIVERIES_TOTAL, "Attempts to tell webhooks, by result.");
+    metrics::describe_gauge!(
+        WEBHOOK_WAITING_SECONDS,
+        metrics::Unit::Seconds,
+        "For how long the oldest delivery to a webhook waits."
+    );
     metrics::describe_counter!(HTTP_REQUESTS_TOTAL, "HTTP requests, by method, route and status.");
     metrics::describe_histogram!(HTTP_SECONDS, metrics::Unit::Seconds, "How long an HTTP request took, by route.");
 }

@@ -1,7 +1,8 @@
 //! One node: builds every room, owns every task and thread, and stops them in order.
 //!
 //! Order of a stop: readiness turns off; the shards accept nothing more; every connection is asked to come back and
-//! closed within the window; the shards' threads end; the store answers what is queued and closes.
+//! closed within the window; the shards' threads end; the webhooks' attempts, of which none has begun since the
+//! connections were asked, are cut; the store answers what is queued and closes.
 
 mod accept;
 mod shards;
@@ -21,7 +22,8 @@ use crate::directory::SharedDirectory;
 use crate::gateway::{Admission, Jobs, Upgrader};
 use crate::http::{self, Apps, OperationRoutes, Readiness, now as clock};
 use crate::limits::{Buckets, Limiter, Rate};
-use crate::store::{DataKind, OpenError, SqliteConfig, SqliteStore, Store, StoreError};
+use crate::store::{DataKind, OpenError, Outbox, SqliteConfig, SqliteStore, Store, StoreError};
+use crate::webhook::Webhooks;
 
 /// Why a node could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +77,7 @@ pub struct Node {
     admin_key: Secret,
     admin_key_file: Option<SecretFile>,
     shards: ShardSet,
+    webhooks: Webhooks,
     readiness: Arc<Readiness>,
     drain_window: Duration,
     store: Arc<SqliteStore>,
@@ -152,6 +155,7 @@ impl Node {
             readiness: Arc::clone(&readiness),
             metrics: metrics.clone(),
             new_visitors: Arc::clone(&new_visitors),
+            webhook_addresses: config.webhook_addresses(),
         };
         let admission = Admission::new(
             rate(config.limit_connects, config.limit_connects_burst),
@@ -171,8 +175,11 @@ impl Node {
             http::router_with_apps(state.clone(), here, apps, config)
         };
         let ops = config.ops_listen.map(|address| (address, http::operation_router(state)));
+        let outbox = Arc::clone(&store) as Arc<dyn Outbox>;
+        let webhooks = Webhooks::start(outbox, config.webhook_addresses()).map_err(StartError::System)?;
         let shards = ShardSet::start(config, &epoch, jobs, upgrader, directory, router, ops, mailboxes, metrics, auth)?;
         Ok(Self {
+            webhooks,
             address: shards.address(),
             ops_address: shards.ops_address(),
             admin_key,
@@ -212,7 +219,9 @@ impl Node {
     /// by a kill, and what was acknowledged is stored all the same.
     pub async fn stop(self) {
         self.readiness.drain();
+        self.webhooks.drain();
         self.shards.stop(self.drain_window).await;
+        self.webhooks.stop().await;
         // The last handle answers what is queued and closes the database.
         tokio::task::spawn_blocking(move || drop(self.store)).await.unwrap_or_default();
     }

@@ -3,9 +3,10 @@
 #[cfg(feature = "schema")]
 use super::{
     AdmitVisitor, AgentQuery, ChangeConversation, ChangeWebsite, ConversationItem, ConversationList,
-    ConversationsQuery, CreateConversation, CreateKey, CreateOrganization, CreateWebsite, Disconnect, EditContent,
-    Health, IssueToken, Key, KeyCreated, MemberList, MessageList, MessagesQuery, Organization, PostMessage, Ready,
-    TokenIssued, VisitorAdmitted, VisitorProfile, VisitorQuery, Website, WebsiteQuery,
+    ConversationsQuery, CreateConversation, CreateKey, CreateOrganization, CreateWebhook, CreateWebsite,
+    DeliveriesQuery, Delivery, DeliveryList, Disconnect, EditContent, Health, IssueToken, Key, KeyCreated, MemberList,
+    MessageList, MessagesQuery, Organization, PostMessage, Ready, TokenIssued, VisitorAdmitted, VisitorProfile,
+    VisitorQuery, WebhookCreated, WebhookList, Website, WebsiteQuery,
 };
 #[cfg(feature = "schema")]
 use crate::{MessageAck, NewMessage};
@@ -209,6 +210,19 @@ endpoints! {
     ReadKey = Get "/v1/keys/{keyId}" for Admin in "set-up" => 200 Key;
     /// Deletes a key; what was signed by it is refused from then on.
     DeleteKey = Delete "/v1/keys/{keyId}" for Admin in "set-up" => 204;
+    /// Makes a webhook. Its secret is shown here and never again.
+    /// Private addresses are refused, unless the server was told to allow them.
+    CreateWebhook = Post "/v1/webhooks" for SecretKey in "webhooks", body CreateWebhook => 201 WebhookCreated;
+    /// All webhooks of the organization.
+    ListWebhooks = Get "/v1/webhooks" for SecretKey in "webhooks" => 200 WebhookList;
+    /// Deletes a webhook with its deliveries; nothing more is sent to it.
+    DeleteWebhook = Delete "/v1/webhooks/{webhookId}" for SecretKey in "webhooks" => 204;
+    /// What was sent to a webhook, failed, or is dead; the newest first.
+    ListDeliveries = Get "/v1/webhooks/{webhookId}/deliveries" for SecretKey in "webhooks"
+        query DeliveriesQuery => 200 DeliveryList;
+    /// Sends a delivery once more, under the same `webhook-id`, whatever became of it.
+    ResendDelivery = Post "/v1/webhooks/{webhookId}/deliveries/{deliveryId}/resend" for SecretKey in "webhooks"
+        => 202 Delivery;
     /// Whether the process lives.
     Health = Get "/healthz" for Anybody in "operation" => 200 Health;
     /// Whether the node takes requests: 503 with the reason while it drains or has no store.

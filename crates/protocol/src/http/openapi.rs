@@ -5,7 +5,11 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::endpoint::EndpointSchemas;
-use super::{Access, Endpoint, HttpMethod, PROBLEM_TYPE, Problem};
+use super::{
+    Access, Endpoint, HttpMethod, MessageUnseen, PROBLEM_TYPE, Problem, WebhookEvent, WebhookMessageUpdated,
+    WebhookPayload,
+};
+use crate::{ConversationAssigned, ConversationCreated, ConversationStatusChanged, NewMessage};
 
 /// The OpenAPI 3.1 document of every [`Endpoint`], with keys in a fixed order.
 #[must_use]
@@ -22,6 +26,7 @@ pub fn openapi() -> Value {
         let item = paths.entry(endpoint.path).or_insert_with(|| Value::Object(Map::new()));
         item[endpoint.method.as_str().to_ascii_lowercase()] = operation(endpoint, &mut generator);
     }
+    let webhooks = webhooks(&mut generator);
     let mut schemas = Value::Object(generator.take_definitions(true));
     require_presence(&mut schemas);
     json!({
@@ -38,9 +43,11 @@ pub fn openapi() -> Value {
             tag("messages", "What is said in them."),
             tag("people", "Visitors, members of the team, tokens."),
             tag("set-up", "Organizations, websites, keys."),
+            tag("webhooks", "Addresses of yours that are told of what happens."),
             tag("operation", "For those who run the server."),
         ],
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "schemas": schemas,
             "responses": { "Problem": {
@@ -58,6 +65,46 @@ pub fn openapi() -> Value {
             } },
         },
     })
+}
+
+/// What the server itself sends, by event.
+fn webhooks(generator: &mut SchemaGenerator) -> Value {
+    let mut webhooks = Map::new();
+    for event in WebhookEvent::ALL {
+        let body = match event {
+            WebhookEvent::MessageCreated => generator.subschema_for::<WebhookPayload<NewMessage>>(),
+            WebhookEvent::MessageUpdated => generator.subschema_for::<WebhookPayload<WebhookMessageUpdated>>(),
+            WebhookEvent::ConversationCreated => generator.subschema_for::<WebhookPayload<ConversationCreated>>(),
+            WebhookEvent::ConversationStatusChanged => {
+                generator.subschema_for::<WebhookPayload<ConversationStatusChanged>>()
+            }
+            WebhookEvent::ConversationAssigned => generator.subschema_for::<WebhookPayload<ConversationAssigned>>(),
+            WebhookEvent::MessageUnseen => generator.subschema_for::<WebhookPayload<MessageUnseen>>(),
+        };
+        let header = |name: &str, description: &str| {
+            json!({
+                "name": name, "in": "header", "required": true, "description": description,
+                "schema": { "type": "string" },
+            })
+        };
+        let operation = json!({
+            "summary": format!("`{event}`"),
+            "tags": ["webhooks"],
+            "security": [],
+            "parameters": [
+                header("webhook-id", "The same for every attempt of one delivery."),
+                header("webhook-timestamp", "When the attempt was made, in seconds since 1970."),
+                header("webhook-signature", "`v1,` and the HMAC-SHA256 of id, timestamp and body, in base64."),
+            ],
+            "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
+            "responses": {
+                "2XX": { "description": "Taken." },
+                "default": { "description": "Not taken: it is sent again." },
+            },
+        });
+        webhooks.insert(event.as_str().to_owned(), json!({ "post": operation }));
+    }
+    Value::Object(webhooks)
 }
 
 fn tag(name: &str, description: &str) -> Value {
@@ -104,6 +151,7 @@ fn responses(endpoint: &Endpoint, answers: Vec<(u16, Option<Schema>)>) -> Value 
     for (status, schema) in answers {
         let description = match (status, endpoint.method) {
             (201, _) => "Made.",
+            (202, _) => "It will be done.",
             (204, _) => "Done.",
             (_, HttpMethod::Post) => "It stood already.",
             (_, HttpMethod::Get | HttpMethod::Patch | HttpMethod::Delete) => "As it is now.",

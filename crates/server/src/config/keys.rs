@@ -106,7 +106,8 @@ keys! {
     trusted_proxies: Vec<AddressRange> = "";
     /// After how long an unfinished request is cut.
     request_timeout: Duration = "10s";
-    /// Lets webhooks go to private addresses.
+    /// Lets webhooks lead to private addresses and to all ports, as `dev` does; then who has a secret key can reach
+    /// whatever this server can.
     webhook_allow_private: bool = "false";
 
     /// How often client and server give a sign of life; after 2.5 of them in silence a connection is closed.

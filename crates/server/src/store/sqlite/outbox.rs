@@ -451,7 +451,8 @@ fn unseen(
     let mut messages = messages.collect::<Result<Vec<_>, _>>()?;
     messages.reverse();
     let unseen_by = if side == VISITOR { Audience::Visitor } else { Audience::Team };
-    Ok((!messages.is_empty()).then(|| UnseenMessages { website, conversation, visitor, unseen_by, count, messages }))
+    let unseen = UnseenMessages { website, conversation, visitor, unseen_by, count, messages };
+    Ok((count > 0).then_some(unseen))
 }
 
 pub(super) fn settle(write: &mut Write<'_>, attempt: &Attempt, epoch: &str) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! What holds for this backend alone.
 
 mod disk;
+mod hooks;
 mod opening;
 mod plans;
 mod writing;

@@ -17,6 +17,7 @@ use cossistant_server::http::{
 use cossistant_server::limits::{Buckets, Limiter, Rate};
 use cossistant_server::metrics;
 use cossistant_server::store::{MemoryStore, PersonKey, SiteKey, Store};
+use cossistant_server::webhook::AddressPolicy;
 use cossistant_testkit::tokens::{self, Token};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -200,6 +201,7 @@ impl Api {
             readiness: Arc::clone(&readiness),
             metrics: metrics::detached().unwrap(),
             new_visitors: Arc::new(Buckets::new(new_visitors)),
+            webhook_addresses: AddressPolicy::Public,
         };
         let mut api = Self {
             router: router(state.clone(), OperationRoutes::Elsewhere),

@@ -1,0 +1,131 @@
+//! Which webhooks there are, in the writer's memory.
+
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use cossistant_protocol::WebhookId;
+use cossistant_protocol::http::WebhookEvent;
+use rusqlite::StatementStatus;
+
+use super::Dir;
+use crate::store::contract::world::{World, at, org, says};
+use crate::store::outbox::{EventSet, SigningSecret, TakeDeliveries, WebhookRow};
+use crate::store::sqlite::{SqliteStore, outbox, statements};
+use crate::store::{Outbox as _, Store, StoreError};
+
+fn row(name: &str, organization: &str) -> WebhookRow {
+    WebhookRow {
+        id: WebhookId::new(name).unwrap(),
+        organization: org(organization),
+        url: "https://example.com/".to_owned(),
+        secret: SigningSecret::new([1; 32]),
+        events: EventSet::new(WebhookEvent::ALL),
+        created_at: at(0),
+    }
+}
+
+async fn due(store: &SqliteStore) -> Vec<String> {
+    let take = TakeDeliveries { now: at(1), limit: 100, lane: 100, ..TakeDeliveries::default() };
+    let due = store.due_deliveries(take).await.unwrap();
+    due.deliveries.iter().map(|due| format!("{} {}", due.webhook, due.event)).collect()
+}
+
+#[tokio::test]
+async fn where_nobody_is_told_a_message_costs_no_statement_more() {
+    let dir = Dir::new();
+    let store = Arc::new(dir.open());
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    store.create_webhook(row("of-another", "p")).await.unwrap();
+    for n in 0..50 {
+        world.append(says("vera", "c", &format!("k{n}"), "hi")).await;
+    }
+    let runs = store
+        .writer
+        .call(|write| {
+            let runs = |sql: &str| write.conn.prepare_cached(sql).unwrap().get_status(StatementStatus::Run);
+            Ok([
+                runs(statements::INSERT_MESSAGE),
+                runs(statements::directory::WEBHOOKS),
+                runs(statements::INSERT_DELIVERY),
+                runs(statements::UNSEEN_AFTER),
+                runs(statements::PUT_UNSEEN),
+            ])
+        })
+        .await
+        .unwrap();
+    assert_eq!(runs, [50, 1, 0, 0, 0], "the webhooks are read once, and nothing else");
+}
+
+/// What waits in the queue together is one group: the writer stands still until all of it is there.
+async fn in_one_group(store: &Arc<SqliteStore>, queue: impl FnOnce()) {
+    let (go, gate) = channel::<()>();
+    let (entered, has_entered) = channel();
+    let blocked = store.writer.call(move |_| {
+        entered.send(()).unwrap();
+        gate.recv().unwrap();
+        Ok(())
+    });
+    has_entered.recv().unwrap();
+    queue();
+    go.send(()).unwrap();
+    blocked.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_undone_is_not_remembered() {
+    let dir = Dir::new();
+    let store = Arc::new(dir.open());
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    world.append(says("vera", "before", "k", "hi")).await;
+    let (mut undone, mut made, mut said) = (None, None, None);
+    in_one_group(&store, || {
+        // It writes and fails, so that the group is run again, with this one undone alone.
+        undone = Some(store.writer.call(|write| {
+            outbox::create_webhook(write, &row("undone", "o"))?;
+            Err::<(), _>(StoreError::Forbidden("of no use").into())
+        }));
+        said = Some(store.append_message(says("vera", "c", "k", "nobody is told")));
+        made = Some(store.create_webhook(row("made", "o")));
+    })
+    .await;
+    assert_eq!(undone.unwrap().await, Err(StoreError::Forbidden("of no use")));
+    said.unwrap().await.unwrap();
+    made.unwrap().await.unwrap();
+    assert_eq!(due(&store).await, Vec::<String>::new(), "neither of one that never was nor before it was made");
+
+    let (mut gone, mut said) = (None, None);
+    in_one_group(&store, || {
+        said = Some([
+            store.append_message(says("vera", "c", "k2", "told")),
+            store.append_message(says("vera", "d", "k", "told")),
+        ]);
+        gone = Some(store.writer.call(|write| {
+            outbox::delete_webhook(write, &org("o"), &WebhookId::new("made").unwrap())?;
+            Err::<(), _>(StoreError::Forbidden("of no use").into())
+        }));
+    })
+    .await;
+    for said in said.unwrap() {
+        said.await.unwrap();
+    }
+    gone.unwrap().await.unwrap_err();
+    let told = ["made message.created", "made conversation.created", "made message.created"];
+    assert_eq!(due(&store).await, told, "one that stands is told");
+    world.append(says("vera", "d", "k2", "told")).await;
+    assert_eq!(due(&store).await.len(), 4);
+}
+
+#[tokio::test]
+async fn deliveries_are_still_due_after_reopening() {
+    let dir = Dir::new();
+    let store = Arc::new(dir.open());
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    store.create_webhook(row("h", "o")).await.unwrap();
+    world.append(says("vera", "c", "k", "hi")).await;
+    let before = due(&store).await;
+    assert_eq!(before.len(), 2);
+    drop(world);
+    drop(Arc::into_inner(store).unwrap());
+    let store = dir.open();
+    assert_eq!(due(&store).await, before);
+}

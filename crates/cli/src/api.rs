@@ -17,7 +17,7 @@ pub(crate) struct Server {
     /// The server: the `url` of its ready file
     #[arg(long, value_name = "URL", value_parser = parse_url)]
     url: String,
-    /// The admin key (ak_…), or the token of a user who is an administrator
+    /// The admin key (ak_…), or the token of a user who is an administrator; for webhooks a secret key (sk_…)
     #[arg(long, value_name = "TOKEN", env = "COSSISTANT_TOKEN", hide_env_values = true)]
     token: String,
 }

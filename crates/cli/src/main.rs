@@ -14,6 +14,7 @@ mod restore;
 mod serve;
 mod tail;
 mod token;
+mod webhook;
 mod website;
 mod words;
 
@@ -38,6 +39,7 @@ enum Command {
     Organization(organization::Organization),
     Website(website::Website),
     Key(key::Key),
+    Webhook(webhook::Webhook),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Bench(bench::Bench),
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Command::Organization(organization) => organization.run(),
         Command::Website(website) => website.run(),
         Command::Key(key) => key.run(),
+        Command::Webhook(webhook) => webhook.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Bench(bench) => bench.run(),

@@ -24,6 +24,8 @@ mod network;
 mod old_clients;
 mod presence;
 mod raw;
+mod receiver;
 mod replay;
 mod resume;
 mod support;
+mod webhooks;

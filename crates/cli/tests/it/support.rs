@@ -29,7 +29,7 @@ pub(crate) struct Stage {
     pub(crate) admin_key: String,
     pub(crate) public_key: String,
     pub(crate) secret_key: String,
-    _guard: Option<ServerGuard>,
+    pub(crate) _guard: Option<ServerGuard>,
 }
 
 impl Stage {

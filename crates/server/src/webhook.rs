@@ -1,9 +1,9 @@
 //! Webhooks: telling customers' own servers of what happens.
 //!
 //! The store queues deliveries in the transactions of the events. Here one thread of its own takes them, so that
-//! nothing of it ever waits in front of a conversation: it looks what is due ([`worker`]), writes the body
-//! ([`payload`]), signs it ([`sign`]), sends it to an address that was checked ([`target`], [`send`]), and says when
-//! it is tried again ([`schedule`]).
+//! nothing of it ever waits in front of a conversation: it looks what is due (`worker`), writes the body (`payload`),
+//! signs it (`sign`), sends it to an address that was checked (`target`, `send`), and says when it is tried again
+//! (`schedule`).
 //!
 //! Promised: at least once, in no order, under the same `webhook-id` for every attempt. What was being sent when the
 //! process ended is sent again by the next one.

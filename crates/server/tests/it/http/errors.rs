@@ -113,6 +113,7 @@ async fn roles_are_checked_first() {
         let body = json!({
             "name": "n", "organizationId": api.organization, "allowedDomains": [], "type": "secret", "sub": "s",
             "websites": [api.website], "userId": "u", "id": "1", "content": {"text": "x"},
+            "url": "https://shop.example/hook",
         });
         // The two that make tokens and keys know other words by `type`.
         let body = if endpoint.path == "/v1/tokens" { with_type(body, "user") } else { body };

@@ -3,7 +3,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 
 import { unique, until } from "../harness/wait.js";
-import { expectNone, Stage, type Teammate, type Visit } from "./widget-stage.js";
+import type { Teammate } from "./teammate.js";
+import { expectNone, Stage, type Visit } from "./widget-stage.js";
 
 let stage: Stage;
 beforeAll(async () => {

@@ -73,7 +73,7 @@ test.each(Object.entries(VIEWS))("%s", async (view, browser) => {
   await judge(visit, view, "02 nobody online");
   const grace = await stage.member();
   const fern = await stage.member("Fern", "ai_agent");
-  await visit.panel.locator(".presence.online").waitFor();
+  await visit.panel.locator(".presence.somebody").waitFor();
   await judge(visit, view, "03 welcome");
 
   await visit.write("Hello! The mug that I ordered on Monday has a crack.");

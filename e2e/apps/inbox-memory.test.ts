@@ -11,8 +11,8 @@ import { InboxWorld } from "./inbox-world.js";
 
 /** For how long the heap is to stay as it is. */
 const MINUTES = Number(process.env["COSSISTANT_HEAP_MINUTES"] ?? 40 / 60);
-/** Before the first figure: until the code is compiled, and all conversations hold as much as they keep. */
-const WARM_UP = MINUTES >= 5 ? 120_000 : 20_000;
+/** Before the first figure, in ms: until most of the code is compiled, and all conversations hold as much as they keep. */
+const WARM_UP = MINUTES >= 5 ? 120_000 : 40_000;
 /** How often it is weighed, and how much it may differ from the first time. */
 const WEIGHED = 10;
 const TOLERANCE = 0.1;

@@ -134,7 +134,8 @@ test("names, addresses of mail, pages and attachments", async () => {
     });
     if (answer.status !== 201) continue;
     const { token } = (await answer.json()) as { token: string };
-    await world.server.api("POST", `/v1/conversations`, { conversationId: `conv-named-${index}` }, token);
+    await world.server.api("POST", "/v1/conversations", { conversationId: `conv-named-${index}` }, token);
+    await world.server.api("POST", `/v1/conversations/conv-named-${index}/messages`, { id: "m", content: { text: "hi" } }, token);
   }
   for (const [index, address] of ADDRESSES.entries()) {
     const visitor = await world.visitor(`paged-${index}`, address);

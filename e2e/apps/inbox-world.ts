@@ -1,7 +1,6 @@
 /** A stage for the inbox: the real server behind a cutting proxy, the built page under its policy, and a browser. */
 
-import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -11,10 +10,11 @@ import { ROOT } from "../harness/paths.js";
 import { Proxy } from "../harness/proxy.js";
 import { Server } from "../harness/server.js";
 import { clear, crash, launch } from "../harness/stage.js";
+import { unique } from "../harness/wait.js";
+import { violations } from "./axe.js";
 import { Front } from "./front.js";
+import { Teammate } from "./teammate.js";
 import { Visitor } from "./visitor.js";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** Colleagues who may sign in by a click. */
 const PEOPLE = [
@@ -73,23 +73,15 @@ export class Desk {
     return this.page.locator("article.message", { hasText: text }).last();
   }
 
-  /** Asks axe for violations of WCAG 2.2 A and AA, and of its best practices. */
-  async violations(): Promise<string[]> {
-    // Its functions are added by the debugger, whom the policy does not bind; what it finds is of the page.
-    await this.page.evaluate(AXE);
-    return this.page.evaluate(async () => {
-      // Half-faded things have no contrast.
-      await Promise.all(document.getAnimations().map((animation) => (animation.effect?.getTiming().iterations === Infinity ? undefined : animation.finished.catch(() => undefined))));
-      const axe = (globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; help: string; nodes: { html: string; failureSummary?: string }[] }[] }> } }).axe;
-      const { violations } = await axe.run();
-      return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary ?? ""}`));
-    });
+  /** What axe-core finds wrong with the page as it is now. */
+  violations(): Promise<string[]> {
+    return violations(this.page);
   }
 }
 
 /** Everything that a test of the inbox plays on. */
 export class InboxWorld {
-  readonly #visitors: Visitor[] = [];
+  readonly #people: { leave(): void }[] = [];
 
   private constructor(
     readonly browser: Browser,
@@ -111,7 +103,7 @@ export class InboxWorld {
   }
 
   async stop(): Promise<void> {
-    for (const visitor of this.#visitors) visitor.leave();
+    for (const person of this.#people) person.leave();
     await this.browser.close();
     this.front.stop();
     rmSync(this.folder, { recursive: true, force: true });
@@ -121,14 +113,21 @@ export class InboxWorld {
 
   /** Closes all pages, and lets everything pass. */
   async clear(): Promise<void> {
-    for (const visitor of this.#visitors.splice(0)) visitor.leave();
+    for (const person of this.#people.splice(0)) person.leave();
     await clear(this.browser, this.proxy);
   }
 
   async visitor(id: string, page?: string): Promise<Visitor> {
     const visitor = await Visitor.connect(this.server, id, page);
-    this.#visitors.push(visitor);
+    this.#people.push(visitor);
     return visitor;
+  }
+
+  /** Somebody of the team without a page. */
+  async member(name: string, type: "user" | "ai_agent"): Promise<Teammate> {
+    const member = await Teammate.connect(this.server, type, unique(type), name);
+    this.#people.push(member);
+    return member;
   }
 
   /** Ends the server as a loss of power would, and starts it again on its data. */

@@ -3,7 +3,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 
 import { unique, until } from "../harness/wait.js";
-import { expectNone, Stage, type Teammate, type Visit } from "./widget-stage.js";
+import type { Teammate } from "./teammate.js";
+import { expectNone, Stage, type Visit } from "./widget-stage.js";
 
 let stage: Stage;
 beforeAll(async () => {
@@ -39,7 +40,7 @@ test("a visitor writes, the team sees it grow and answers, both see the marks", 
     grace.say({ type: "subscribe_website", websiteId: stage.server.ready.websiteId });
     await grace.heard("subscription_confirmed");
     await visit.open();
-    await visit.panel.locator(".presence.online").waitFor();
+    await visit.panel.locator(".presence.people").waitFor();
     await visit.field.pressSequentially("Where is my order?", { delay: 15 });
     await grace.heard("typing_progress", ({ content }) => content === "Where is my order?");
     const previews = grace.received.filter(({ type }) => type === "typing_progress").map(({ content }) => String(content));
@@ -62,6 +63,27 @@ test("a visitor writes, the team sees it grow and answers, both see the marks", 
     // With the panel open and its end in sight the visitor has seen it.
     await grace.heard("conversation_seen", ({ userType }) => userType === "visitor");
   });
+  expectNone(visit.problems);
+});
+
+test("it is told who is there: a person, an AI agent alone, somebody of whom it is not known which, nobody", async () => {
+  const presence = (visit: Visit, kind: string, text: string) => visit.panel.locator(`.presence.${kind}`, { hasText: text }).waitFor();
+  const visit = await stage.visit();
+  await visit.open();
+  await presence(visit, "nobody", "Nobody is online");
+  // The server tells that somebody came, and not who: it may be an agent.
+  const fern = await stage.member("Fern", "ai_agent");
+  await presence(visit, "somebody", "We are here to answer");
+  const later = await stage.visit();
+  await later.open();
+  await presence(later, "agents", "The AI agent answers right away");
+  const grace = await stage.member("Grace Hopper");
+  const latest = await stage.visit();
+  await latest.open();
+  await presence(latest, "people", "Online now");
+  grace.leave();
+  fern.leave();
+  for (const each of [visit, later, latest]) await presence(each, "nobody", "Nobody is online");
   expectNone(visit.problems);
 });
 

@@ -1,21 +1,17 @@
 /** A stage for the widget: the real server behind a cutting proxy, a customer's site, a browser, and somebody of the team. */
 
 import { createHmac } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { expect } from "vitest";
-import { WebSocket } from "ws";
 
-import { ROOT } from "../harness/paths.js";
 import { Proxy } from "../harness/proxy.js";
 import { Server } from "../harness/server.js";
 import { clear, crash, launch } from "../harness/stage.js";
 import { unique, until } from "../harness/wait.js";
+import { violations } from "./axe.js";
+import { Teammate } from "./teammate.js";
 import { Front, Shop } from "./widget-front.js";
-
-const AXE = readFileSync(join(ROOT, "node_modules/axe-core/axe.min.js"), "utf8");
 
 /** How a page of the shop is opened. */
 export interface VisitOptions {
@@ -95,56 +91,8 @@ export class Visit {
   }
 
   /** What axe-core finds wrong with the page as it is now. */
-  async violations(): Promise<string[]> {
-    await this.page.evaluate(`${AXE};undefined`);
-    return this.page.evaluate(async () => {
-      const { axe } = window as unknown as { axe: { run(context: unknown, options: unknown): Promise<Found> } };
-      interface Found {
-        violations: { id: string; nodes: { target: unknown; failureSummary?: string }[] }[];
-      }
-      const { violations } = await axe.run(document, { resultTypes: ["violations"] });
-      return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${JSON.stringify(target)} ${failureSummary}`));
-    });
-  }
-}
-
-/** Somebody of the team, on a WebSocket. */
-export class Teammate {
-  readonly received: Record<string, unknown>[] = [];
-
-  private constructor(readonly socket: WebSocket) {
-    socket.on("message", (data) => this.received.push(JSON.parse(String(data)) as Record<string, unknown>));
-    socket.on("error", () => undefined);
-  }
-
-  static async connect(server: Server, type: "user" | "ai_agent", sub: string, name: string): Promise<Teammate> {
-    const { websiteId, wsUrl } = server.ready;
-    const { token } = await server.api<{ token: string }>("POST", "/v1/tokens", { type, sub, name, websites: [websiteId] });
-    const member = new Teammate(new WebSocket(wsUrl, ["cossistant.v1", `bearer.${token}`]));
-    await member.heard("connection_established");
-    return member;
-  }
-
-  say(message: Record<string, unknown>): void {
-    this.socket.send(JSON.stringify(message));
-  }
-
-  /** Waits for a message of this type. */
-  async heard(type: string, fits: (message: Record<string, unknown>) => boolean = () => true): Promise<Record<string, unknown>> {
-    return until(`the team hears ${type}`, () => this.received.find((message) => message["type"] === type && fits(message)), {
-      describe: () => this.received.slice(-10).map((message) => JSON.stringify(message).slice(0, 200)).join("\n"),
-    });
-  }
-
-  /** Says something in a conversation, and waits until it is stored. */
-  async answer(conversationId: string, content: Record<string, unknown> | string): Promise<void> {
-    const id = unique("answer");
-    this.say({ type: "send_message", id, conversationId, content: typeof content === "string" ? { text: content } : content });
-    await this.heard("message_ack", (ack) => ack["id"] === id);
-  }
-
-  leave(): void {
-    this.socket.close();
+  violations(): Promise<string[]> {
+    return violations(this.page);
   }
 }
 

@@ -1,10 +1,15 @@
 import { CSPProvider } from "@base-ui/react/csp-provider";
-import { lazy, Suspense, use, useMemo, useState } from "react";
+import { lazy, Suspense, use, useEffect, useMemo, useState } from "react";
 
+import { createKept } from "./kept.js";
+import { goTo } from "./route.js";
 import { SignedContext, type Signed } from "./session/context.js";
-import { begin, signOut, type Session, type SignInProblem, type Start } from "./session/open.js";
+import { begin, onSignedOutElsewhere, signOut, type Session, type SignInProblem, type Start } from "./session/open.js";
 import { SignIn } from "./session/sign-in.js";
 import { Boundary, Failed, Starting } from "./shell/boundary.js";
+
+/** The website that was chosen last. */
+const lastWebsite = createKept("website", (stored) => (typeof stored === "string" ? stored : ""));
 
 // Loaded beside the answer to who is signed in; without it the first page is there sooner.
 const loadShell = import("./shell/shell.js");
@@ -39,6 +44,8 @@ function Gate({ start }: { start: Promise<Start> }) {
     },
     [],
   );
+  // Whoever signs out in one tab is out of all that shared it.
+  useEffect(() => onSignedOutElsewhere(() => setSession(undefined)), []);
   if (!session) return <SignIn info={info} problem={problem} onSignedIn={setSession} />;
   return <SignedIn key={session.me.sub} session={session} leave={leave} dev={info.dev} />;
 }
@@ -48,9 +55,15 @@ interface SignedInProps extends Pick<Signed, "leave" | "dev"> {
 }
 
 function SignedIn({ session, leave, dev }: SignedInProps) {
-  const [websiteId, chooseWebsite] = useState(session.websites[0].id);
+  const [websiteId, setWebsite] = useState(lastWebsite.get);
   const signed = useMemo<Signed>(() => {
     const website = session.websites.find(({ id }) => id === websiteId) ?? session.websites[0];
+    const chooseWebsite = (id: string): void => {
+      // What is open belongs to the other one.
+      goTo(undefined);
+      lastWebsite.set(() => id);
+      setWebsite(id);
+    };
     return { ...session, website, chooseWebsite, leave, dev };
   }, [session, websiteId, leave, dev]);
   return (

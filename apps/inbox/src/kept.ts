@@ -2,14 +2,14 @@
 
 import { useSyncExternalStore } from "react";
 
-/** How long a change waits for the next one before it is written, in ms. */
+/** How long a change waits for the next one before it is written, in ms; not when the page is left, or another tab is taken up. */
 const WRITE_DELAY = 300;
 
 /** A value that outlives the page. */
 export interface Kept<Value> {
   /** The value: the same object until it changes. */
   get(this: void): Value;
-  /** Changes it; told at once, written soon, and at the latest when the page is left. */
+  /** Changes it; told at once, written soon, and at the latest when one goes elsewhere. */
   set(this: void, change: (old: Value) => Value): void;
   /** Calls back after a change, one of another tab too. */
   subscribe(this: void, listener: () => void): () => void;
@@ -42,6 +42,7 @@ export function createKept<Value>(name: string, read: (stored: unknown) => Value
   };
   if (typeof window !== "undefined") {
     window.addEventListener("pagehide", write);
+    window.addEventListener("blur", write);
     window.addEventListener("storage", (event) => {
       // What is being changed here is newer than what another tab had.
       if (event.key === key && timer === undefined) change(read(stored(key)));

@@ -42,13 +42,14 @@ describe("canned replies", () => {
   });
 });
 
-test("a draft with nothing in it is forgotten", async () => {
-  changeDraft("c", { text: "a" });
-  changeDraft("d", { isNote: true });
-  changeDraft("c", { text: "" });
+test("a draft is its writer's, and one with nothing in it is forgotten", () => {
+  const [ada, grace] = [{ org: "o", sub: "ada" }, { org: "o", sub: "grace" }];
+  changeDraft(ada, "c", { text: "a" });
+  changeDraft(grace, "c", { isNote: true });
+  changeDraft(ada, "c", { text: "" });
   window.dispatchEvent(new Event("pagehide"));
   const kept = JSON.parse(localStorage.getItem("cossistant-inbox:drafts") ?? "{}");
-  expect(kept).toEqual({ d: { text: "", isNote: true, attachments: [] } });
+  expect(kept).toEqual({ "o grace c": { text: "", isNote: true, attachments: [] } });
 });
 
 describe("what is kept", () => {
@@ -58,6 +59,12 @@ describe("what is kept", () => {
     createKept("n", read).set((old) => old + 5);
     window.dispatchEvent(new Event("pagehide"));
     expect(createKept("n", read).get()).toBe(5);
+  });
+
+  test("is written when another tab is taken up, which may change something else of it", () => {
+    createKept("n", read).set(() => 7);
+    window.dispatchEvent(new Event("blur"));
+    expect(localStorage.getItem("cossistant-inbox:n")).toBe("7");
   });
 
   test("is what it should be, whatever was stored", () => {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 
 import { shiftOf } from "../src/list/anchor.js";
-import { countText } from "../src/list/counts.js";
+import { COUNT_MAX, countPages, countText } from "../src/list/counts.js";
 import { filterOf } from "../src/list/filter.js";
 import { lineOf, summaryOf } from "../src/list/line.js";
+import { worthARow } from "../src/list/listed.js";
 import { createRows } from "../src/list/rows.js";
 import { whenText } from "../src/list/when.js";
 import { conversation, message } from "./messages.js";
@@ -67,8 +68,54 @@ test("a filter has only what is chosen", () => {
   expect(filterOf({ status: "open", assignee: "me" }, " lost ")).toEqual({ status: "open", assignee: "me", search: "lost" });
 });
 
-test("counts end at 99", () => {
-  expect([undefined, 0, 7, 99, 100].map(countText)).toEqual(["", "", "7", "99", "99+"]);
+describe("counts", () => {
+  const page = (from: number, to: number, lastMessage: unknown = {}) =>
+    Array.from({ length: to - from }, (_, index) => ({ conversationId: `${from + index}`, lastMessage }));
+  /** Pages in order, each with a cursor to the next. */
+  const reader = (pages: { conversationId: string; lastMessage: unknown }[][]) => {
+    const asked: (string | null)[] = [];
+    const read = async (cursor: string | null) => {
+      asked.push(cursor);
+      const at = Number(cursor ?? 0);
+      return { conversations: pages[at] ?? [], nextCursor: at + 1 < pages.length ? `${at + 1}` : null };
+    };
+    return { asked, read };
+  };
+
+  test("are exact up to 999", () => {
+    expect([undefined, 0, 7, 99, 100, 999, 1_000].map(countText)).toEqual(["", "", "7", "99", "100", "999", "999+"]);
+  });
+
+  test("are of all pages, and of nothing in which nothing was said", async () => {
+    const { asked, read } = reader([page(0, 200), page(200, 250), page(250, 253, null)]);
+    expect(await countPages(read)).toEqual({ count: 250, silent: new Set(["250", "251", "252"]), pages: 3 });
+    expect(asked).toEqual([null, "1", "2"]);
+  });
+
+  test("count a conversation once that moved from page to page", async () => {
+    expect((await countPages(reader([page(0, 200), page(199, 210)]).read)).count).toBe(210);
+  });
+
+  test("read no more pages than they tell of", async () => {
+    const many = Array.from({ length: 50 }, (_, index) => page(index * 200, index * 200 + 200));
+    const { asked, read } = reader(many);
+    expect((await countPages(read)).count).toBe(COUNT_MAX + 1);
+    expect(asked).toHaveLength(5);
+    const silent = reader(many.map((each) => each.map(({ conversationId }) => ({ conversationId, lastMessage: null }))));
+    expect((await countPages(silent.read)).count).toBe(0);
+    expect(silent.asked.length).toBeLessThanOrEqual(6);
+  });
+});
+
+test("a conversation in which nothing was said has a row only while somebody is at it", () => {
+  const draftOf = (id: string) => (id === "begun" ? {} : undefined);
+  const said = conversation({ conversationId: "said", lastMessage: message({ key: "k" }) });
+  const silent = ["left", "open", "begun"].map((conversationId) => conversation({ conversationId }));
+  const here = conversation({ conversationId: "here", isOnline: true });
+  const typing = conversation({ conversationId: "typing", typing: [{ userId: "v", userType: "visitor" }] });
+  const rows = worthARow([said, ...silent, here, typing], "open", draftOf);
+  expect(rows.map(({ conversationId }) => conversationId)).toEqual(["said", "open", "begun", "here", "typing"]);
+  expect(worthARow(rows, "open", draftOf)).toBe(rows);
 });
 
 test("times are as short as they can be", () => {

@@ -12,6 +12,9 @@ test("everybody has a name", () => {
   expect(visitorName({ email: "a@x.y" }, "v")).toBe("a@x.y");
   expect(visitorName(undefined, "vis_01J-9F2a")).toBe("Visitor 9f2a");
   expect(visitorName({ name: "  " }, "__")).toBe("Visitor ?");
+  // Of these there would be nothing to see.
+  for (const name of ["\u202e\u200b", "\u3164", "\u2800 \u00a0"]) expect(visitorName({ name, email: "a@x.y" }, "v")).toBe("a@x.y");
+  expect([" نور ", "👋", "-"].map((name) => visitorName({ name }, "v"))).toEqual(["نور", "👋", "-"]);
 });
 
 test("initials are letters, of any script", () => {

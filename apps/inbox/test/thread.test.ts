@@ -5,7 +5,8 @@ import { createEventLog } from "../src/thread/events.js";
 import { sentence } from "../src/thread/event-line.js";
 import { layout, type Item } from "../src/thread/layout.js";
 import { markOf, newestToVisitor, rightsOn } from "../src/thread/marks.js";
-import { unreadAtEnd } from "../src/thread/unread.js";
+import { AHEAD, ALL_MAX, indexAt, partsOf, placesOf, type Space } from "../src/thread/stretch.js";
+import { unreadAtEnd, unreadFrom } from "../src/thread/unread.js";
 import { message, NOON } from "./messages.js";
 
 const at = (minutes: number): string => new Date(NOON + minutes * 60_000).toISOString();
@@ -94,6 +95,31 @@ test("unread messages are the last ones of others", () => {
   expect(unreadAtEnd(messages, 2)).toBe(1);
 });
 
+describe("what is new begins", () => {
+  const all = [11, 12, 13].map((seq) => message({ key: `${seq}`, seq }));
+  const seen = [
+    { userId: "ada", userType: "user", lastSeenSeq: 12 },
+    { userId: "me", userType: "user", lastSeenSeq: 4 },
+  ] as const;
+
+  test("with the last unread messages, where something older was read", () => {
+    expect(unreadFrom({ messages: all, unreadCount: 2, hasMore: true, seen }, "me")).toBe(12);
+    expect(unreadFrom({ messages: all, unreadCount: 0, hasMore: true, seen }, "me")).toBeUndefined();
+  });
+
+  test("right behind what one has read, where all that is loaded is unread and there is more", () => {
+    expect(unreadFrom({ messages: all, unreadCount: 3, hasMore: true, seen }, "me")).toBe(5);
+    expect(unreadFrom({ messages: all, unreadCount: 3, hasMore: true, seen }, "grace")).toBe(1);
+    expect(unreadFrom({ messages: all, unreadCount: 3, hasMore: false, seen }, "me")).toBe(11);
+  });
+
+  test("above no message of one's own", () => {
+    const own = message({ key: "own", seq: 10, isOwn: true, senderType: "user", senderId: "me" });
+    expect(inShort(layout([own, ...all], [], 5))).toEqual(["day", "[own]", "unread", "[11", "12", "13]"]);
+    expect(unreadFrom({ messages: [own, ...all], unreadCount: 3, hasMore: true, seen }, "me")).toBe(5);
+  });
+});
+
 describe("events", () => {
   test("a replay tells nothing twice, and the order is that of the places", () => {
     const log = createEventLog();
@@ -120,5 +146,58 @@ describe("events", () => {
     expect(say({ type: "assigned", to: "me" }, "me")).toBe("You took this");
     expect(say({ type: "assigned", to: "me" }, "ada")).toBe("ADA assigned this to you");
     expect(say({ type: "assigned", to: null }, "ada")).toBe("ADA gave this back");
+  });
+});
+
+describe("of a long timeline a stretch is in the document", () => {
+  const items = layout(
+    Array.from({ length: 1_000 }, (_, index) => message({ key: `${index}`, seq: index + 1 })),
+    [],
+    undefined,
+  );
+  const heights = new Map(items.map(({ key }) => [key, 40]));
+  const place = placesOf(items, heights);
+  const none = new Set<string>();
+  const heightOf = (part: Item | Space): number => (part.type === "space" ? part.height : 40);
+
+  test("a short one is there as a whole", () => {
+    const short = items.slice(0, ALL_MAX);
+    expect(partsOf(placesOf(short, heights), undefined, 800, none)).toBe(short);
+  });
+
+  test("at the end, at the beginning and between, with all its height and in order", () => {
+    for (const pivot of [undefined, 0, 500, items.length - 1]) {
+      const parts = partsOf(place, pivot, 800, none);
+      expect(parts.reduce((sum, part) => sum + heightOf(part), 0)).toBe(items.length * 40);
+      const shown = parts.filter((part) => part.type !== "space");
+      const first = items.indexOf(shown[0] as Item);
+      expect(shown).toEqual(items.slice(first, first + shown.length));
+      expect(shown.length).toBeLessThanOrEqual((800 + 2 * AHEAD) / 40 + 2);
+      // What is in sight is there, and what may be soon.
+      const top = pivot ?? items.length - 800 / 40;
+      expect(first).toBeLessThanOrEqual(Math.max(0, top - AHEAD / 40));
+      expect(first + shown.length).toBeGreaterThanOrEqual(Math.min(items.length, top + 800 / 40));
+      expect(new Set(parts.map(({ key }) => key)).size).toBe(parts.length);
+    }
+  });
+
+  test("what one is at stays, wherever it is", () => {
+    const parts = partsOf(place, undefined, 800, new Set(["10", "999"]));
+    const at = parts.findIndex(({ key }) => key === "10");
+    expect([parts[at - 1]?.type, parts[at + 1]?.type]).toEqual(["space", "space"]);
+    expect(parts.reduce((sum, part) => sum + heightOf(part), 0)).toBe(items.length * 40);
+  });
+
+  test("an item is found by its height, and what is not known is guessed", () => {
+    expect([-5, 0, 39, 40, 4_000, 1e9].map((top) => indexAt(place, top))).toEqual([0, 0, 0, 1, 100, items.length - 1]);
+    const guessed = placesOf(items, new Map());
+    expect(guessed.starts).toHaveLength(items.length + 1);
+    expect(guessed.starts.every((start, index) => index === 0 || start > (guessed.starts[index - 1] ?? 0))).toBe(true);
+  });
+
+  test("heights of what is gone are forgotten", () => {
+    const known = new Map(Array.from({ length: 3_000 }, (_, index) => [`gone ${index}`, 1] as [string, number]));
+    placesOf(items, known);
+    expect(known.size).toBe(0);
   });
 });

@@ -1,9 +1,10 @@
-/** What one has begun to write, by conversation: it stays over any switch, and over a reload. */
+/** What one has begun to write, by person and conversation: it stays over any switch, and over a reload. */
 
 import type { Attachment } from "@cossistant/react/websocket";
-import { useCallback, useSyncExternalStore } from "react";
+import { useCallback, useMemo, useSyncExternalStore } from "react";
 
-import { createKept, isRecord } from "../kept.js";
+import { createKept, isRecord, useKept } from "../kept.js";
+import { useSigned } from "../session/context.js";
 
 /** An answer, or a note, that was not sent yet. */
 export interface Draft {
@@ -21,27 +22,43 @@ const MAX = 200;
 /** Nothing begun. */
 export const EMPTY: Draft = { text: "", isNote: false, attachments: [] };
 
-/** All drafts, by conversation. */
-export const allDrafts = createKept<Drafts>("drafts", (stored) => {
+/** All drafts of a browser, by `keyOf`. */
+const allDrafts = createKept<Drafts>("drafts", (stored) => {
   if (!isRecord(stored)) return {};
   return Object.fromEntries(Object.entries(stored).flatMap(([id, draft]) => (isRecord(draft) ? [[id, draftOf(draft)]] : [])));
 });
 
-/** A conversation's draft, and how to change it. */
+/** Whose a draft is. Several people may use one browser, at once or after each other, and answer as themselves. */
+type Person = Pick<ReturnType<typeof useSigned>["me"], "org" | "sub">;
+
+function keyOf({ org, sub }: Person, conversationId: string): string {
+  return `${org} ${sub} ${conversationId}`;
+}
+
+/** A conversation's draft of whoever is signed in, and how to change it. */
 export function useDraft(conversationId: string): [Draft, (changes: Partial<Draft>) => void] {
-  const draft = useSyncExternalStore(allDrafts.subscribe, () => allDrafts.get()[conversationId] ?? EMPTY);
-  const change = useCallback((changes: Partial<Draft>) => changeDraft(conversationId, changes), [conversationId]);
+  const { me } = useSigned();
+  const draft = useSyncExternalStore(allDrafts.subscribe, () => allDrafts.get()[keyOf(me, conversationId)] ?? EMPTY);
+  const change = useCallback((changes: Partial<Draft>) => changeDraft(me, conversationId, changes), [me, conversationId]);
   return [draft, change];
 }
 
+/** Gives the draft of any conversation of whoever is signed in. Another function when one has changed. */
+export function useDrafts(): (conversationId: string) => Draft | undefined {
+  const { me } = useSigned();
+  const drafts = useKept(allDrafts);
+  return useMemo(() => (id: string) => drafts[keyOf(me, id)], [drafts, me]);
+}
+
 /** Changes a draft; one with nothing in it is forgotten. */
-export function changeDraft(conversationId: string, changes: Partial<Draft>): void {
+export function changeDraft(person: Person, conversationId: string, changes: Partial<Draft>): void {
+  const key = keyOf(person, conversationId);
   allDrafts.set((old) => {
-    const { [conversationId]: before = EMPTY, ...others } = old;
+    const { [key]: before = EMPTY, ...others } = old;
     const next = { ...before, ...changes };
     const isEmpty = next.text === "" && !next.isNote && next.attachments.length === 0;
     if (isEmpty) return others;
-    return Object.fromEntries([...Object.entries(others).slice(1 - MAX), [conversationId, next]]);
+    return Object.fromEntries([...Object.entries(others).slice(1 - MAX), [key, next]]);
   });
 }
 

@@ -6,9 +6,11 @@ import { useEffect, useRef, useState } from "react";
 import { useSigned } from "../session/context.js";
 import { filterOf, type Tabs } from "./filter.js";
 
-/** The server gives pages and no totals, so that counting ends with the first page: nobody answers 99 at once. */
-export const COUNT_MAX = 99;
-/** Changes are counted together, at most this often, in ms. */
+/** The server gives pages and no totals, so counting ends somewhere: of a thousand a team wants to know that it is behind. */
+export const COUNT_MAX = 999;
+/** The largest page that the server gives. */
+const PAGE = 200;
+/** Changes are counted together, in ms: at most this often for each page that has to be read. */
 const PAUSE = 2_000;
 
 /** A count, for people. */
@@ -18,8 +20,35 @@ export function countText(count: number | undefined): string {
 }
 
 interface Page {
-  readonly conversations: readonly unknown[];
+  readonly conversations: readonly { readonly conversationId: string; readonly lastMessage: unknown }[];
   readonly nextCursor: string | null;
+}
+
+/** What was counted. */
+export interface Counted {
+  /** Those in which something was said, up to `COUNT_MAX` + 1. */
+  readonly count: number;
+  /** Those in which nothing was said yet. */
+  readonly silent: ReadonlySet<string>;
+  /** How many pages were read. */
+  readonly pages: number;
+}
+
+/** Counts page by page; `read` gives the one behind a cursor. Conversations that move meanwhile count once. */
+export async function countPages(read: (cursor: string | null) => Promise<Page>): Promise<Counted> {
+  const said = new Set<string>();
+  const silent = new Set<string>();
+  let pages = 0;
+  for (let cursor: string | null = null; ; ) {
+    const page: Page = await read(cursor);
+    pages += 1;
+    for (const { conversationId, lastMessage } of page.conversations) (lastMessage ? said : silent).add(conversationId);
+    cursor = page.nextCursor;
+    // Ever so many in which nothing was said are no reason to go on for ever.
+    if (cursor === null || said.size > COUNT_MAX || pages * PAGE > COUNT_MAX + PAGE) {
+      return { count: Math.min(said.size, COUNT_MAX + 1), silent, pages };
+    }
+  }
 }
 
 /**
@@ -30,21 +59,33 @@ export function useCount(tabs: Tabs | undefined): number | undefined {
   const { website, request } = useSigned();
   const [count, setCount] = useState<number>();
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  /** What was counted last, and those that have begun since. */
+  const last = useRef({ silent: new Set<string>(), pages: 1 });
   const path = tabs && pathOf(website.id, tabs);
 
   const ask = (): void => {
     timer.current = undefined;
     if (path === undefined) return;
     // A count that could not be had stays as it was, and is asked for again with the next change.
-    request<Page>("GET", path).then(
-      ({ conversations }) => setCount(conversations.length),
+    countPages((cursor) => request<Page>("GET", cursor === null ? path : `${path}&cursor=${encodeURIComponent(cursor)}`)).then(
+      ({ count, silent, pages }) => {
+        last.current = { silent: new Set(silent), pages };
+        setCount(count);
+      },
       () => undefined,
     );
   };
   const later = (): void => {
-    if (path !== undefined) timer.current ??= setTimeout(ask, PAUSE);
+    if (path !== undefined) timer.current ??= setTimeout(ask, PAUSE * last.current.pages);
   };
-  useWebSocketEvent("conversation_created", later);
+  useWebSocketEvent("conversation_created", ({ conversationId }) => {
+    last.current.silent.add(conversationId);
+    later();
+  });
+  useWebSocketEvent("new_message", ({ conversationId }) => {
+    // The first one makes it count.
+    if (last.current.silent.delete(conversationId)) later();
+  });
   useWebSocketEvent("conversation_status_changed", later);
   useWebSocketEvent("conversation_assigned", later);
   useWebSocketEvent("subscription_confirmed", ({ channel }) => {
@@ -63,6 +104,6 @@ export function useCount(tabs: Tabs | undefined): number | undefined {
 }
 
 function pathOf(websiteId: string, tabs: Tabs): string {
-  const query = new URLSearchParams({ ...filterOf(tabs, ""), limit: `${COUNT_MAX + 1}` });
-  return `/v1/websites/${websiteId}/conversations?${query}`;
+  const query = new URLSearchParams({ ...filterOf(tabs, ""), limit: `${PAGE}` });
+  return `/v1/websites/${encodeURIComponent(websiteId)}/conversations?${query}`;
 }

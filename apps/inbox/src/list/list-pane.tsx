@@ -1,13 +1,15 @@
 import { useInbox } from "@cossistant/react/websocket";
 import { Search, X } from "lucide-react";
-import { useLayoutEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 
+import { useDrafts } from "../composer/drafts.js";
 import { useKept } from "../kept.js";
 import { goTo } from "../route.js";
 import { useSigned } from "../session/context.js";
 import { useShortcuts } from "../shell/shortcuts.js";
 import { COUNT_MAX } from "./counts.js";
 import { filterOf, tabs } from "./filter.js";
+import { worthARow } from "./listed.js";
 import { ListEmpty, ListFailed, ListSkeleton, NoAccess } from "./list-states.js";
 import type { ListedRows } from "./rows.js";
 import { FilterTabs } from "./tabs.js";
@@ -30,8 +32,15 @@ export function ListPane({ rows, openId }: ListPaneProps) {
   const pane = useRef<HTMLElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const filter = filterOf(chosen, search);
-  const { conversations, isLoading, hasMore, error, subscription, loadMore, ...inbox } = useInbox(website.id, filter);
+  const { conversations: loaded, isLoading, hasMore, error, subscription, loadMore, ...inbox } = useInbox(website.id, filter);
+  const draftOf = useDrafts();
+  const conversations = useMemo(() => worthARow(loaded, openId, draftOf), [loaded, openId, draftOf]);
+  const isEmpty = conversations.length === 0;
   useLayoutEffect(() => rows.put(conversations), [rows, conversations]);
+  useEffect(() => {
+    // A page of which nothing is worth a row asks for the next one by itself.
+    if (isEmpty && hasMore && !error) void loadMore();
+  }, [isEmpty, hasMore, error, loaded.length, loadMore]);
 
   const step = (by: 1 | -1) => (): void => goTo(rows.beside(openId, by) ?? openId);
   useShortcuts({ j: step(1), k: step(-1), "/": () => field.current?.focus() });
@@ -47,8 +56,9 @@ export function ListPane({ rows, openId }: ListPaneProps) {
   };
 
   const isOld = inbox.filter.status !== filter.status || inbox.filter.assignee !== filter.assignee;
-  const isStale = isLoading && conversations.length > 0;
-  const exact = hasMore || isLoading || isOld || search !== "" ? undefined : Math.min(conversations.length, COUNT_MAX + 1);
+  const isStale = isLoading && !isEmpty;
+  const isExact = !hasMore && !isLoading && !isOld && search === "";
+  const exact = isExact ? Math.min(loaded.filter(({ lastMessage }) => lastMessage).length, COUNT_MAX + 1) : undefined;
   return (
     <nav ref={pane} className="list-pane" aria-label="Conversations">
       <div className="search">
@@ -81,10 +91,11 @@ export function ListPane({ rows, openId }: ListPaneProps) {
       <FilterTabs shown={exact} />
       {subscription?.type === "refused" ? (
         <NoAccess />
-      ) : conversations.length > 0 ? (
+      ) : !isEmpty ? (
         <VirtualRows
           key={`${website.id} ${chosen.status} ${chosen.assignee} ${search}`}
           conversations={conversations}
+          loadedCount={loaded.length}
           hasMore={hasMore}
           hasStatus={chosen.status === "all"}
           isStale={isStale}
@@ -93,7 +104,7 @@ export function ListPane({ rows, openId }: ListPaneProps) {
         />
       ) : error ? (
         <ListFailed error={error} onRetry={loadMore} />
-      ) : isLoading ? (
+      ) : isLoading || hasMore ? (
         <ListSkeleton />
       ) : (
         <ListEmpty tabs={chosen} search={search} onClear={clear} />

@@ -2,8 +2,7 @@ import type { InboxConversation } from "@cossistant/react/websocket";
 import { defaultRangeExtractor, useVirtualizer, type Range } from "@tanstack/react-virtual";
 import { useEffect, useLayoutEffect, useRef, type KeyboardEvent } from "react";
 
-import { allDrafts } from "../composer/drafts.js";
-import { useKept } from "../kept.js";
+import { useDrafts } from "../composer/drafts.js";
 import { goTo } from "../route.js";
 import { shiftOf } from "./anchor.js";
 import { Row, ROW_HEIGHT } from "./row.js";
@@ -15,6 +14,8 @@ const LOAD_AHEAD = 30;
 
 interface VirtualRowsProps {
   conversations: readonly InboxConversation[];
+  /** How many are loaded, those without a row too. */
+  loadedCount: number;
   hasMore: boolean;
   hasStatus: boolean;
   /** Whether the rows are those of another filter, until its own are there. */
@@ -24,8 +25,8 @@ interface VirtualRowsProps {
 }
 
 /** The rows in sight, of any number. Those that somebody looks at stay where they are, whatever happens above them. */
-export function VirtualRows({ conversations, hasMore, hasStatus, isStale, openId, onNeedMore }: VirtualRowsProps) {
-  const drafts = useKept(allDrafts);
+export function VirtualRows({ conversations, loadedCount, hasMore, hasStatus, isStale, openId, onNeedMore }: VirtualRowsProps) {
+  const draftOf = useDrafts();
   const scroller = useRef<HTMLDivElement>(null);
   const focused = useRef<string>(undefined);
   const shown = useRef(conversations);
@@ -54,7 +55,8 @@ export function VirtualRows({ conversations, hasMore, hasStatus, isStale, openId
 
   useEffect(() => {
     if (hasMore && last >= conversations.length - LOAD_AHEAD) onNeedMore();
-  }, [hasMore, last, conversations.length, onNeedMore]);
+    // A page of which no conversation has a row is no reason to stop.
+  }, [hasMore, last, conversations.length, loadedCount, onNeedMore]);
 
   useEffect(() => {
     const index = indexOf(openId);
@@ -96,7 +98,7 @@ export function VirtualRows({ conversations, hasMore, hasStatus, isStale, openId
               isOpen={conversationId === openId}
               isTabStop={stop === undefined ? place === 0 : conversationId === stop}
               hasStatus={hasStatus}
-              draft={drafts[conversationId]?.text ?? ""}
+              draft={draftOf(conversationId)?.text ?? ""}
             />
           );
         })}

@@ -2,7 +2,15 @@
 
 /** A name that says something, for somebody who has given none. */
 export function visitorName(visitor: { name?: string; email?: string } | undefined, visitorId: string): string {
-  return visitor?.name?.trim() || visitor?.email?.trim() || `Visitor ${tailOf(visitorId)}`;
+  return visible(visitor?.name) ?? visible(visitor?.email) ?? `Visitor ${tailOf(visitorId)}`;
+}
+
+/** Letters and signs that are drawn as nothing. */
+const BLANK = /[\u115f\u1160\u2800\u3164\uffa0]/g;
+
+/** A name without the space around it; undefined if there is nothing to see, such as marks of direction alone. */
+function visible(name = ""): string | undefined {
+  return /[\p{L}\p{N}\p{P}\p{S}]/u.test(name.replace(BLANK, "")) ? name.trim() : undefined;
 }
 
 /** The last characters of an id: enough to tell two of them apart. */

@@ -123,6 +123,16 @@ export function signOut(): void {
   }
 }
 
+/** Calls back when the session that this tab shares with others was ended by one of them. Gives what stops that. */
+export function onSignedOutElsewhere(listener: () => void): () => void {
+  const listen = ({ key, newValue }: StorageEvent): void => {
+    // A tab with a session of its own is not concerned, and one that signs in again has written anew by now.
+    if (key === NAME && newValue === null && keptSession() === undefined) listener();
+  };
+  window.addEventListener("storage", listen);
+  return () => window.removeEventListener("storage", listen);
+}
+
 function keptSession(): Kept | undefined {
   try {
     const kept: unknown = JSON.parse(sessionStorage.getItem(NAME) ?? localStorage.getItem(NAME) ?? "null");

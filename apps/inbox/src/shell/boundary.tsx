@@ -1,6 +1,8 @@
 import { CircleAlert } from "lucide-react";
 import { Component, type ReactNode } from "react";
 
+import { Back } from "../thread/thread-states.js";
+
 interface BoundaryProps {
   /** What is shown when something in it failed. */
   fallback: ReactNode;
@@ -55,6 +57,9 @@ export function Failed({ onRetry }: { onRetry: () => void }) {
 export function ThreadBroken() {
   return (
     <section className="thread-pane" aria-label="Conversation">
+      <header className="thread-head no-conversation">
+        <Back />
+      </header>
       <div className="empty" role="alert">
         <CircleAlert aria-hidden />
         <p>This conversation could not be shown.</p>

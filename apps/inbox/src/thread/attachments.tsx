@@ -6,6 +6,9 @@ import { useKept } from "../kept.js";
 import { settings } from "../settings/settings.js";
 import { attachmentUrl, isImage, sizeText } from "../shared.js";
 
+/** Those that somebody wished to see; they stay so when they are scrolled out of the document and back. */
+const wanted = new WeakSet<Attachment>();
+
 /** Files and images of a message. `isTrusted`: of the team's own, whose pictures are shown without asking. */
 export function Attachments({ list, isTrusted }: { list: readonly Attachment[]; isTrusted: boolean }) {
   return (
@@ -21,14 +24,18 @@ export function Attachments({ list, isTrusted }: { list: readonly Attachment[]; 
 
 function Shown({ attachment, isTrusted }: { attachment: Attachment; isTrusted: boolean }) {
   const { loadsImages } = useKept(settings);
-  const [isWanted, want] = useState(false);
+  const [isWanted, want] = useState(() => wanted.has(attachment));
   const [isBroken, setBroken] = useState(false);
   const href = attachmentUrl(attachment.url);
   if (href === undefined) return <Card attachment={attachment} />;
   if (!isImage(attachment)) return <Card attachment={attachment} href={href} />;
   if (isBroken) return <Card attachment={attachment} href={href} isBroken />;
   if (!isTrusted && !loadsImages && !isWanted) {
-    return <Card attachment={attachment} href={href} onShow={() => want(true)} />;
+    const show = (): void => {
+      wanted.add(attachment);
+      want(true);
+    };
+    return <Card attachment={attachment} href={href} onShow={show} />;
   }
   return (
     <a className="picture" href={href} target="_blank" rel="noopener noreferrer nofollow">

@@ -10,12 +10,12 @@ const BY_SOMEBODY = { open: "opened this again", pending: "set this to pending",
 /** A visitor's message opens what was resolved; nobody of the team did. */
 const BY_NOBODY = { open: "Opened again", pending: "Now pending", resolved: "Resolved", closed: "Closed" };
 
-/** Something that happened, in a line. */
-export const EventLine = memo(function EventLine({ event }: { event: ThreadEvent }) {
+/** Something that happened, in a line. `id` is the item's key. */
+export const EventLine = memo(function EventLine({ id, event }: { id: string; event: ThreadEvent }) {
   const team = useTeam();
   const { me } = useSigned();
   return (
-    <p className="event">
+    <p className="event" data-key={id}>
       <bdi>{sentence(event, team, me.sub)}</bdi>{" "}
       <time dateTime={event.at} title={fullText(event.at)}>
         {timeText(event.at, navigator.language)}

@@ -1,14 +1,14 @@
 import type { ConversationStatus, UseConversationReturn } from "@cossistant/react/websocket";
-import { ChevronDown, ChevronLeft, PanelRight } from "lucide-react";
+import { ChevronDown, PanelRight } from "lucide-react";
 
 import { ConnectionPill } from "../connection/pill.js";
 import { Avatar } from "../people/avatar.js";
 import { useTeam } from "../people/members.js";
 import { listed } from "../people/names.js";
-import { goTo } from "../route.js";
 import { useSigned } from "../session/context.js";
 import { Menu, MenuChoices } from "../ui/menu.js";
 import { Tip } from "../ui/tip.js";
+import { Back } from "./thread-states.js";
 
 const STATUSES: readonly { readonly value: ConversationStatus; readonly label: string }[] = [
   { value: "open", label: "Open" },
@@ -48,9 +48,7 @@ export function Header(props: HeaderProps) {
 
   return (
     <header className="thread-head">
-      <button type="button" className="icon-button back" aria-label="Back to the list" onClick={() => goTo(undefined)}>
-        <ChevronLeft />
-      </button>
+      <Back />
       <div className="thread-title">
         <h2 dir="auto">{name}</h2>
         <span className={conversation.isVisitorOnline ? "thread-presence online" : "thread-presence"}>

@@ -3,6 +3,7 @@
 import type { ConversationMessage } from "@cossistant/react/websocket";
 
 import type { ThreadEvent } from "./events.js";
+import { canBeNew } from "./unread.js";
 
 /** One thing in the timeline. */
 export type Item =
@@ -18,11 +19,14 @@ export type Item =
       readonly isLast: boolean;
     };
 
+/** The key of the line above what is new. */
+export const UNREAD = "unread";
+
 /** Messages of one person belong together when no more than this lies between two of them, in ms. */
 const TOGETHER = 5 * 60_000;
 
 /**
- * The items of these messages and events. The line stands above the first message from `unreadFrom` on. Events from
+ * The items of these messages and events. The line stands above the first message of others from `unreadFrom` on. Events from
  * before the oldest message that is loaded are left out: they come with theirs. Days are those of the reader.
  */
 export function layout(
@@ -57,10 +61,10 @@ export function layout(
     // What is not stored yet stands behind all that is.
     tell(message.seq ?? Infinity);
     begin(message.createdAt);
-    if (!isUnreadMarked && (message.seq ?? 0) >= (unreadFrom ?? 0)) {
+    if (!isUnreadMarked && (message.seq ?? 0) >= (unreadFrom ?? 0) && canBeNew(message)) {
       isUnreadMarked = true;
       before = undefined;
-      items.push({ type: "unread", key: "unread" });
+      items.push({ type: "unread", key: UNREAD });
     }
     const isFirst = !before || !areTogether(before, message);
     if (!isFirst) continueGroup(items);

@@ -1,6 +1,6 @@
 import type { ConversationMessage, RequestError } from "@cossistant/react/websocket";
 import { Ellipsis, Lock, Sparkle } from "lucide-react";
-import { memo } from "react";
+import { memo, useState } from "react";
 
 import { fullText } from "../list/when.js";
 import { Avatar } from "../people/avatar.js";
@@ -83,14 +83,25 @@ function Content({ message: { content, isDeleted, senderType } }: { message: Con
 }
 
 function MessageMenu({ message, isAdmin, actions }: MessageProps) {
+  const [isWanted, want] = useState(false);
   const { canEdit, canDelete } = rightsOn(message, isAdmin);
   const text = message.content?.text;
   if (!canEdit && !canDelete && !text) return null;
+  const label = "What to do with this message";
+  // A menu costs more than all else of a message, and few are ever opened.
+  if (!isWanted) {
+    return (
+      <button type="button" className="icon-button message-menu" aria-label={label} aria-haspopup="menu" aria-expanded={false} onClick={() => want(true)}>
+        <Ellipsis />
+      </button>
+    );
+  }
   return (
     <Menu
       align="end"
+      isOpenAtFirst
       trigger={
-        <button type="button" className="icon-button message-menu" aria-label="What to do with this message">
+        <button type="button" className="icon-button message-menu" aria-label={label}>
           <Ellipsis />
         </button>
       }

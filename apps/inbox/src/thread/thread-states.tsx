@@ -1,4 +1,6 @@
-import { LockKeyhole, MessageCircle, MessagesSquare } from "lucide-react";
+import { ChevronLeft, LockKeyhole, MessageCircle, MessagesSquare } from "lucide-react";
+
+import { goTo } from "../route.js";
 
 /** No conversation is open. */
 export function NothingOpen() {
@@ -43,12 +45,26 @@ export function ThreadEmpty({ name }: { name: string }) {
   );
 }
 
+/** The way back to the list, where the list has no place beside the conversation. */
+export function Back() {
+  return (
+    <button type="button" className="icon-button back" aria-label="Back to the list" onClick={() => goTo(undefined)}>
+      <ChevronLeft />
+    </button>
+  );
+}
+
 /** A conversation that is not there, or not for this person. */
 export function ThreadNotFound() {
   return (
-    <div className="empty thread-empty" role="alert">
-      <LockKeyhole aria-hidden />
-      <p>There is no such conversation, or it is not for you.</p>
-    </div>
+    <>
+      <header className="thread-head no-conversation">
+        <Back />
+      </header>
+      <div className="empty thread-empty" role="alert">
+        <LockKeyhole aria-hidden />
+        <p>There is no such conversation, or it is not for you.</p>
+      </div>
+    </>
   );
 }

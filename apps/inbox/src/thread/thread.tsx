@@ -1,4 +1,4 @@
-import { useConversation, type ConversationMessage, type RequestError } from "@cossistant/react/websocket";
+import { useConversation, useWebSocketSelector, type ConversationMessage, type RequestError } from "@cossistant/react/websocket";
 import { useEffect, useMemo, useRef, useState } from "react";
 
 import { Composer, type ComposerHandle } from "../composer/composer.js";
@@ -25,9 +25,14 @@ interface ThreadProps {
   rows: Rows;
 }
 
+/** What is known of others only while there is a connection. */
+const UNKNOWN = { activity: [], viewing: [], isVisitorOnline: undefined };
+
 /** One conversation: what was said, where to answer, and who it is with. Give it the id as its `key`. */
 export function Thread({ conversationId, rows }: ThreadProps) {
-  const conversation = useConversation(conversationId);
+  const known = useConversation(conversationId);
+  const isConnected = useWebSocketSelector((connection) => connection.isConnected);
+  const conversation = isConnected ? known : { ...known, ...UNKNOWN };
   const { retry, discard, edit, remove, setViewing, messages, subscription, error } = conversation;
   const { me } = useSigned();
   const [isPanelOpen, showPanel] = usePanel();
@@ -105,6 +110,9 @@ export function Thread({ conversationId, rows }: ThreadProps) {
           onAssign={facts.assign}
           onTogglePanel={() => showPanel(!isPanelOpen)}
         />
+        <button type="button" className="button skip" onClick={() => composer.current?.focus()}>
+          To the answer
+        </button>
         <Timeline conversation={conversation} visitorName={name} edited={edited} actions={actions} />
         <Composer ref={composer} conversation={conversation} visitorName={name} onEditLast={editLast} />
       </section>

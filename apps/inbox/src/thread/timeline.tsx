@@ -9,13 +9,17 @@ import { dayText } from "../shared.js";
 import { LoadFailed } from "../ui/load-failed.js";
 import { EventLine } from "./event-line.js";
 import { useThreadEvents } from "./events.js";
-import { layout, type Item } from "./layout.js";
+import { layout, UNREAD, type Item } from "./layout.js";
 import { markOf, newestToVisitor } from "./marks.js";
 import { Message, type MessageActions } from "./message.js";
 import { Now } from "./now.js";
+import type { Space } from "./stretch.js";
 import { ThreadEmpty, ThreadSkeleton } from "./thread-states.js";
 import { unreadAtEnd, useUnreadFrom } from "./unread.js";
 import { useScroll } from "./use-scroll.js";
+
+/** So many messages at the most are loaded to come to where what is new begins. */
+const UNREAD_MAX = 500;
 
 interface TimelineProps {
   conversation: UseConversationReturn;
@@ -34,21 +38,27 @@ export function Timeline({ conversation, visitorName, edited, actions }: Timelin
   const isLookedAt = useIsLookedAt();
   const onNearTop = useCallback(() => void loadMore(), [loadMore]);
   const wasAtEnd = useRef(true);
-  const unreadFrom = useUnreadFrom(conversation, isLookedAt && wasAtEnd.current);
+  const unreadFrom = useUnreadFrom(conversation, me.sub, isLookedAt && wasAtEnd.current);
+  // What is new may begin above all that is loaded.
+  const isLineFar = unreadFrom !== undefined && hasMore && (messages[0]?.seq ?? 0) > unreadFrom && messages.length < UNREAD_MAX;
   const items = useMemo(() => layout(messages, events, unreadFrom), [messages, events, unreadFrom]);
-  const { scroller, content, isAtEnd, onScroll, toEnd, toElement } = useScroll(items, hasMore ? onNearTop : undefined);
-  const line = useRef<HTMLDivElement>(null);
+  const scroll = useScroll(items, edited, hasMore ? onNearTop : undefined);
+  const { scroller, parts, isAtEnd, staysAtEnd, toEnd, toItem } = scroll;
 
   useEffect(() => {
     wasAtEnd.current = isAtEnd;
   }, [isAtEnd]);
   useEffect(() => {
-    // What was new on opening is read from its beginning.
-    if (line.current && unreadFrom !== undefined) toElement(line.current);
-  }, [unreadFrom, toElement]);
+    if (isLineFar && !isLoadingMore && !error) void loadMore();
+  }, [isLineFar, isLoadingMore, error, loadMore]);
   useEffect(() => {
-    if (isAtEnd && isLookedAt && unreadCount > 0) markSeen();
-  }, [isAtEnd, isLookedAt, unreadCount, markSeen]);
+    // What was new on opening is read from its beginning, unless one has gone elsewhere while that was loaded.
+    if (unreadFrom !== undefined && !isLineFar && staysAtEnd()) toItem(UNREAD);
+  }, [unreadFrom, isLineFar, staysAtEnd, toItem]);
+  useEffect(() => {
+    // The effect before may just have left the end.
+    if (isAtEnd && staysAtEnd() && !isLineFar && isLookedAt && unreadCount > 0) markSeen();
+  }, [isAtEnd, staysAtEnd, isLineFar, isLookedAt, unreadCount, markSeen]);
   useEffect(() => {
     // What had the focus went with the conversation before; the keyboard goes on here.
     if (document.activeElement === document.body && navigator.userActivation?.hasBeenActive) {
@@ -64,22 +74,24 @@ export function Timeline({ conversation, visitorName, edited, actions }: Timelin
 
   const visitorSeen = seen.find(({ userType }) => userType === "visitor")?.lastSeenSeq ?? 0;
   const newest = useMemo(() => newestToVisitor(messages), [messages]);
-  const show = (item: Item) => {
+  const show = (item: Item | Space) => {
     switch (item.type) {
+      case "space":
+        return <div key={item.key} className="space" style={{ height: item.height }} aria-hidden />;
       case "day":
         return (
-          <h3 key={item.key} className="day">
+          <h3 key={item.key} data-key={item.key} className="day">
             <span>{dayText(item.at, Date.now(), navigator.language)}</span>
           </h3>
         );
       case "unread":
         return (
-          <div key={item.key} ref={line} className="unread-line" role="separator" aria-label="New messages">
+          <div key={item.key} data-key={item.key} className="unread-line" role="separator" aria-label="New messages">
             <span>New</span>
           </div>
         );
       case "event":
-        return <EventLine key={item.key} event={item.event} />;
+        return <EventLine key={item.key} id={item.key} event={item.event} />;
       case "message": {
         const { message, isFirst, isLast } = item;
         const { senderType, senderId, senderName } = message;
@@ -103,8 +115,8 @@ export function Timeline({ conversation, visitorName, edited, actions }: Timelin
   const isEmpty = messages.length === 0;
   return (
     <div className="timeline">
-      <div className="timeline-scroller" ref={scroller} onScroll={onScroll} tabIndex={0} role="region" aria-label="Messages" data-testid="timeline">
-        <div className="timeline-content" ref={content}>
+      <div className="timeline-scroller" ref={scroller} onScroll={scroll.onScroll} tabIndex={0} role="region" aria-label="Messages" data-testid="timeline">
+        <div className="timeline-content" ref={scroll.content} onFocus={scroll.onFocus} onBlur={scroll.onBlur}>
           {hasMore && <div className="older">{isLoadingMore ? "Loading older messages …" : ""}</div>}
           {isEmpty && error ? (
             <LoadFailed what="messages" error={error} onRetry={onNearTop} />
@@ -113,7 +125,7 @@ export function Timeline({ conversation, visitorName, edited, actions }: Timelin
           ) : isEmpty ? (
             <ThreadEmpty name={visitorName} />
           ) : (
-            items.map(show)
+            parts.map(show)
           )}
           <Now typing={conversation.typing} activity={conversation.activity} visitorName={visitorName} />
         </div>

@@ -8,13 +8,15 @@ interface MenuProps {
   /** The button that opens it. */
   trigger: ReactElement;
   align?: "start" | "center" | "end";
+  /** Whether it is open when it is mounted: where it is mounted by the click that asks for it. */
+  isOpenAtFirst?: boolean;
   children: ReactNode;
 }
 
 /** A list of things to do, or to choose from, that a button opens. */
-export function Menu({ trigger, align = "start", children }: MenuProps) {
+export function Menu({ trigger, align = "start", isOpenAtFirst = false, children }: MenuProps) {
   return (
-    <Base.Root>
+    <Base.Root defaultOpen={isOpenAtFirst}>
       <Base.Trigger render={trigger} />
       <Base.Portal container={floatingPlace()}>
         <Base.Positioner className="floating" align={align} sideOffset={4} collisionPadding={8}>

@@ -14,6 +14,7 @@ export type { SupportConnection, SupportOptions } from "./options.js";
 
 export { SupportProvider, useSupport, type SupportProviderProps, type UseSupportReturn } from "./parts/support.js";
 export type { SupportSession, SupportSnapshot } from "./session.js";
+export type { TeamPresence } from "./presence.js";
 export { MessageBody, type LinkTexts, type MessageBodyProps } from "./parts/message-body.js";
 export { dayText, isPersonAwaited, timeText, toRows, type Row } from "./rows.js";
 export { attachmentAt, attachmentUrl, isImage, MAX_ATTACHMENTS, sizeText } from "./attachments.js";

@@ -62,9 +62,13 @@ export function dayText(at: string, now: number, language: string): string {
   return text.charAt(0).toLocaleUpperCase(language) + text.slice(1);
 }
 
+/** What writes times of day, and in which language: making one takes longer than a hundred times it writes. */
+let times: { readonly language: string; readonly format: Intl.DateTimeFormat } | undefined;
+
 /** A time of day for people. */
 export function timeText(at: string, language: string): string {
-  return new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" }).format(new Date(at));
+  if (times?.language !== language) times = { language, format: new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" }) };
+  return times.format.format(new Date(at));
 }
 
 function areTogether(one: ConversationMessage, next: ConversationMessage): boolean {

@@ -15,6 +15,7 @@ import type { MessageAck, MessageContent } from "@cossistant/protocol/types";
 import { createIdentities } from "./identities.js";
 import { forGood, keptName } from "./kept.js";
 import type { SupportOptions } from "./options.js";
+import { createTeamWatch, type TeamPresence } from "./presence.js";
 
 /** What a session shows. Frozen; the same object until something in it changes. */
 export interface SupportSnapshot {
@@ -22,8 +23,10 @@ export interface SupportSnapshot {
   readonly conversationId: string | undefined;
   /** What is in it. */
   readonly conversation: ConversationSnapshot | undefined;
-  /** Where the connection stands, and who of the team is there. */
+  /** Where the connection stands. */
   readonly connection: ClientSnapshot;
+  /** Who of the team is there; undefined while there is no connection. */
+  readonly presence: TeamPresence | undefined;
   /** Messages that the visitor has not seen. */
   readonly unreadCount: number;
 }
@@ -97,6 +100,7 @@ export function createSession({ server, publicKey, connection }: SessionOptions)
   let leaveConversation = () => {};
   let conversationId: string | undefined;
   let snapshot: SupportSnapshot | undefined;
+  const presenceOf = createTeamWatch();
 
   const changed = () => {
     const state = conversation?.getSnapshot().subscription;
@@ -107,10 +111,13 @@ export function createSession({ server, publicKey, connection }: SessionOptions)
   };
 
   function make(): SupportSnapshot {
+    const connection = client.getSnapshot();
+    const presence = presenceOf(connection.team);
     const next = {
       conversationId,
       conversation: conversation?.getSnapshot(),
-      connection: client.getSnapshot(),
+      connection,
+      presence: connection.isConnected ? presence : undefined,
       unreadCount: conversation?.getSnapshot().unreadCount ?? 0,
     };
     const isSame =

@@ -2,10 +2,11 @@
 
 /** The head of the panel: who answers here, whether somebody is there, and the panel's own buttons. */
 
-import type { ClientSnapshot, ConversationMessage } from "@cossistant/client";
+import type { ConversationMessage } from "@cossistant/client";
 import type { TeamMember } from "@cossistant/protocol/types";
 import { useMemo } from "react";
 
+import type { TeamPresence } from "../presence.js";
 import type { SupportTexts } from "../texts/texts.js";
 import { Avatar } from "./avatar.js";
 import { Icon } from "./icons.js";
@@ -19,10 +20,9 @@ const AVATARS = 3;
 /** The head of the panel. `id` names the panel for screen readers. */
 export function Header({ id }: { id: string }) {
   const { options, texts, widget } = usePanel();
-  const { connection, messages } = useSupport();
+  const { connection, messages, presence } = useSupport();
   const sound = useSound();
   const members = useMemo(() => faces(messages, connection.team?.members ?? []), [messages, connection.team]);
-  const presence = presenceOf(connection);
 
   return (
     <header className="header">
@@ -35,7 +35,9 @@ export function Header({ id }: { id: string }) {
       )}
       <div className="who">
         <h2 id={id}>{options.name ?? texts.title}</h2>
-        <p className={`presence ${presence}`}>{presence === "unknown" && connection.state.type !== "connecting" ? texts.offline : presenceText(presence, texts)}</p>
+        <p className={`presence ${presence ?? "unknown"}`}>
+          {presence ? presenceText(presence, texts) : connection.state.type === "connecting" ? texts.connecting : texts.offline}
+        </p>
       </div>
       <button type="button" className="tool" aria-pressed={sound.isOn} aria-label={sound.isOn ? texts.soundOff : texts.soundOn} onClick={sound.toggle}>
         <Icon name={sound.isOn ? "sound" : "mute"} />
@@ -57,22 +59,12 @@ function faces(messages: readonly ConversationMessage[], team: readonly TeamMemb
   return [...byName.values()].slice(0, AVATARS);
 }
 
-type Presence = "online" | "agent" | "away" | "unknown";
-
-/** Nothing is said of the team that is not known now. */
-function presenceOf({ isConnected, team }: ClientSnapshot): Presence {
-  if (!isConnected || !team) return "unknown";
-  if (!team.online) return "away";
-  const isAgentAlone = team.members.length > 0 && team.members.every(({ userType }) => userType === "ai_agent");
-  return isAgentAlone ? "agent" : "online";
-}
-
-function presenceText(presence: Presence, texts: SupportTexts): string {
-  const text: Record<Presence, string> = {
-    online: texts.online,
-    agent: texts.onlineAgent,
-    away: texts.away,
-    unknown: texts.connecting,
+function presenceText(presence: TeamPresence, texts: SupportTexts): string {
+  const text: Record<TeamPresence, string> = {
+    people: texts.online,
+    agents: texts.onlineAgent,
+    somebody: texts.onlineSomebody,
+    nobody: texts.away,
   };
   return text[presence];
 }

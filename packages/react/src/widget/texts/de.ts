@@ -8,6 +8,7 @@ export const de: SupportTexts = {
   greeting: "Hallo 👋",
   introduction: "Fragen Sie uns, was Sie möchten. Sie können das Fenster schließen und wiederkommen: Das Gespräch bleibt hier.",
   online: "Jetzt online",
+  onlineSomebody: "Wir sind da und antworten Ihnen",
   onlineAgent: "Der KI-Assistent antwortet sofort",
   away: "Gerade ist niemand online. Unsere Antwort finden Sie hier.",
   connecting: "Verbindung wird aufgebaut …",

@@ -8,6 +8,7 @@ export const en: SupportTexts = {
   greeting: "Hi there 👋",
   introduction: "Ask us anything. You can close this and come back: the conversation stays here.",
   online: "Online now",
+  onlineSomebody: "We are here to answer",
   onlineAgent: "The AI agent answers right away",
   away: "Nobody is online. You will find our answer here.",
   connecting: "Connecting …",

@@ -8,6 +8,7 @@ export const fr: SupportTexts = {
   greeting: "Bonjour 👋",
   introduction: "Posez-nous vos questions. Vous pouvez fermer et revenir : la conversation reste ici.",
   online: "En ligne",
+  onlineSomebody: "Nous sommes là pour vous répondre",
   onlineAgent: "L’agent IA répond tout de suite",
   away: "Personne n’est en ligne. Vous trouverez notre réponse ici.",
   connecting: "Connexion …",

@@ -10,8 +10,10 @@ export interface SupportTexts extends LauncherTexts {
   greeting: string;
   /** What stands below it. */
   introduction: string;
-  /** Somebody of the team is there. */
+  /** A person of the team is there. */
   online: string;
+  /** Somebody is there; whether it is a person is not known. */
+  onlineSomebody: string;
   /** Only an AI agent is there. */
   onlineAgent: string;
   /** Nobody of the team is there. */

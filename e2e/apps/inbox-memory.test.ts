@@ -1,0 +1,86 @@
+/**
+ * The memory of an inbox that is open all day. By default for as long as one has patience; what a release promises, ten
+ * minutes, is measured by
+ *
+ *     COSSISTANT_HEAP_MINUTES=10 cargo xtask e2e inbox-memory
+ */
+
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+
+import { InboxWorld } from "./inbox-world.js";
+
+/** For how long the heap is to stay as it is. */
+const MINUTES = Number(process.env["COSSISTANT_HEAP_MINUTES"] ?? 40 / 60);
+/** Before the first figure, in ms: until most of the code is compiled, and all conversations hold as much as they keep. */
+const WARM_UP = MINUTES >= 5 ? 120_000 : 40_000;
+/** How often it is weighed, and how much it may differ from the first time. */
+const WEIGHED = 10;
+const TOLERANCE = 0.1;
+/**
+ * A round in ms: 5 messages, 20 steps of drafts, and another conversation opened. That is tenfold of a busy team, which
+ * has a message and four steps of drafts each second.
+ */
+const ROUND = 500;
+const VISITORS = 5;
+
+vi.setConfig({ testTimeout: (MINUTES + 10) * 60_000 });
+
+let world: InboxWorld;
+beforeAll(async () => {
+  world = await InboxWorld.start();
+});
+afterAll(() => world.stop());
+
+test(`the heap stays as it is over ${MINUTES.toFixed(1)} minutes of tenfold traffic`, async () => {
+  const desk = await world.desk({ person: "ada" });
+  const visitors = await Promise.all(Array.from({ length: VISITORS }, (_, index) => world.visitor(`heap-${index}`)));
+  for (const [index, visitor] of visitors.entries()) await visitor.say(`h-${index}`, "hello");
+  await desk.open("h-0");
+  const session = await desk.page.context().newCDPSession(desk.page);
+  const weigh = async (): Promise<number> => {
+    // With no conversation open: one with more messages takes more, which is no leak.
+    await desk.page.keyboard.press("u");
+    await desk.page.getByText("Choose a conversation").waitFor();
+    await session.send("HeapProfiler.collectGarbage");
+    await session.send("HeapProfiler.collectGarbage");
+    return ((await session.send("Runtime.getHeapUsage")) as { usedSize: number }).usedSize;
+  };
+  let rounds = 0;
+  const round = async (): Promise<void> => {
+    const n = (rounds += 1);
+    await Promise.all(
+      visitors.map(async (visitor, index) => {
+        for (let letter = 1; letter <= 4; letter += 1) visitor.type(`h-${index}`, `round ${n} ${"x".repeat(letter)}`);
+        await visitor.say(`h-${index}`, `round ${n}`);
+        // What a visitor hears of its own is of no use here, and would grow in this process.
+        visitor.received.length = 0;
+      }),
+    );
+    await desk.open(`h-${n % VISITORS}`);
+    await desk.message(`round ${n}`).waitFor();
+  };
+  /** Rounds at their rate, or as fast as this machine can, until then. */
+  const traffic = async (end: number): Promise<void> => {
+    for (let next = Date.now(); Date.now() < end; next += ROUND) {
+      await round();
+      await desk.page.waitForFunction((due) => Date.now() >= due, next + ROUND);
+    }
+  };
+
+  await traffic(Date.now() + WARM_UP);
+  const weights = [await weigh()];
+  const [from, before] = [Date.now(), rounds];
+  for (let n = 1; n <= WEIGHED; n += 1) {
+    await traffic(from + (n * MINUTES * 60_000) / WEIGHED);
+    weights.push(await weigh());
+  }
+  const seconds = (Date.now() - from) / 1_000;
+  const perSecond = (count: number): string => (((rounds - before) * count) / seconds).toFixed(1);
+  const [first = 0] = weights;
+  process.stdout.write(
+    `heap over ${(seconds / 60).toFixed(1)} minutes of ${perSecond(VISITORS)} messages and ${perSecond(4 * VISITORS)} steps of drafts a second: ` +
+      `${weights.map((weight) => (weight / 1e6).toFixed(2)).join(", ")} MB\n`,
+  );
+  for (const weight of weights) expect(Math.abs(weight / first - 1)).toBeLessThan(TOLERANCE);
+  expect(desk.problems).toEqual([]);
+});

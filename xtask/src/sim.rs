@@ -1,58 +1,99 @@
 //! `cargo xtask sim`: random histories of real engines and real shards on a virtual clock.
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::layer::Rounds;
-use crate::step::sh;
+use crate::step::{command, run as run_command, sh, target_directory};
 
 /// How many histories a test run has, and a long one.
-const SHORT: u64 = 2_000;
+const SHORT: u64 = 8_000;
 const LONG: u64 = 50_000;
+/// The simulation with the dependencies as every other test has them and this workspace's crates optimized.
+const OPT_LEVEL: &str = "1";
+/// What stands in a program that has the simulated node in it.
+const MARK: &[u8] = b"a secret that only simulated nodes have";
 
 /// Options of `cargo xtask sim`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// How many histories.
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    seeds: u64,
+    #[arg(long, value_name = "N")]
+    seeds: Option<u64>,
     /// The seed of the first one; each further one has the next.
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
     /// Put this bug in, to see that it is found.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "BUG")]
     plant: Option<String>,
+    /// Do only these steps of each history, as a failure prints them.
+    #[arg(long, value_name = "STEPS")]
+    keep: Option<String>,
+    /// How many threads; as many as there are cores unless said.
+    #[arg(long, value_name = "N")]
+    threads: Option<u32>,
     /// Print the whole trace of the first history.
     #[arg(long)]
     trace: bool,
     /// Go on behind a failure and print one line for each.
     #[arg(long)]
     survey: bool,
+    /// Look for every planted bug, and print which history found it.
+    #[arg(long)]
+    prove: bool,
 }
 
 /// Runs histories; one that breaks a promise fails, with its trace and the command that runs it again.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let mut options = format!("--seeds {} --seed {}", args.seeds, args.seed);
-    if let Some(plant) = &args.plant {
-        options.push_str(" --plant ");
-        options.push_str(plant);
+    let mut options = format!("--seed {}", args.seed);
+    let values = [
+        ("--seeds", args.seeds.map(|count| count.to_string())),
+        ("--plant", args.plant.clone()),
+        ("--keep", args.keep.clone()),
+        ("--threads", args.threads.map(|count| count.to_string())),
+    ];
+    for (option, value) in values {
+        if let Some(value) = value {
+            options.push_str(&format!(" {option} {value}"));
+        }
     }
-    for (is_wanted, option) in [(args.trace, " --trace"), (args.survey, " --survey")] {
+    for (is_wanted, option) in [(args.trace, " --trace"), (args.survey, " --survey"), (args.prove, " --prove")] {
         if is_wanted {
             options.push_str(option);
         }
     }
-    simulate("--release", &options)
+    sh(&format!("cargo run --quiet --release --locked {SIM} -- {options}"))
 }
 
-/// The histories of a test run, always the same ones. A short run is over sooner than an optimized build of them would
-/// be.
+const SIM: &str = "--package cossistant-testkit --features sim --bin sim";
+
+/// The simulation of a test run: the product has nothing of it, every planted bug is found, and the same histories as
+/// always keep every promise.
 pub(crate) fn rounds(rounds: Rounds) -> Result<()> {
-    match rounds {
-        Rounds::Short => simulate("", &format!("--seeds {SHORT}")),
-        Rounds::Long => simulate("--release", &format!("--seeds {LONG}")),
-    }
+    run_command(command(&format!("cargo build --locked {SIM}")).env("CARGO_PROFILE_DEV_OPT_LEVEL", OPT_LEVEL))?;
+    let program = target_directory()?.join("debug/sim");
+    check_product(&program)?;
+    let program = program.display();
+    sh(&format!("{program} --prove"))?;
+    let count = match rounds {
+        Rounds::Short => SHORT,
+        Rounds::Long => LONG,
+    };
+    sh(&format!("{program} --seeds {count}"))
 }
 
-fn simulate(profile: &str, options: &str) -> Result<()> {
-    sh(&format!("cargo run --quiet {profile} --locked -p cossistant-testkit --features sim --bin sim -- {options}"))
+/// Checks that the product is built without the simulation, by its features and by what stands in it.
+fn check_product(simulation: &std::path::Path) -> Result<()> {
+    let tree = command("cargo tree --locked --package cossistant --edges features,no-dev --prefix none").output()?;
+    ensure!(tree.status.success(), "cargo tree {}", tree.status);
+    let tree = String::from_utf8(tree.stdout).context("the names of packages are text")?;
+    ensure!(tree.contains("cossistant-server feature \"default\""), "the tree of features reads otherwise");
+    ensure!(!tree.contains("cossistant-server feature \"sim\""), "the product is built with the simulated node");
+    sh("cargo build --locked --package cossistant")?;
+    let has_mark = |path: &std::path::Path| -> Result<bool> {
+        let program = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(program.windows(MARK.len()).any(|window| window == MARK))
+    };
+    ensure!(has_mark(simulation)?, "the simulation has no mark by which it could be told");
+    ensure!(!has_mark(&target_directory()?.join("debug/cossistant"))?, "the product has the simulated node in it");
+    Ok(())
 }

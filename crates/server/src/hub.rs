@@ -12,6 +12,8 @@ mod deliver;
 mod ephemeral;
 mod few;
 mod outbox;
+#[cfg(feature = "sim")]
+mod planted;
 mod presence;
 mod sites;
 mod state;

@@ -9,10 +9,11 @@
 
 mod dice;
 mod node;
+mod plant;
 mod socket;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use cossistant_protocol::{
@@ -22,45 +23,16 @@ use cossistant_protocol::{
 
 pub use dice::Dice;
 use node::SimNode;
+pub use plant::Plant;
 use socket::Socket;
 pub use socket::{FromClient, FromServer};
-use store::{PacedStore, answer};
+use store::{Doom, Trouble, answer};
 
 use crate::auth::{AuthSettings, Authenticator, Secret, TokenRequest};
 use crate::config::demo_rows;
-use crate::store::{Audience, Conversation, MemoryStore, SiteKey, Store as _, StoredEvent, Websites};
-
-/// A bug that is put in on purpose, to prove that the simulation finds it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plant {
-    /// A replay leaves out its first event.
-    ReplayGap,
-    /// A visitor's replay has notes in it.
-    NoteOnReplay,
-    /// A message is acknowledged and published before it is stored.
-    AckBeforeCommit,
-    /// A message that is sent again is stored again.
-    ForgottenKeys,
-    /// Some shards never hear that somebody stopped typing.
-    StuckTyping,
-    /// A hole in a website's events is never filled.
-    NoFill,
-    /// A visitor's leaving is told to nobody.
-    Ghosts,
-}
-
-impl Plant {
-    /// Every planted bug with its name.
-    pub const ALL: &'static [(&'static str, Self)] = &[
-        ("replay-gap", Self::ReplayGap),
-        ("note-on-replay", Self::NoteOnReplay),
-        ("ack-before-commit", Self::AckBeforeCommit),
-        ("forgotten-keys", Self::ForgottenKeys),
-        ("stuck-typing", Self::StuckTyping),
-        ("no-fill", Self::NoFill),
-        ("ghosts", Self::Ghosts),
-    ];
-}
+use crate::store::{
+    Audience, Conversation, MemoryStore, OrganizationRow, SiteKey, Store as _, StoredEvent, WebsiteRow, Websites,
+};
 
 /// What a simulated node is like. Times are in ms.
 #[derive(Debug, Clone)]
@@ -121,10 +93,29 @@ pub enum SimRequest {
         /// Which.
         message: MessageId,
     },
+    /// End a person's connections for good; asked by the organization's secret key.
+    Revoke {
+        /// What kind of person.
+        kind: UserType,
+        /// Whom.
+        person: PersonId,
+    },
+}
+
+/// Whose somebody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tenant {
+    /// The demo's organization, where everything happens.
+    Ours,
+    /// Another one, whose people must never learn of it.
+    Other,
 }
 
 /// Where a simulated visitor's, user's or agent's token is for: the demo organization's website.
 pub const WEBSITE: &str = crate::config::DEMO_WEBSITE;
+/// The website of the other organization.
+pub const OTHER_WEBSITE: &str = "website-other";
+const OTHER_ORGANIZATION: &str = "org-other";
 /// The secret behind the node's tokens; the same after each restart.
 const OWN_SECRET: &str = "a secret that only simulated nodes have";
 
@@ -135,6 +126,8 @@ pub struct SimServer {
     auth: Arc<Authenticator>,
     node: Option<SimNode>,
     sockets: BTreeMap<SimConnection, Socket>,
+    /// Connections to which something was written.
+    written: VecDeque<SimConnection>,
     next_connection: u64,
     lives: u64,
     dice: Dice,
@@ -143,13 +136,21 @@ pub struct SimServer {
     clock_offset: i64,
     epoch: String,
     faults: Faults,
+    /// What a restore brings back.
+    backup: MemoryStore,
+    fullest_outbox: usize,
+    /// A connection is just being lost.
+    is_losing: bool,
+    /// When a person's access was ended, by the node's clock, once that was answered.
+    revoked: BTreeMap<(UserType, PersonId), Timestamp>,
+    backup_revoked: BTreeMap<(UserType, PersonId), Timestamp>,
     log: Option<Vec<String>>,
 }
 
 /// Faults that outlast the node's present life.
 #[derive(Debug, Default, Clone, Copy)]
 struct Faults {
-    is_store_down: bool,
+    trouble: Trouble,
     /// Slows every step of a job down.
     pace_ms: Option<u64>,
     /// How many of a hundred announcements of durable events are lost on the way to some shard.
@@ -163,10 +164,17 @@ impl SimServer {
         let epoch = format!("life-{:x}", config.seed);
         let store = MemoryStore::new(epoch.clone());
         let rows = demo_rows(Timestamp(now));
-        for row in rows.organizations {
+        let other = site(Tenant::Other);
+        let mut organizations = rows.organizations;
+        organizations.extend(
+            organizations.first().cloned().map(|row| OrganizationRow { id: other.organization.clone(), ..row }),
+        );
+        let mut websites = rows.websites;
+        websites.extend(websites.first().cloned().map(|row| WebsiteRow { key: other, ..row }));
+        for row in organizations {
             answer(store.create_organization(row)).expect("the store is empty");
         }
-        for row in rows.websites {
+        for row in websites {
             answer(store.create_website(row)).expect("the store is empty");
         }
         let auth = Authenticator::new(AuthSettings {
@@ -181,26 +189,32 @@ impl SimServer {
         let mut server = Self {
             dice: Dice::new(config.seed ^ 0x5e71),
             config,
+            backup: store.fork(),
             store: Arc::new(store),
             auth: Arc::new(auth.expect("the keys are good")),
             node: None,
             sockets: BTreeMap::new(),
+            written: VecDeque::new(),
             next_connection: 1,
             lives: 0,
             now,
             clock_offset: 0,
             epoch,
             faults: Faults::default(),
+            fullest_outbox: 0,
+            is_losing: false,
+            backup_revoked: BTreeMap::new(),
+            revoked: BTreeMap::new(),
             log: None,
         };
         server.start();
         server
     }
 
-    /// Signs a token for a person of the demo's website.
+    /// Signs a token for a person, for so many seconds by the node's clock.
     #[must_use]
-    pub fn token(&self, kind: UserType, id: &PersonId, life_seconds: u64) -> String {
-        let site = site();
+    pub fn token(&self, tenant: Tenant, kind: UserType, id: &PersonId, life_seconds: u64) -> String {
+        let site = site(tenant);
         let request = TokenRequest {
             organization: site.organization,
             kind,
@@ -219,7 +233,8 @@ impl SimServer {
     }
 
     /// The node's own clock.
-    fn clock(&self) -> Timestamp {
+    #[must_use]
+    pub fn clock(&self) -> Timestamp {
         Timestamp(self.now.saturating_add_signed(self.clock_offset))
     }
 
@@ -245,31 +260,57 @@ impl SimServer {
     pub fn start(&mut self) {
         if self.node.is_none() {
             self.lives += 1;
-            let paced = PacedStore::new(Arc::clone(&self.store), self.config.plant);
-            paced.set_down(self.faults.is_store_down);
-            self.node = Some(SimNode::start(self, Arc::new(paced)));
+            self.node = Some(SimNode::start(self));
         }
     }
 
     /// Kills the node: whatever it had not written to the store is gone, and every connection with it.
     pub fn crash(&mut self) {
-        self.node = None;
+        if let Some(node) = self.node.take()
+            && let Some(remains) = node.store.take_remains()
+        {
+            self.store = Arc::new(remains);
+        }
         self.sockets.clear();
+        self.written.clear();
     }
 
-    /// Whether the node dies behind its next commit, before anybody is told of it.
-    pub fn crash_at_next_commit(&mut self, is_wanted: bool) {
+    /// The node dies right before its next commit.
+    pub fn crash_before_next_commit(&mut self) {
+        self.doom(Doom::BeforeCommit);
+    }
+
+    /// The node dies behind its next commit, before anybody is told of it.
+    pub fn crash_behind_next_commit(&mut self) {
+        self.doom(Doom::BehindCommit);
+    }
+
+    /// The node lives on.
+    pub fn crash_no_more(&mut self) {
+        self.doom(Doom::None);
+    }
+
+    fn doom(&mut self, doom: Doom) {
         if let Some(node) = &self.node {
-            node.store.die_at_next_commit(is_wanted);
+            node.store.set_doom(doom);
         }
     }
 
-    /// Restores the store into another life, which nothing but its `epoch` tells from the one before. The node is
-    /// down then.
+    /// Keeps a copy of what is stored now for the next restore.
+    pub fn back_up(&mut self) {
+        self.backup = self.store.fork();
+        self.backup_revoked = self.revoked.clone();
+    }
+
+    /// Restores the newest backup, or the empty store, into another life with an `epoch` of its own. The node is down
+    /// then.
     pub fn restore(&mut self) {
         self.crash();
-        self.epoch = format!("{}+", self.epoch);
-        self.store = Arc::new(self.store.fork_with_epoch(self.epoch.clone()));
+        if self.config.plant != Some(Plant::SameEpoch) {
+            self.epoch = format!("{}+", self.epoch);
+        }
+        self.revoked = self.backup_revoked.clone();
+        self.store = Arc::new(self.backup.fork_with_epoch(self.epoch.clone()));
     }
 
     /// Asks every connection to come back within a window; a crash behind it makes a deploy.
@@ -282,11 +323,25 @@ impl SimServer {
 
     // ---- faults ----
 
-    /// Whether every call of the store fails.
-    pub fn set_store_down(&mut self, is_down: bool) {
-        self.faults.is_store_down = is_down;
+    /// Every call of the store fails from now on.
+    pub fn take_store_down(&mut self) {
+        self.trouble(Trouble::Down);
+    }
+
+    /// Every write of the store fails from now on: the disk is full, or another process holds the lock.
+    pub fn fill_store_up(&mut self) {
+        self.trouble(Trouble::Full);
+    }
+
+    /// The store is well again.
+    pub fn heal_store(&mut self) {
+        self.trouble(Trouble::None);
+    }
+
+    fn trouble(&mut self, trouble: Trouble) {
+        self.faults.trouble = trouble;
         if let Some(node) = &self.node {
-            node.store.set_down(is_down);
+            node.store.set_trouble(trouble);
         }
     }
 
@@ -313,13 +368,13 @@ impl SimServer {
     /// The durable state of a conversation; `None` if there is none of that id.
     #[must_use]
     pub fn conversation(&self, id: &ConversationId) -> Option<Conversation> {
-        answer(self.store.conversation(site().organization, team(), id.clone())).ok()
+        answer(self.store.conversation(site(Tenant::Ours).organization, team(), id.clone())).ok()
     }
 
     /// Everything durable that an audience may see of a conversation, in order.
     #[must_use]
     pub fn events(&self, id: &ConversationId, audience: Audience) -> Vec<StoredEvent> {
-        let organization = site().organization;
+        let organization = site(Tenant::Ours).organization;
         let events = self.store.conversation_events(organization, id.clone(), audience, 0, u64::MAX >> 1, usize::MAX);
         answer(events).unwrap_or_default()
     }
@@ -327,7 +382,7 @@ impl SimServer {
     /// Everything durable of the website, in order.
     #[must_use]
     pub fn website_events(&self) -> Vec<StoredEvent> {
-        let site = site();
+        let site = site(Tenant::Ours);
         let events = self.store.website_events(site.organization, site.website, 0, u64::MAX >> 1, usize::MAX);
         answer(events).unwrap_or_default()
     }
@@ -343,16 +398,38 @@ impl SimServer {
 
     /// The most bytes that ever waited in one outbox and counted for its bound.
     #[must_use]
-    pub fn fullest_outbox(&self) -> usize {
-        self.node.as_ref().map_or(0, |node| node.fullest_outbox)
+    pub const fn fullest_outbox(&self) -> usize {
+        self.fullest_outbox
+    }
+
+    /// Rolls the dice anew for whatever the contract leaves open from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.dice = Dice::new(seed);
+    }
+
+    /// Whether anybody's access was ended.
+    #[must_use]
+    pub fn has_revocations(&self) -> bool {
+        !self.revoked.is_empty()
+    }
+
+    /// When a person's access was ended by a request that was answered, by the node's clock: nothing is meant for a
+    /// token from before then.
+    #[must_use]
+    pub fn revoked_at(&self, kind: UserType, person: &PersonId) -> Option<Timestamp> {
+        self.revoked.get(&(kind, person.clone())).copied()
     }
 }
 
-/// The demo's website.
-fn site() -> SiteKey {
+/// Where a tenant's people are.
+fn site(tenant: Tenant) -> SiteKey {
+    let (organization, website) = match tenant {
+        Tenant::Ours => (crate::config::DEMO_ORGANIZATION, WEBSITE),
+        Tenant::Other => (OTHER_ORGANIZATION, OTHER_WEBSITE),
+    };
     SiteKey {
-        organization: OrganizationId::new(crate::config::DEMO_ORGANIZATION).expect("the demo's ids are ids"),
-        website: WebsiteId::new(WEBSITE).expect("the demo's ids are ids"),
+        organization: OrganizationId::new(organization).expect("the simulation's ids are ids"),
+        website: WebsiteId::new(website).expect("the simulation's ids are ids"),
     }
 }
 

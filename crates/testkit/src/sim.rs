@@ -1,16 +1,31 @@
 //! The simulation: real engines against real shards, on a virtual clock and a hostile network.
 //!
 //! A history begins with a seed. From it follow who is there, what they do, what goes wrong and when; so a history
-//! that fails can be run again, with its trace. While it goes on, and when all has become quiet behind it, it is
-//! held against what the contract promises: what was acknowledged is stored, each reader is given each durable event
-//! once and in order, nobody is told what is not theirs, a message that came twice is stored once, and what a client
-//! shows equals what somebody who comes anew is told.
+//! that fails can be run again, with its trace, and shrunk. While it goes on, and when all has become quiet behind it,
+//! it is held against what the contract promises, [`Rule`] by rule. `docs/simulation.md` tells what is simulated.
 
+/// Writes a line into the trace of a world, if lines are kept.
+macro_rules! say {
+    ($world:expr, $($what:tt)*) => {
+        if $world.trace.is_kept() {
+            let (at, line) = ($world.elapsed(), format!($($what)*));
+            $world.trace.note(at, line);
+        }
+    };
+}
+
+mod app;
 mod client;
+mod deeds;
+mod faults;
 mod history;
 mod judge;
+mod links;
+mod plan;
 mod reader;
 mod replica;
+mod rule;
+mod shrink;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -18,28 +33,60 @@ mod trace;
 #[path = "../../client/src/translate.rs"]
 #[expect(dead_code, reason = "the simulated node says nothing that the simulation does not know")]
 mod translate;
+mod verdict;
+mod wire;
 mod world;
 
 pub use cossistant_server::sim::Plant;
 use history::History;
+pub use plan::Keep;
+pub use rule::{Failure, Rule};
+pub use shrink::{Shrunk, shrink};
+
+/// Which history to run, and how.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// What everything follows from.
+    pub seed: u64,
+    /// A bug to be put in.
+    pub plant: Option<Plant>,
+    /// Which of its steps are done.
+    pub keep: Keep,
+    /// Whether the trace is kept.
+    pub is_traced: bool,
+}
+
+impl Run {
+    /// The whole history of a seed, without a trace.
+    #[must_use]
+    pub const fn of(seed: u64, plant: Option<Plant>) -> Self {
+        Self { seed, plant, keep: Keep::ALL, is_traced: false }
+    }
+}
 
 /// How one history went.
 #[derive(Debug)]
 pub struct Outcome {
     /// What broke a promise; `None` for a history in which all were kept.
-    pub failure: Option<String>,
-    /// A hash of everything that was said, done and decided, with the times.
+    pub failure: Option<Failure>,
+    /// A hash of everything that was said, with the times.
     pub trace_hash: u64,
     /// The trace, if it was asked for.
     pub trace: Vec<String>,
+    /// How many steps its plan has.
+    pub steps: usize,
+    /// How many clients took part.
+    pub clients: u64,
     /// How many things people did.
     pub actions: u64,
     /// How many things went wrong.
     pub faults: u64,
+    /// How much time passed in it, in ms.
+    pub elapsed: u64,
 }
 
-/// Runs the history of a seed, with a bug put in if one is given, and with its trace if that is wanted.
+/// Runs a history.
 #[must_use]
-pub fn run(seed: u64, plant: Option<Plant>, is_traced: bool) -> Outcome {
-    History::new(seed, plant, is_traced).run()
+pub fn run(run: &Run) -> Outcome {
+    History::new(run).run(&run.keep)
 }

@@ -6,8 +6,9 @@
 
 /// The length of a tick, in ms.
 const TICK_MS: u64 = 16;
-/// How many ticks the wheel spans; a power of two. Later deadlines wait for further rounds.
-const SLOTS: usize = 1 << 12;
+/// How many ticks the wheel spans; a power of two. Later deadlines wait for further rounds, which a simulation wants to
+/// see often, and a small wheel is made sooner.
+const SLOTS: usize = if cfg!(feature = "sim") { 1 << 7 } else { 1 << 12 };
 
 /// Timers with keys; a key that is no longer wanted is recognised when it fires.
 #[derive(Debug)]

@@ -25,7 +25,8 @@ use crate::store::{PersonKey, SiteKey};
 fn merge_key(kind: &str, conversation: Option<&ConversationId>, person: impl Hash) -> MergeKey {
     let mut hasher = DefaultHasher::new();
     (kind, conversation, person).hash(&mut hasher);
-    MergeKey(hasher.finish())
+    // A preview that is not the newest is replaced by the next keystroke; everything else is shown until it is taken back.
+    MergeKey { hash: hasher.finish(), is_state: kind != "progress" }
 }
 
 impl Hub {
@@ -368,7 +369,7 @@ impl Hub {
 
     // ---- who is here ----
 
-    fn local_key(&self, index: u32) -> Option<LocalKey> {
+    pub(super) fn local_key(&self, index: u32) -> Option<LocalKey> {
         let principal = &self.conn(index)?.principal;
         Some((principal.visitor_site(), principal.organization.clone(), principal.key()))
     }
@@ -422,7 +423,7 @@ impl Hub {
         self.push_presence(key, person, websites, is_here);
     }
 
-    fn push_presence(
+    pub(super) fn push_presence(
         &mut self,
         key: &LocalKey,
         person: Arc<PersonInfo>,

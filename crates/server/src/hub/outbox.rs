@@ -14,7 +14,11 @@ const SMALLEST_FRAME: usize = 128;
 
 /// Names what a newer ephemeral frame replaces: the same kind of news of the same person in the same conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MergeKey(pub(crate) u64);
+pub(crate) struct MergeKey {
+    pub(crate) hash: u64,
+    /// Whether it tells a state, which its reader would show for ever if it were not told the next one.
+    pub(crate) is_state: bool,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lane {
@@ -62,6 +66,8 @@ pub(crate) struct Outbox {
     written_of_first: u32,
     /// Whether the reader takes compressed frames.
     deflate: bool,
+    /// News of a state was left out, so that what its reader shows may be wrong.
+    is_stale: bool,
 }
 
 impl Queue {
@@ -133,11 +139,16 @@ impl Queue {
 impl Outbox {
     /// An empty one, for a reader that takes compressed frames or does not.
     pub(crate) fn new(deflate: bool) -> Self {
-        Self { queue: Queue::Empty, counted: 0, written_of_first: 0, deflate }
+        Self { queue: Queue::Empty, counted: 0, written_of_first: 0, deflate, is_stale: false }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self.queue, Queue::Empty)
+    }
+
+    /// Whether news of a state was left out since the outbox was made.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.is_stale
     }
 
     /// Bytes that count for the bound.
@@ -172,15 +183,25 @@ impl Outbox {
         if self.counted + weight <= bound {
             self.counted += weight;
             self.queue.push(Item { frame, lane: Lane::Ephemeral(key) });
+        } else {
+            self.is_stale |= key.is_state;
         }
     }
 
     fn drop_ephemeral(&mut self) {
-        self.drop_if(|item| matches!(item.lane, Lane::Ephemeral(_)));
+        let mut has_state = false;
+        self.drop_if(|item| match item.lane {
+            Lane::Ephemeral(key) => {
+                has_state |= key.is_state;
+                true
+            }
+            Lane::Durable | Lane::Paced => false,
+        });
+        self.is_stale |= has_state;
     }
 
     /// Drops ephemeral frames, but not one of which something was written.
-    fn drop_if(&mut self, is_unwanted: impl Fn(&Item) -> bool) {
+    fn drop_if(&mut self, mut is_unwanted: impl FnMut(&Item) -> bool) {
         let (deflate, first) = (self.deflate, usize::from(self.written_of_first > 0));
         let mut freed = 0;
         self.queue.retain(|at, item| {
@@ -260,6 +281,8 @@ mod tests {
         Frame::from(bytes::Bytes::from(text))
     }
 
+    const KEY: MergeKey = MergeKey { hash: 1, is_state: false };
+
     fn text(outbox: &Outbox) -> String {
         let mut slices = [IoSlice::new(&[]); MAX_FRAMES_PER_WRITE];
         let count = outbox.slices(&mut slices);
@@ -270,15 +293,35 @@ mod tests {
     fn the_newest_ephemeral_frame_wins_and_durable_ones_push_it_out() {
         const BOUND: usize = 2 * SMALLEST_FRAME;
         let mut outbox = Outbox::new(false);
-        outbox.push_ephemeral(frame("p1"), MergeKey(1), BOUND);
+        outbox.push_ephemeral(frame("p1"), KEY, BOUND);
         outbox.push_durable(frame("dd"), BOUND).unwrap();
-        outbox.push_ephemeral(frame("p2"), MergeKey(1), BOUND);
+        outbox.push_ephemeral(frame("p2"), KEY, BOUND);
         assert_eq!(text(&outbox), "dd|p2");
         outbox.push_durable(frame("eeeeeeee"), BOUND).unwrap();
         assert_eq!(text(&outbox), "dd|eeeeeeee");
         assert_eq!(outbox.push_durable(frame("f"), BOUND), Err(Overflow));
         outbox.push_paced(frame("free"));
         assert_eq!(outbox.counted(), BOUND);
+    }
+
+    #[test]
+    fn an_outbox_knows_when_news_of_a_state_was_left_out() {
+        const BOUND: usize = 2 * SMALLEST_FRAME;
+        let state = MergeKey { hash: 2, is_state: true };
+        let mut outbox = Outbox::new(false);
+        outbox.push_ephemeral(frame("p"), KEY, BOUND);
+        outbox.push_ephemeral(frame("on"), state, BOUND);
+        outbox.push_ephemeral(frame("off"), state, BOUND);
+        assert!(!outbox.is_stale(), "the newest state says all that the one before it said");
+        outbox.push_durable(frame("d"), BOUND).unwrap();
+        assert!(outbox.is_stale(), "the state had to make room");
+        let mut outbox = Outbox::new(false);
+        outbox.push_durable(frame("d"), BOUND).unwrap();
+        outbox.push_durable(frame("d"), BOUND).unwrap();
+        outbox.push_ephemeral(frame("p"), KEY, BOUND);
+        assert!(!outbox.is_stale(), "a preview may be left out");
+        outbox.push_ephemeral(frame("on"), state, BOUND);
+        assert!(outbox.is_stale(), "there was no room for the state");
     }
 
     #[test]
@@ -293,9 +336,9 @@ mod tests {
     #[test]
     fn a_begun_frame_is_finished_before_anything_else() {
         let mut outbox = Outbox::new(false);
-        outbox.push_ephemeral(frame("abc"), MergeKey(1), 1_000);
+        outbox.push_ephemeral(frame("abc"), KEY, 1_000);
         assert_eq!(outbox.advance(1), 0);
-        outbox.push_ephemeral(frame("new"), MergeKey(1), 1_000);
+        outbox.push_ephemeral(frame("new"), KEY, 1_000);
         assert_eq!(text(&outbox), "bc|new");
         outbox.clear();
         assert_eq!(text(&outbox), "bc");

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use cossistant_protocol::{
-    Channel, ConversationId, ErrorCode, RequestId, ServerMessage, SubscriptionEnded, SubscriptionError,
+    Channel, CloseCode, ConversationId, ErrorCode, RequestId, ServerMessage, SubscriptionEnded, SubscriptionError,
 };
 
 use super::few::Few;
@@ -443,7 +443,7 @@ impl Hub {
 
     /// A confirmed subscription cannot be completed: the client comes back and resumes.
     fn abandon(&mut self, at: ConnRef, reason: &'static str) {
-        self.effects.push(Effect::Close(at, cossistant_protocol::CloseCode::Internal, reason));
+        self.effects.push(Effect::Close(at, CloseCode::Internal, reason));
     }
 
     fn take_snapshot(&mut self, index: u32, snapshot: Box<Snapshot>) {
@@ -615,9 +615,17 @@ impl Hub {
     }
 
     /// The next step, when the reader has taken what was written so far.
+    ///
+    /// A reader to whom news of a state was not told, since there was no room, would show the old one for ever: once it
+    /// has taken all that was written, it is closed, comes back and takes the state up anew.
     pub(crate) fn go_on(&mut self, index: u32) {
         let Some(conn) = &mut self.conns[index as usize] else { return };
         let is_drained = conn.outbox.is_empty();
+        if is_drained && conn.outbox.is_stale() && !conn.is_sealed {
+            conn.is_sealed = true;
+            let at = ConnRef { index, serial: conn.serial };
+            return self.effects.push(Effect::Close(at, CloseCode::SlowReader, "the reader was too slow for news"));
+        }
         let Some(work) = &mut conn.work else { return };
         let Some(site) = work.site.and_then(|site| self.sites.get(site)).map(|slot| slot.key.clone()) else { return };
         match &mut work.stage {

@@ -6,19 +6,19 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use cossistant_protocol::http::ChangeConversation;
-use cossistant_protocol::{Limits, PersonId, Timestamp};
+use cossistant_protocol::http::{ChangeConversation, Disconnect};
+use cossistant_protocol::{KeyId, Limits, PersonId, Timestamp, UserType};
 
 use super::socket::{Flushed, Socket};
 use super::store::{PacedStore, answer};
 use super::{FromClient, FromServer, Plant, SimConnection, SimRequest, SimServer};
-use crate::auth::{HttpPrincipal, Secret};
+use crate::auth::{HttpPrincipal, PrincipalFields, Secret};
 use crate::bus::{Bus, Notice, ShardId};
 use crate::chat::{Chat, ChatError, Ids};
 use crate::directory::SharedDirectory;
 use crate::event::Event;
 use crate::gateway::{Arrival, ConnectionConfig, Credential, Done, Jobs, Output, Shard, ShardConfig};
-use crate::hub::{ConnRef, HubConfig};
+use crate::hub::{ConnRef, HubConfig, LocalKey};
 use crate::limits::{Buckets, Limiter, Rate};
 use crate::store::{MemoryStore, SiteKey, Store};
 
@@ -27,7 +27,7 @@ const LOSS_NOTICED_MS: u64 = 1_000;
 
 /// Notices on their way to the shards.
 #[derive(Default)]
-struct SimBus(Mutex<Vec<Notice>>);
+pub(super) struct SimBus(Mutex<Vec<Notice>>);
 
 impl Bus for SimBus {
     fn publish(&self, notice: Notice) {
@@ -46,6 +46,7 @@ enum Finished {
     Job(ConnRef, Done),
     Fill(u32, SiteKey, Option<(Vec<Arc<Event>>, bool)>),
     Told(SiteKey, PersonId, bool),
+    Revoked(UserType, PersonId, Timestamp),
     Nothing,
 }
 
@@ -61,12 +62,12 @@ enum Due {
     LostNotices(usize),
     Flush(usize),
     Look(SimConnection),
+    DeadTimer(usize, LocalKey),
 }
 
 /// The running parts.
 pub(super) struct SimNode {
     pub(super) store: Arc<PacedStore>,
-    pub(super) fullest_outbox: usize,
     shards: Vec<Shard>,
     /// When each shard's next timer is due by its own clock; `None` if that is to be asked again.
     deadlines: Vec<Option<Option<u64>>>,
@@ -82,11 +83,13 @@ pub(super) struct SimNode {
 }
 
 impl SimNode {
-    pub(super) fn start(server: &SimServer, store: Arc<PacedStore>) -> Self {
+    pub(super) fn start(server: &SimServer) -> Self {
         let (config, memory): (_, &MemoryStore) = (&server.config, &server.store);
         let directory = Arc::new(SharedDirectory::new());
         answer(directory.reload(memory)).expect("the store in memory answers");
         let bus = Arc::new(SimBus::default());
+        let store = Arc::new(PacedStore::new(Arc::clone(&server.store), Arc::clone(&bus), config.plant));
+        store.set_trouble(server.faults.trouble);
         let as_bus = || Arc::clone(&bus) as Arc<dyn Bus>;
         let ids = || {
             let mut seed = [0; 32];
@@ -103,12 +106,14 @@ impl SimNode {
         let jobs =
             Jobs::new(Arc::clone(&chat), Arc::clone(&server.auth), Arc::clone(&directory), as_bus(), Arc::clone(&off));
         let shard_ids = Arc::new(ids());
+        let is_bounded = config.plant != Some(Plant::UnboundedOutbox);
+        let max_outbox_bytes = if is_bounded { config.max_outbox_bytes } else { usize::MAX };
         let shard = |at: usize| {
             let shard_config = ShardConfig {
                 hub: HubConfig {
                     shard: ShardId(u16::try_from(at).unwrap_or(u16::MAX)),
                     shards: u16::try_from(config.shards).unwrap_or(u16::MAX),
-                    max_outbox_bytes: config.max_outbox_bytes,
+                    max_outbox_bytes,
                     max_subscriptions: 1_000,
                     presence_grace_ms: config.presence_grace_ms,
                     epoch: Arc::from(epoch.as_str()),
@@ -132,7 +137,6 @@ impl SimNode {
         };
         Self {
             store,
-            fullest_outbox: 0,
             shards: (0..config.shards).map(shard).collect(),
             deadlines: vec![None; config.shards],
             is_flush_due: vec![false; config.shards],
@@ -180,7 +184,7 @@ impl SimServer {
         let at = self.apply(shard, |shard, now| shard.open(arrival, now))?;
         let id = SimConnection(self.next_connection);
         self.next_connection += 1;
-        self.sockets.insert(id, Socket::new(shard, at, self.config.socket_bytes));
+        self.sockets.insert(id, Socket::new(id, shard, at, self.config.socket_bytes));
         self.look(id);
         Some(id)
     }
@@ -202,25 +206,39 @@ impl SimServer {
     /// The connection was reset.
     pub fn lose(&mut self, connection: SimConnection) {
         let Some(socket) = self.sockets.remove(&connection) else { return };
+        if self.config.plant == Some(Plant::DeadTimer)
+            && let Some(node) = &mut self.node
+            && let Some(key) = node.shards[socket.shard].hub().person_here(socket.at.index)
+        {
+            node.put(self.now + self.config.presence_grace_ms, Due::DeadTimer(socket.shard, key));
+        }
+        self.is_losing = true;
         self.apply(socket.shard, |shard, now| {
             if shard.is_current(socket.at) {
                 shard.handle_lost(socket.at.index, now);
             }
         });
+        self.is_losing = false;
     }
 
     /// Takes up to so many bytes of what was written to a client; the frames that they complete.
     pub fn take(&mut self, connection: SimConnection, max_bytes: usize) -> Vec<FromServer> {
         let Some(socket) = self.sockets.get_mut(&connection) else { return Vec::new() };
+        socket.is_announced = false;
         let frames = socket.take(max_bytes);
         if socket.is_blocked && socket.wire.len() < socket.capacity {
             socket.is_blocked = false;
             self.flush(connection);
         }
-        if frames.contains(&FromServer::Gone) {
+        if frames.last() == Some(&FromServer::Gone) {
             self.sockets.remove(&connection);
         }
         frames
+    }
+
+    /// A connection to which something was written since it was taken from last; each once.
+    pub fn next_written(&mut self) -> Option<SimConnection> {
+        self.written.pop_front()
     }
 
     /// Does something over HTTP; what comes of it is told to the subscribers.
@@ -229,7 +247,11 @@ impl SimServer {
         let Some(node) = &self.node else { return };
         let (chat, auth, directory) = (Arc::clone(&node.chat), Arc::clone(&self.auth), node.directory.current());
         let token = token.to_owned();
-        let future = Box::pin(async move {
+        let future: Pin<Box<dyn Future<Output = Finished>>> = Box::pin(async move {
+            if let SimRequest::Revoke { kind, person } = request {
+                let is_done = revoke(&chat, kind, person.clone(), now).await.is_ok();
+                return if is_done { Finished::Revoked(kind, person, now) } else { Finished::Nothing };
+            }
             // Whoever asked may be refused like anybody else; the judge looks at what is stored.
             if let Ok(principal) = auth.authenticate_bearer(&token, None, &directory, now).await {
                 let _answer = run(&chat, &principal, request, now).await;
@@ -282,7 +304,19 @@ impl SimServer {
                 if let Some(log) = &mut self.log {
                     log.push(format!("shard {shard} hears {}", in_short(&notice)));
                 }
-                self.apply(shard, |shard, now| shard.handle_notice(notice, now));
+                let mut again = Vec::new();
+                if let Notice::Events(events) = &notice
+                    && self.config.plant == Some(Plant::DoubleDelivery)
+                {
+                    again.clone_from(events);
+                }
+                self.apply(shard, |shard, now| {
+                    shard.handle_notice(notice, now);
+                    again.iter().for_each(|event| shard.hub_mut().deliver_twice(event));
+                });
+            }
+            Due::DeadTimer(shard, key) => {
+                self.apply(shard, |shard, _| shard.hub_mut().leave_anyway(&key));
             }
             Due::LostNotices(shard) => {
                 self.apply(shard, Shard::handle_lost_notices);
@@ -353,19 +387,23 @@ impl SimServer {
                     }),
                 );
             }
+            Output::Publish(Notice::TypingStopped { .. } | Notice::Viewing { is_viewing: false, .. })
+                if self.is_losing && self.config.plant == Some(Plant::UndeadDoings) => {}
             Output::Publish(notice) => node.bus.publish(notice),
             Output::Refuse(at, frames) => {
-                if let Some(socket) = self.socket_mut(shard, at) {
+                if let Some(socket) = find(&mut self.sockets, shard, at) {
                     for frame in frames {
                         socket.wire.extend(&frame);
                     }
+                    socket.announce(&mut self.written);
                 }
                 self.wake(shard, at);
             }
             Output::Drop(at) => {
-                if let Some(socket) = self.socket_mut(shard, at) {
+                if let Some(socket) = find(&mut self.sockets, shard, at) {
                     socket.is_gone = true;
                     socket.wire.clear();
+                    socket.announce(&mut self.written);
                 }
             }
             Output::Wake(at) => self.wake(shard, at),
@@ -395,6 +433,7 @@ impl SimServer {
                 }
             }
             Poll::Ready(Finished::Job(at, done)) => {
+                let (at, done) = self.spoil(task.shard, at, done);
                 self.apply(task.shard, |shard, now| shard.handle_done(at, done, now));
             }
             Poll::Ready(Finished::Fill(site, key, filled)) => {
@@ -403,14 +442,48 @@ impl SimServer {
             Poll::Ready(Finished::Told(site, visitor, was_told)) => {
                 self.apply(task.shard, |shard, now| shard.handle_told_presence(site, visitor, was_told, now));
             }
+            Poll::Ready(Finished::Revoked(kind, person, at)) => {
+                self.revoked.insert((kind, person), at);
+            }
             Poll::Ready(Finished::Nothing) => {}
         }
+    }
+
+    /// The planted bugs of a job's way back to its connection.
+    fn spoil(&self, shard: usize, mut at: ConnRef, mut done: Done) -> (ConnRef, Done) {
+        match (self.config.plant, &mut done) {
+            (Some(Plant::DeadAnswer), _) => {
+                let here = self.node.as_ref().and_then(|node| node.shards[shard].hub().conn(at.index));
+                at.serial = here.map_or(at.serial, |conn| conn.serial);
+            }
+            (Some(Plant::ExpiredReceives), Done::LoggedIn(Ok(logged_in))) => {
+                let fields = PrincipalFields { expires_at: None, ..(*logged_in.principal).clone() };
+                logged_in.principal = fields.into();
+            }
+            (_, _) => {}
+        }
+        (at, done)
     }
 
     /// Sends what a shard has published to every shard, each at its own time, in order between any two of them.
     fn send_notices(&mut self, from: usize) {
         let Some(node) = &mut self.node else { return };
+        let plant = self.config.plant;
         for notice in node.bus.take() {
+            let is_revocation = matches!(notice, Notice::Disconnect { .. } | Notice::Directory(_));
+            if is_revocation && plant == Some(Plant::RevokedReceives) {
+                continue;
+            }
+            if let Notice::Presence { who, person, websites, shard, is_here: false } = &notice
+                && plant == Some(Plant::PresenceDrift)
+            {
+                let others = (0..self.config.shards).filter_map(|at| u16::try_from(at).ok()).map(ShardId);
+                for shard in others.filter(|other| other != shard) {
+                    let (who, person, websites) = (who.clone(), Arc::clone(person), websites.clone());
+                    let drift = Notice::Presence { who, person, websites, shard, is_here: false };
+                    (0..self.config.shards).for_each(|to| node.put(self.now, Due::Notice(to, drift.clone())));
+                }
+            }
             let is_durable = matches!(notice, Notice::Events(_));
             let is_stop = matches!(notice, Notice::TypingStopped { .. });
             let deaf = (is_durable && self.dice.chance(self.faults.lost_percent))
@@ -422,7 +495,7 @@ impl SimServer {
                     node.put(noticed, Due::LostNotices(to));
                     continue;
                 }
-                if is_stop && to != from && self.config.plant == Some(Plant::StuckTyping) {
+                if is_stop && to != from && plant == Some(Plant::StuckTyping) {
                     continue;
                 }
                 let lane = node.lanes.entry((from, to)).or_default();
@@ -434,10 +507,6 @@ impl SimServer {
     }
 
     // ---- sockets ----
-
-    fn socket_mut(&mut self, shard: usize, at: ConnRef) -> Option<&mut Socket> {
-        self.sockets.values_mut().find(|socket| socket.shard == shard && socket.at == at)
-    }
 
     /// Wakes a connection's task, which then runs in its turn.
     fn wake(&mut self, shard: usize, at: ConnRef) {
@@ -478,6 +547,7 @@ impl SimServer {
                     if let Some(socket) = self.sockets.get_mut(&id) {
                         socket.wire.extend(reply.as_deref().unwrap_or_default());
                         socket.is_gone = true;
+                        socket.announce(&mut self.written);
                     }
                     return;
                 }
@@ -505,9 +575,13 @@ impl SimServer {
         let (Some(node), Some(socket)) = (&mut self.node, self.sockets.get_mut(&id)) else { return };
         let (shard, at) = (socket.shard, socket.at);
         if let Some(conn) = node.shards[shard].hub().conn(at.index) {
-            node.fullest_outbox = node.fullest_outbox.max(conn.outbox.counted());
+            self.fullest_outbox = self.fullest_outbox.max(conn.outbox.counted());
         }
-        match socket.flush(&mut node.shards[shard]) {
+        let flushed = socket.flush(&mut node.shards[shard]);
+        if !socket.wire.is_empty() {
+            socket.announce(&mut self.written);
+        }
+        match flushed {
             Flushed::Nothing => {}
             Flushed::Blocked => self.wake(shard, at),
             Flushed::Drained => {
@@ -515,6 +589,10 @@ impl SimServer {
             }
         }
     }
+}
+
+fn find(sockets: &mut BTreeMap<SimConnection, Socket>, shard: usize, at: ConnRef) -> Option<&mut Socket> {
+    sockets.values_mut().find(|socket| socket.shard == shard && socket.at == at)
 }
 
 /// A notice, as a trace tells it.
@@ -565,5 +643,18 @@ async fn run(chat: &Chat, actor: &HttpPrincipal, request: SimRequest, now: Times
             HttpPrincipal::Person(person) => chat.delete_message(person, conversation, message, now).await,
             HttpPrincipal::Admin | HttpPrincipal::Secret { .. } => Ok(()),
         },
+        SimRequest::Revoke { kind, person } => revoke(chat, kind, person, now).await,
     }
+}
+
+async fn revoke(chat: &Chat, kind: UserType, person: PersonId, now: Timestamp) -> Result<(), ChatError> {
+    let key = KeyId::new("key_demo_secret").expect("the demo's ids are ids");
+    let actor = HttpPrincipal::Secret { organization: super::site(super::Tenant::Ours).organization, key, agent: None };
+    let mut disconnect = Disconnect { revoke: Some(true), ..Disconnect::default() };
+    match kind {
+        UserType::Visitor => disconnect.visitor_id = Some(person),
+        UserType::User => disconnect.user_id = Some(person),
+        UserType::AiAgent => disconnect.agent_id = Some(person),
+    }
+    chat.disconnect(&actor, disconnect, now).await
 }

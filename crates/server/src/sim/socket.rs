@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
+use super::SimConnection;
 use crate::gateway::Shard;
 use crate::hub::{ConnRef, MAX_FRAMES_PER_WRITE};
 
@@ -32,6 +33,7 @@ pub enum FromServer {
 
 /// One socket between the node and the simulator's network.
 pub(super) struct Socket {
+    id: SimConnection,
     pub(super) shard: usize,
     pub(super) at: ConnRef,
     /// What came and was not read.
@@ -45,6 +47,8 @@ pub(super) struct Socket {
     /// The node has let go of it.
     pub(super) is_gone: bool,
     is_told_gone: bool,
+    /// The simulator knows that something was written.
+    pub(super) is_announced: bool,
     /// Taken from the wire, not yet a whole frame.
     partial: Vec<u8>,
 }
@@ -58,8 +62,10 @@ pub(super) enum Flushed {
 }
 
 impl Socket {
-    pub(super) fn new(shard: usize, at: ConnRef, capacity: usize) -> Self {
+    pub(super) fn new(id: SimConnection, shard: usize, at: ConnRef, capacity: usize) -> Self {
         Self {
+            id,
+            is_announced: false,
             shard,
             at,
             inbound: VecDeque::new(),
@@ -70,6 +76,13 @@ impl Socket {
             is_gone: false,
             is_told_gone: false,
             partial: Vec::new(),
+        }
+    }
+
+    /// Lets the simulator know that something was written, unless it knows.
+    pub(super) fn announce(&mut self, written: &mut VecDeque<SimConnection>) {
+        if !std::mem::replace(&mut self.is_announced, true) {
+            written.push_back(self.id);
         }
     }
 
@@ -101,7 +114,11 @@ impl Socket {
     /// Takes up to so many bytes off the wire and reads the frames that they complete.
     pub(super) fn take(&mut self, max_bytes: usize) -> Vec<FromServer> {
         let count = max_bytes.min(self.wire.len());
-        self.partial.extend(self.wire.drain(..count));
+        let (front, back) = self.wire.as_slices();
+        let first = front.len().min(count);
+        self.partial.extend_from_slice(&front[..first]);
+        self.partial.extend_from_slice(&back[..count - first]);
+        self.wire.drain(..count);
         let mut frames = Vec::new();
         let mut at = 0;
         while let Some((frame, length)) = read_frame(&self.partial[at..]) {

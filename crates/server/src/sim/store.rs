@@ -15,6 +15,9 @@ use cossistant_protocol::{
 use tokio::sync::Notify;
 
 use super::Plant;
+use super::node::SimBus;
+use crate::bus::{Bus as _, Notice};
+use crate::event::Event;
 use crate::store::{
     AppendMessage, Appended, Attempt, Audience, ChangeConversation, Changed, CleanOutbox, Conversation,
     ConversationPage, ConversationQuery, ConversationSnapshot, CreateConversation, Created, DeleteMessage,
@@ -24,17 +27,42 @@ use crate::store::{
     VisitorRow, WebhookRow, WebsiteRow, WebsiteSnapshot,
 };
 
-type Write = Box<dyn FnOnce(&MemoryStore, bool) + Send>;
+type Write = Box<dyn FnOnce(&MemoryStore, Option<StoreError>) + Send>;
+
+/// What is wrong with the store.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Nothing.
+    #[default]
+    None,
+    /// No call succeeds.
+    Down,
+    /// No write succeeds, as when the disk is full or another process holds the lock.
+    Full,
+}
+
+/// When the process is to die.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doom {
+    #[default]
+    None,
+    /// Right before the next commit.
+    BeforeCommit,
+    /// Right behind the next commit, before anybody is told of it.
+    BehindCommit,
+}
 
 /// Writes that were called and have not happened.
 #[derive(Default)]
 struct Queue {
     next_ticket: u64,
     waiting: VecDeque<(u64, Write)>,
-    is_down: bool,
-    /// The process dies right behind the next commit.
-    is_fatal: bool,
+    trouble: Trouble,
+    doom: Doom,
     has_died: bool,
+    commits: u64,
+    /// What a crash leaves, under a bug that loses the newest commits.
+    synced: Option<MemoryStore>,
 }
 
 /// A [`MemoryStore`] that takes its time.
@@ -42,6 +70,7 @@ pub(super) struct PacedStore {
     inner: Arc<MemoryStore>,
     // Guards what waits; held for one step and never while anything waits.
     queue: Arc<Mutex<Queue>>,
+    bus: Arc<SimBus>,
     plant: Option<Plant>,
 }
 
@@ -69,21 +98,30 @@ fn down() -> StoreError {
 }
 
 impl PacedStore {
-    pub(super) fn new(inner: Arc<MemoryStore>, plant: Option<Plant>) -> Self {
-        Self { inner, queue: Arc::default(), plant }
+    pub(super) fn new(inner: Arc<MemoryStore>, bus: Arc<SimBus>, plant: Option<Plant>) -> Self {
+        if plant == Some(Plant::KeysForgottenOnRestart) {
+            inner.forget_message_keys();
+        }
+        let synced = (plant == Some(Plant::AckBeforeFsync)).then(|| inner.fork());
+        Self { inner, queue: Arc::new(Mutex::new(Queue { synced, ..Queue::default() })), bus, plant }
     }
 
-    pub(super) fn set_down(&self, is_down: bool) {
-        lock(&self.queue).is_down = is_down;
+    pub(super) fn set_trouble(&self, trouble: Trouble) {
+        lock(&self.queue).trouble = trouble;
     }
 
-    /// Whether the process dies behind the next commit, before anybody is told of it.
-    pub(super) fn die_at_next_commit(&self, is_fatal: bool) {
-        lock(&self.queue).is_fatal = is_fatal;
+    /// Decides whether the process dies at the next commit.
+    pub(super) fn set_doom(&self, doom: Doom) {
+        lock(&self.queue).doom = doom;
     }
 
     pub(super) fn has_died(&self) -> bool {
         lock(&self.queue).has_died
+    }
+
+    /// What is left behind a crash, if that is not all.
+    pub(super) fn take_remains(&self) -> Option<MemoryStore> {
+        lock(&self.queue).synced.take()
     }
 
     fn read<T: Send + 'static>(
@@ -93,7 +131,7 @@ impl PacedStore {
         let (inner, queue) = (Arc::clone(&self.inner), Arc::clone(&self.queue));
         Box::pin(async move {
             pause().await;
-            let is_down = lock(&queue).is_down;
+            let is_down = lock(&queue).trouble == Trouble::Down;
             let result = if is_down { Err(down()) } else { answer(call(&inner)) };
             pause().await;
             result
@@ -107,8 +145,8 @@ impl PacedStore {
         let (inner, queue) = (Arc::clone(&self.inner), Arc::clone(&self.queue));
         let result = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&result);
-        let write: Write = Box::new(move |store, is_down| {
-            let result = if is_down { Err(down()) } else { answer(call(store)) };
+        let write: Write = Box::new(move |store, error| {
+            let result = error.map_or_else(|| answer(call(store)), Err);
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         });
         let ticket = {
@@ -128,37 +166,84 @@ impl PacedStore {
     }
 
     /// The planted bugs of the message's way into the store.
-    fn append(&self, mut append: AppendMessage) -> StoreFuture<Appended> {
+    fn append(&self, append: AppendMessage) -> StoreFuture<Appended> {
+        // What would be stored, by a copy. Not when others wait: they come first.
+        let early = |is_wanted: bool| {
+            let is_sure = is_wanted && lock(&self.queue).waiting.is_empty();
+            is_sure.then(|| answer(self.inner.fork().append_message(append.clone()))).and_then(Result::ok)
+        };
         match self.plant {
-            Some(Plant::ForgottenKeys) => {
-                let key = format!("{}-{}", append.key, append.message);
-                append.key = RequestId::new(key.get(..64).unwrap_or(&key)).expect("two ids are an id");
-            }
-            Some(Plant::AckBeforeCommit) => {
-                let early = self.inner.fork();
-                let result = answer(early.append_message(append.clone()));
-                let late = self.write(move |store| store.append_message(append));
-                return Box::pin(async move {
-                    pause().await;
-                    drop(late);
-                    result
+            Some(Plant::ForgottenKeys) => self.write(move |store| {
+                store.forget_message_keys();
+                store.append_message(append)
+            }),
+            Some(Plant::CountedNotes) => self.write(move |store| {
+                let appended = answer(store.append_message(append)).map(|mut appended| {
+                    for event in &mut appended.events {
+                        event.visitor_seq = event.visitor_seq.map(|_| event.team_seq);
+                    }
+                    appended
                 });
+                Box::pin(std::future::ready(appended))
+            }),
+            Some(Plant::AckBeforeCommit) => match early(true) {
+                Some(appended) => {
+                    let late = self.write(move |store| store.append_message(append));
+                    Box::pin(async move {
+                        pause().await;
+                        drop(late);
+                        Ok(appended)
+                    })
+                }
+                None => self.write(move |store| store.append_message(append)),
+            },
+            Some(Plant::PublishBeforeCommit) => {
+                let events = early(true).map(|appended| appended.events).unwrap_or_default();
+                if !events.is_empty() {
+                    let events: Vec<_> = events.iter().map(|event| Arc::new(Event::encode(event))).collect();
+                    self.bus.publish(Notice::Events(events));
+                }
+                self.write(move |store| store.append_message(append))
             }
-            _ => {}
+            Some(_) | None => self.write(move |store| store.append_message(append)),
         }
-        self.write(move |store| store.append_message(append))
+    }
+
+    /// The organization as which a conversation is looked up.
+    fn organization(&self, organization: OrganizationId, conversation: &ConversationId) -> OrganizationId {
+        if self.plant == Some(Plant::ForeignTenant) {
+            let ours = super::site(super::Tenant::Ours).organization;
+            let scope = Scope::Team { websites: crate::store::Websites::All };
+            if answer(self.inner.conversation(ours.clone(), scope, conversation.clone())).is_ok() {
+                return ours;
+            }
+        }
+        organization
     }
 }
 
 fn commit_through(store: &MemoryStore, queue: &Mutex<Queue>, ticket: u64) {
     let mut queue = lock(queue);
+    if queue.doom == Doom::BeforeCommit && queue.trouble == Trouble::None {
+        queue.has_died = true;
+    }
+    let mut has_written = false;
     while !queue.has_died && queue.waiting.front().is_some_and(|(waiting, _)| *waiting <= ticket) {
-        let is_down = queue.is_down;
+        let error = match queue.trouble {
+            Trouble::None => None,
+            Trouble::Down => Some(down()),
+            Trouble::Full => Some(StoreError::Unavailable("told to be full".to_owned())),
+        };
+        has_written |= error.is_none();
         if let Some((_, write)) = queue.waiting.pop_front() {
-            write(store, is_down);
+            write(store, error);
         }
     }
-    if queue.is_fatal && !queue.is_down {
+    queue.commits += u64::from(has_written);
+    if has_written && queue.commits.is_multiple_of(4) && queue.synced.is_some() {
+        queue.synced = Some(store.fork());
+    }
+    if queue.doom == Doom::BehindCommit && has_written {
         queue.has_died = true;
     }
 }
@@ -222,8 +307,6 @@ impl Store for PacedStore {
     reads! {
         epoch() -> String;
         known_message(organization: OrganizationId, scope: Scope, conversation: ConversationId, sender: PersonKey, key: RequestId) -> Option<KnownMessage>;
-        conversation(organization: OrganizationId, scope: Scope, conversation: ConversationId) -> Conversation;
-        conversation_snapshot(organization: OrganizationId, scope: Scope, conversation: ConversationId) -> ConversationSnapshot;
         website_snapshot(organization: OrganizationId, website: WebsiteId) -> WebsiteSnapshot;
         website_events(organization: OrganizationId, website: WebsiteId, after: u64, upto: u64, limit: usize) -> Vec<StoredEvent>;
         messages(organization: OrganizationId, scope: Scope, conversation: ConversationId, page: MessagePage) -> (Vec<StoredEvent>, bool);
@@ -243,6 +326,26 @@ impl Store for PacedStore {
         self.append(append)
     }
 
+    fn conversation(
+        &self,
+        organization: OrganizationId,
+        scope: Scope,
+        conversation: ConversationId,
+    ) -> StoreFuture<Conversation> {
+        let organization = self.organization(organization, &conversation);
+        self.read(move |store| store.conversation(organization, scope, conversation))
+    }
+
+    fn conversation_snapshot(
+        &self,
+        organization: OrganizationId,
+        scope: Scope,
+        conversation: ConversationId,
+    ) -> StoreFuture<ConversationSnapshot> {
+        let organization = self.organization(organization, &conversation);
+        self.read(move |store| store.conversation_snapshot(organization, scope, conversation))
+    }
+
     fn conversation_events(
         &self,
         organization: OrganizationId,
@@ -259,13 +362,13 @@ impl Store for PacedStore {
                 store.conversation_events(organization, conversation, audience, after, upto, limit)
             };
             match plant {
-                // The first event behind the place is left out.
-                Some(Plant::ReplayGap) if upto > after + 1 => {
+                // Not the first one: that it is missing would be noticed, and told by `recovered`.
+                Some(Plant::ReplayGap) => {
                     let mut events = answer(past(after));
-                    if let Ok(events) = &mut events {
-                        let first = events.first().cloned();
-                        events.extend(first);
-                        events.remove(0);
+                    if let Ok(events) = &mut events
+                        && events.len() > 2
+                    {
+                        events.remove(1);
                     }
                     Box::pin(std::future::ready(events))
                 }

@@ -70,6 +70,12 @@ impl MemoryStore {
         self.lock().failing_writes = count;
     }
 
+    /// Forgets which messages were sent under which keys: a planted bug.
+    #[cfg(feature = "sim")]
+    pub(crate) fn forget_message_keys(&self) {
+        self.lock().state.threads.values_mut().for_each(|thread| thread.keys.clear());
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

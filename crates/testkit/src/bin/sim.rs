@@ -1,138 +1,219 @@
-//! Runs histories of the simulation: `sim --seeds N [--seed S] [--plant NAME] [--trace] [--survey]`.
+//! Runs histories of the simulation.
 //!
-//! `--trace` prints the whole history of one seed, `--survey` goes on behind a failure and prints one line for each.
-//! Exit code 1 when a history broke a promise; its seed, the command that runs it again and its trace are printed.
+//! `sim --seeds N [--seed S] [--plant BUG] [--keep STEPS] [--threads N] [--trace | --survey]` runs N histories. The
+//! first that breaks a promise is shrunk; its trace and the command that runs it again are printed, and the exit code
+//! is 1. `--trace` prints the trace of one history, `--survey` goes on behind a failure and prints a line for each.
+//!
+//! `sim --prove` looks for each planted bug, prints which seed found it by which rule, and fails if one was not found.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use cossistant_testkit::sim::{Outcome, Plant, run};
+use cossistant_testkit::sim::{Failure, Keep, Outcome, Plant, Run, run, shrink};
 
 /// What the command line asks for.
 struct Wish {
     first: u64,
-    count: u64,
+    count: Option<u64>,
     plant: Option<Plant>,
+    keep: Keep,
+    threads: usize,
     is_traced: bool,
     is_survey: bool,
+    is_proof: bool,
 }
 
-/// How many lines of a failed history's trace are printed; the last ones tell the most.
-const TAIL: usize = 400;
+/// How many histories are run unless it is said.
+const COUNT: u64 = 100;
+/// How many histories a planted bug may need to be found.
+const PROOF: u64 = 10_000;
+/// For how long a failure is shrunk.
+const PATIENCE: Duration = Duration::from_secs(60);
+const USAGE: &str =
+    "usage: sim [--seeds N] [--seed S] [--plant BUG] [--keep STEPS] [--threads N] [--trace | --survey | --prove]";
 
 fn main() -> ExitCode {
-    match wish() {
-        Ok(wish) if wish.is_traced => trace(&wish),
-        Ok(wish) => search(&wish),
+    let wish = match Wish::read() {
+        Ok(wish) => wish,
         Err(why) => {
-            eprintln!("{why}\nusage: sim --seeds N [--seed S] [--plant NAME] [--trace] [--survey]");
-            ExitCode::from(2)
+            eprintln!("{why}\n{USAGE}");
+            return ExitCode::from(2);
         }
-    }
+    };
+    let is_well = if wish.is_proof {
+        prove(&wish)
+    } else if wish.is_traced {
+        trace(&wish)
+    } else {
+        search(&wish)
+    };
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn wish() -> Result<Wish, String> {
-    let mut wish = Wish { first: 1, count: 100, plant: None, is_traced: false, is_survey: false };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        if word == "--trace" {
-            wish.is_traced = true;
-            continue;
-        }
-        if word == "--survey" {
-            wish.is_survey = true;
-            continue;
-        }
-        let value = words.next().ok_or(format!("{word} needs a value"))?;
-        let number = || value.parse::<u64>().map_err(|error| format!("{word} {value}: {error}"));
-        match word.as_str() {
-            "--seed" => wish.first = number()?,
-            "--seeds" => wish.count = number()?,
-            "--plant" => {
-                let found = Plant::ALL.iter().find(|(name, _)| *name == value);
-                let names: Vec<&str> = Plant::ALL.iter().map(|(name, _)| *name).collect();
-                wish.plant = Some(found.ok_or(format!("there is no such bug; there are: {}", names.join(", ")))?.1);
+impl Wish {
+    fn read() -> Result<Self, String> {
+        let mut wish = Self {
+            first: 1,
+            count: None,
+            plant: None,
+            keep: Keep::ALL,
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            is_traced: false,
+            is_survey: false,
+            is_proof: false,
+        };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or(format!("{word} needs a value"));
+            let number = |value: String| value.parse::<u64>().map_err(|error| format!("{word} {value}: {error}"));
+            match word.as_str() {
+                "--trace" => wish.is_traced = true,
+                "--survey" => wish.is_survey = true,
+                "--prove" => wish.is_proof = true,
+                "--seed" => wish.first = number(value()?)?,
+                "--seeds" => wish.count = Some(number(value()?)?),
+                "--threads" => wish.threads = usize::try_from(number(value()?)?).unwrap_or(1).max(1),
+                "--keep" => wish.keep = Keep::parse(&value()?)?,
+                "--plant" => {
+                    let names: Vec<&str> = Plant::ALL.iter().map(|(name, _)| *name).collect();
+                    let found = Plant::find(&value()?);
+                    wish.plant = Some(found.ok_or(format!("there is no such bug; there are: {}", names.join(", ")))?);
+                }
+                other => return Err(format!("unknown option {other}")),
             }
-            other => return Err(format!("unknown option {other}")),
+        }
+        Ok(wish)
+    }
+
+    fn run(&self, seed: u64) -> Run {
+        Run { seed, plant: self.plant, keep: self.keep.clone(), is_traced: false }
+    }
+}
+
+fn trace(wish: &Wish) -> bool {
+    let outcome = run(&Run { is_traced: true, ..wish.run(wish.first) });
+    outcome.trace.iter().for_each(|line| say(line));
+    say(&summary(wish.first, &outcome));
+    outcome.failure.is_none()
+}
+
+fn summary(seed: u64, outcome: &Outcome) -> String {
+    let Outcome { clients, actions, faults, elapsed, trace_hash, .. } = outcome;
+    let end = match &outcome.failure {
+        Some(failure) => format!("\nFAILED {failure}"),
+        None => String::new(),
+    };
+    format!(
+        "seed {seed}: {clients} clients, {actions} actions, {faults} faults, {elapsed} ms, hash {trace_hash:016x}{end}"
+    )
+}
+
+/// Sums over histories.
+#[derive(Default)]
+struct Sums {
+    histories: AtomicU64,
+    clients: AtomicU64,
+    actions: AtomicU64,
+    faults: AtomicU64,
+    seconds: AtomicU64,
+}
+
+impl Sums {
+    fn add(&self, outcome: &Outcome) {
+        let sums = [
+            (&self.histories, 1),
+            (&self.clients, outcome.clients),
+            (&self.actions, outcome.actions),
+            (&self.faults, outcome.faults),
+            (&self.seconds, outcome.elapsed / 1_000),
+        ];
+        for (sum, value) in sums {
+            sum.fetch_add(value, Ordering::Relaxed);
         }
     }
-    Ok(wish)
 }
 
-fn trace(wish: &Wish) -> ExitCode {
-    let outcome = run(wish.first, wish.plant, true);
-    for line in &outcome.trace {
-        say(line);
-    }
-    report(wish.first, &outcome)
-}
-
-fn report(seed: u64, outcome: &Outcome) -> ExitCode {
-    say(&format!(
-        "seed {seed}: {} actions, {} faults, trace {:016x}",
-        outcome.actions, outcome.faults, outcome.trace_hash
-    ));
-    match &outcome.failure {
-        Some(failure) => {
-            say(&format!("FAILED: {failure}"));
-            ExitCode::FAILURE
-        }
-        None => ExitCode::SUCCESS,
-    }
-}
-
-/// Runs the histories on every core; the lowest seed that fails is reported.
-fn search(wish: &Wish) -> ExitCode {
-    let start = Instant::now();
+/// Runs the histories on some threads; `None` if all kept every promise, else the lowest seed that did not.
+fn find(wish: &Wish, count: u64, sums: &Sums) -> Option<u64> {
     let next = AtomicU64::new(0);
     let failed = AtomicU64::new(u64::MAX);
-    let (actions, faults) = (AtomicU64::new(0), AtomicU64::new(0));
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..wish.threads {
             scope.spawn(|| {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let seed = wish.first.wrapping_add(at);
-                    if at >= wish.count || failed.load(Ordering::Relaxed) < seed {
+                    if at >= count || failed.load(Ordering::Relaxed) < seed {
                         return;
                     }
-                    let outcome = run(seed, wish.plant, false);
-                    actions.fetch_add(outcome.actions, Ordering::Relaxed);
-                    faults.fetch_add(outcome.faults, Ordering::Relaxed);
-                    if let Some(failure) = &outcome.failure {
-                        if wish.is_survey {
-                            say(&format!("seed {seed}: {failure}"));
-                            continue;
+                    let outcome = run(&wish.run(seed));
+                    sums.add(&outcome);
+                    match &outcome.failure {
+                        Some(failure) if wish.is_survey => say(&format!("seed {seed}: {failure}")),
+                        Some(_) => {
+                            failed.fetch_min(seed, Ordering::Relaxed);
                         }
-                        failed.fetch_min(seed, Ordering::Relaxed);
+                        None => {}
                     }
                 }
             });
         }
     });
+    Some(failed.into_inner()).filter(|seed| *seed != u64::MAX)
+}
+
+fn search(wish: &Wish) -> bool {
+    let (start, sums) = (Instant::now(), Sums::default());
+    if let Some(seed) = find(wish, wish.count.unwrap_or(COUNT), &sums) {
+        report(wish, seed);
+        return false;
+    }
     let seconds = start.elapsed().as_secs_f64();
-    let failed = failed.into_inner();
-    if failed == u64::MAX {
-        let (count, actions, faults) = (wish.count, actions.into_inner(), faults.into_inner());
-        #[expect(clippy::cast_precision_loss, reason = "a count of histories is small")]
-        let rate = count as f64 / seconds;
-        say(&format!(
-            "{count} histories kept every promise: {actions} actions, {faults} faults, {rate:.0} histories/s"
-        ));
-        return ExitCode::SUCCESS;
+    let [histories, clients, actions, faults, virtual_seconds] =
+        [sums.histories, sums.clients, sums.actions, sums.faults, sums.seconds].map(AtomicU64::into_inner);
+    #[expect(clippy::cast_precision_loss, reason = "a count of histories is small")]
+    let rate = histories as f64 / seconds;
+    let threads = wish.threads;
+    let end = if wish.is_survey { "were run" } else { "kept every promise" };
+    say(&format!(
+        "{histories} histories {end}: {clients} clients, {actions} actions, {faults} faults, {virtual_seconds} s of \
+         their time in {seconds:.1} s, {rate:.0} histories/s on {threads} threads"
+    ));
+    true
+}
+
+/// Shrinks what failed, and says how to run it again.
+fn report(wish: &Wish, seed: u64) {
+    let plant = wish.plant.map(|plant| format!(" --plant {}", plant.name())).unwrap_or_default();
+    say(&format!("seed {seed} broke a promise; the whole of it: cargo xtask sim --seed {seed} --trace{plant}"));
+    let Some(shrunk) = shrink(&wish.run(seed), PATIENCE) else { return };
+    shrunk.outcome.trace.iter().for_each(|line| say(line));
+    let (left, of) = shrunk.steps;
+    say(&format!("shrunk to {left} of {of} steps by {} tries", shrunk.tries));
+    say(&summary(seed, &shrunk.outcome));
+    say(&format!("run it again: cargo xtask sim --seed {seed} --trace{plant} --keep '{}'", shrunk.keep));
+}
+
+/// Looks for each planted bug.
+fn prove(wish: &Wish) -> bool {
+    let count = wish.count.unwrap_or(PROOF);
+    say(&format!("{:<26} {:>6}  {:<14} {:>5}", "bug", "seed", "rule", "steps"));
+    let mut is_well = true;
+    for (name, plant) in Plant::ALL {
+        let wish = Wish { plant: Some(*plant), keep: Keep::ALL, is_survey: false, ..*wish };
+        let Some(seed) = find(&wish, count, &Sums::default()) else {
+            say(&format!("{name:<26} not found within {count} histories"));
+            is_well = false;
+            continue;
+        };
+        let outcome = run(&wish.run(seed));
+        let rule = outcome.failure.map_or("", |Failure { rule, .. }| rule.name());
+        let steps = shrink(&wish.run(seed), Duration::from_secs(2)).map_or(0, |shrunk| shrunk.steps.0);
+        say(&format!("{name:<26} {seed:>6}  {rule:<14} {steps:>5}"));
     }
-    let outcome = run(failed, wish.plant, true);
-    for line in outcome.trace.iter().skip(outcome.trace.len().saturating_sub(TAIL)) {
-        say(line);
-    }
-    let plant = Plant::ALL.iter().find(|(_, plant)| Some(*plant) == wish.plant);
-    let plant = plant.map(|(name, _)| format!(" --plant {name}")).unwrap_or_default();
-    say(&format!("run it again: cargo xtask sim --seed {failed} --seeds 1{plant} (--trace for all of the trace)"));
-    report(failed, &outcome);
-    ExitCode::FAILURE
+    is_well
 }
 
 #[expect(clippy::print_stdout, reason = "this is a command-line program")]

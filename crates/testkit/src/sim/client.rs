@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cossistant_engine::{Channel as EngineChannel, Config, ConnectionState, Engine, SubscriptionState};
 use cossistant_protocol::{Channel, MessageAck, MessageId, PersonId, UserType};
-use cossistant_server::sim::SimConnection;
+use cossistant_server::sim::{SimConnection, Tenant};
 
 use super::reader::Reader;
 use super::replica::Replica;
-use super::translate::{Incoming, Payload};
+use super::translate::Payload;
+use super::wire::{Copies, Heard};
 
+/// How long a token lasts of which nothing is to be seen, in seconds.
+pub(super) const LONG: u64 = 30 * 24 * 3_600;
 /// All of an application's wishes have one holder.
 pub(super) const HOLDER: u32 = 0;
 
@@ -27,8 +30,25 @@ pub(super) struct Link {
     /// Nothing arrives any more in this direction, and nobody is told.
     pub(super) is_mute_up: bool,
     pub(super) is_mute_down: bool,
-    /// The client reads so many bytes at a time.
+    /// The client reads so many bytes at a time; of 0 it has stopped.
     pub(super) slow: Option<usize>,
+    /// Until when there may be more on the wire than what was written just now.
+    pub(super) slow_until: u64,
+    /// The newest token that it has shown.
+    pub(super) token: Token,
+    /// Since when the node should let nothing through any more.
+    pub(super) over_since: Option<u64>,
+    /// How often the store had been restored when it was opened.
+    pub(super) life: usize,
+    pub(super) copies: Copies,
+}
+
+/// What a client shows to be let in. Times are by the node's clock, in ms.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Token {
+    pub(super) text: String,
+    pub(super) issued_at: u64,
+    pub(super) expires_at: u64,
 }
 
 impl Link {
@@ -57,17 +77,23 @@ pub(super) struct Acked {
     pub(super) message: MessageId,
     pub(super) seq: u64,
     pub(super) is_note: bool,
+    /// How often the store had been restored by then.
+    pub(super) life: usize,
 }
 
 /// One tab, app or bot.
 pub(super) struct Client {
     pub(super) name: String,
+    pub(super) tenant: Tenant,
     pub(super) kind: UserType,
     pub(super) person: PersonId,
-    pub(super) engine: Engine<Payload, Incoming>,
+    pub(super) engine: Engine<Payload, Heard>,
     pub(super) clock_ahead: u64,
-    pub(super) has_token_source: bool,
-    pub(super) token: String,
+    /// The browser lets its timers run so seldom, in ms, since it is in the background.
+    pub(super) throttle: Option<u64>,
+    pub(super) token: Token,
+    /// The token that the last connection began with.
+    pub(super) used: Token,
     pub(super) link: Option<Link>,
     pub(super) is_wanted: bool,
     pub(super) replica: Replica,
@@ -81,7 +107,12 @@ pub(super) struct Client {
     pub(super) next_number: u64,
     /// Conversations that this connection has said it views.
     pub(super) viewing: BTreeSet<String>,
-    pub(super) stops: Vec<String>,
+    /// How often the store had been restored when each held channel was confirmed last.
+    pub(super) confirmed_in: BTreeMap<HeldChannel, usize>,
+    /// How many restores its reader has taken in.
+    pub(super) life: usize,
+    /// Messages that were sent, as they were, for those who send them again.
+    pub(super) frames: BTreeMap<String, Payload>,
 }
 
 /// A channel with an order, to be kept in sets.
@@ -98,20 +129,21 @@ pub(super) fn name_of(channel: &EngineChannel) -> HeldChannel {
 impl Client {
     pub(super) fn new(
         name: &str,
-        kind: UserType,
-        person: PersonId,
+        (tenant, kind, person): (Tenant, UserType, PersonId),
         config: Config,
         seed: u64,
         clock_ahead: u64,
-        token: String,
+        token: Token,
     ) -> Self {
         Self {
             name: name.to_owned(),
+            tenant,
             kind,
             person,
-            has_token_source: config.has_token_source,
             engine: Engine::new(config, seed),
             clock_ahead,
+            throttle: None,
+            used: token.clone(),
             token,
             link: None,
             is_wanted: false,
@@ -123,7 +155,9 @@ impl Client {
             acked: Vec::new(),
             next_number: 1,
             viewing: BTreeSet::new(),
-            stops: Vec::new(),
+            confirmed_in: BTreeMap::new(),
+            life: 0,
+            frames: BTreeMap::new(),
         }
     }
 
@@ -176,7 +210,8 @@ impl Client {
         )
     }
 
-    pub(super) fn note_ack(&mut self, ack: &MessageAck) -> bool {
+    /// Notes an acknowledgement; whether it is for something that was sent.
+    pub(super) fn note_ack(&mut self, ack: &MessageAck, life: usize) -> bool {
         let Some(number) = ack.id.as_str().rsplit('-').next().and_then(|number| number.parse().ok()) else {
             return false;
         };
@@ -191,17 +226,21 @@ impl Client {
             message: ack.message_id.clone(),
             seq: ack.seq,
             is_note,
+            life,
         });
         true
     }
 
-    /// Notes what the engine's refusals and stops say.
-    pub(super) fn stop(&mut self, why: String) {
-        self.stops.push(why);
+    /// When its engine wants to be woken, by the world's clock; later if the browser throttles it.
+    pub(super) fn wake_at(&self) -> Option<u64> {
+        let at = self.engine.poll_timeout()?.saturating_sub(self.clock_ahead);
+        Some(self.throttle.map_or(at, |every| at.next_multiple_of(every)))
     }
 
+    /// A channel is held no more.
     pub(super) fn released(&mut self, channel: &Channel) {
         self.replica.forget(channel);
+        self.confirmed_in.remove(&name_of(&super::translate::to_engine(channel)));
         match channel {
             Channel::Conversation(id) => {
                 // Until its website is confirmed, nothing says that it goes on there.

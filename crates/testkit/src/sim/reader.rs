@@ -16,30 +16,37 @@ pub(super) struct Told {
 }
 
 impl Told {
+    /// Conversation, `seq` and `offset`; `None` for what is not durable.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "five messages of many are durable")]
+    pub(super) fn place_of(message: &ServerMessage) -> Option<(&str, u64, Option<u64>)> {
+        Some(match message {
+            ServerMessage::ConversationCreated(event) => (event.conversation_id.as_str(), event.seq, event.offset),
+            ServerMessage::NewMessage(event) => (event.conversation_id.as_str(), event.seq, event.offset),
+            ServerMessage::MessageUpdated(event) => (event.conversation_id.as_str(), event.seq, event.offset),
+            ServerMessage::ConversationStatusChanged(event) => {
+                (event.conversation_id.as_str(), event.seq, event.offset)
+            }
+            ServerMessage::ConversationAssigned(event) => (event.conversation_id.as_str(), event.seq, event.offset),
+            _ => return None,
+        })
+    }
+
     /// `None` for what is not durable.
     #[expect(clippy::wildcard_enum_match_arm, reason = "five messages of many are durable")]
     pub(super) fn of(message: &ServerMessage) -> Option<Self> {
-        let (conversation, seq, offset, about) = match message {
-            ServerMessage::ConversationCreated(event) => {
-                (&event.conversation_id, event.seq, event.offset, event.visitor_id.to_string())
-            }
-            ServerMessage::NewMessage(event) => {
-                (&event.conversation_id, event.seq, event.offset, event.message_id.to_string())
-            }
-            ServerMessage::MessageUpdated(event) => {
-                (&event.conversation_id, event.seq, event.offset, event.message_id.to_string())
-            }
-            ServerMessage::ConversationStatusChanged(event) => {
-                (&event.conversation_id, event.seq, event.offset, event.status.to_string())
-            }
+        let (conversation, seq, offset) = Self::place_of(message)?;
+        let about = match message {
+            ServerMessage::ConversationCreated(event) => event.visitor_id.to_string(),
+            ServerMessage::NewMessage(event) => event.message_id.to_string(),
+            ServerMessage::MessageUpdated(event) => event.message_id.to_string(),
+            ServerMessage::ConversationStatusChanged(event) => event.status.to_string(),
             ServerMessage::ConversationAssigned(event) => {
-                let assignee = event.assigned_team_member_id.as_ref().map(ToString::to_string);
-                (&event.conversation_id, event.seq, event.offset, assignee.unwrap_or_default())
+                event.assigned_team_member_id.as_ref().map(ToString::to_string).unwrap_or_default()
             }
             _ => return None,
         };
         let what = format!("{} {about}", message.type_name());
-        Some(Self { conversation: conversation.to_string(), seq, offset, what })
+        Some(Self { conversation: conversation.to_owned(), seq, offset, what })
     }
 }
 
@@ -68,6 +75,8 @@ pub(super) struct Thread {
     is_fresh: bool,
     /// Whether that was ever so.
     pub(super) has_jumped: bool,
+    /// The website was resumed, perhaps at a place before the one at which this began by itself.
+    is_resumed_behind: bool,
 }
 
 impl Thread {
@@ -93,6 +102,14 @@ impl Reader {
     /// It is out of turn.
     pub(super) fn take(&mut self, told: &Told) -> Result<(), String> {
         let thread = self.threads.entry(told.conversation.clone()).or_default();
+        if thread.is_resumed_behind && thread.last.is_some_and(|last| told.seq <= last) {
+            // Its website goes on further back than it began by itself; nothing may come that came already.
+            if thread.told.insert(told.seq, told.what.clone()).is_some() {
+                return Err(format!("{} came with seq {} again", told.conversation, told.seq));
+            }
+            self.offsets.extend(told.offset);
+            return Ok(());
+        }
         if let Some(last) = thread.last {
             let is_next = told.seq == last + 1 || ((thread.may_jump || thread.is_fresh) && told.seq > last);
             if !is_next {
@@ -119,6 +136,19 @@ impl Reader {
         for id in threads {
             self.begin_anew(&id);
         }
+    }
+
+    /// The store was restored: whatever is past these heads was never so.
+    pub(super) fn forget_past(&mut self, head_of: impl Fn(&str) -> u64, website_head: u64) {
+        for (id, thread) in &mut self.threads {
+            let head = head_of(id);
+            thread.told.retain(|seq, _| *seq <= head);
+            thread.last = thread.last.map(|last| last.min(head));
+            thread.may_jump = true;
+            thread.has_jumped = true;
+        }
+        self.offsets.retain(|offset| *offset <= website_head);
+        self.website_base = self.website_base.map(|base| base.min(website_head));
     }
 
     /// A conversation begins at its head, before its website is resumed further back.
@@ -162,6 +192,7 @@ impl Reader {
             Channel::Website(_) => {
                 let is_first = self.website_base.is_none();
                 for (id, thread) in &mut self.threads {
+                    thread.is_resumed_behind |= is_first && confirmed.replayed > 0;
                     if !held.contains(id) && (std::mem::take(&mut thread.is_fresh) || is_first) {
                         thread.may_jump = true;
                     }

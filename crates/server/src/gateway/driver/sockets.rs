@@ -457,8 +457,8 @@ impl Driver {
                     }
                 }
             }
-            // Only who is taking up a subscription waits for its outbox to be empty.
-            is_drained = conn.outbox.is_empty() && conn.is_working();
+            // Only who is taking up a subscription, or has missed news, waits for its outbox to be empty.
+            is_drained = conn.outbox.is_empty() && (conn.is_working() || conn.outbox.is_stale());
         }
         if is_lost {
             self.lost(at);

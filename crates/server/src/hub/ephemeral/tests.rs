@@ -94,6 +94,38 @@ fn tellings(hub: &mut Hub) -> usize {
     hub.take_effects().iter().filter(|effect| matches!(effect, Effect::TellPresence { .. })).count()
 }
 
+/// Somebody types, or types no longer.
+fn typing(person: &Arc<PersonInfo>, is_typing: bool) -> Notice {
+    let (site, conversation) = (site(), ConversationId::new("c").unwrap());
+    let (person, source) = (Arc::clone(person), Source { shard: ShardId(1), connection: 7 });
+    if is_typing {
+        Notice::TypingStarted { site, conversation, person, source }
+    } else {
+        Notice::TypingStopped { site, conversation, person, source: None }
+    }
+}
+
+#[test]
+fn a_reader_with_no_room_for_the_end_of_typing_takes_the_state_up_anew() {
+    let mut hub = hub(0);
+    let index = reader(&mut hub);
+    let vera = person(UserType::Visitor, "vera");
+    hub.handle_notice(typing(&vera, true));
+    let length = queued(&hub, index).len();
+    hub.conn_mut(index).unwrap().outbox.advance(length);
+    hub.go_on(index);
+    hub.take_effects();
+    // What fills the outbox leaves no room for the end of typing, and then the reader takes all of it.
+    let filling = hub.config.max_outbox_bytes;
+    hub.push_durable(index, Frame::from(bytes::Bytes::from(vec![b'x'; filling])));
+    hub.handle_notice(typing(&vera, false));
+    assert!(hub.take_effects().is_empty(), "it may still take what is durable");
+    hub.conn_mut(index).unwrap().outbox.advance(filling);
+    hub.go_on(index);
+    let is_close = |effect: &Effect| matches!(effect, Effect::Close(at, CloseCode::SlowReader, _) if at.index == index);
+    assert!(hub.take_effects().iter().any(is_close));
+}
+
 #[test]
 fn a_visitor_who_comes_and_goes_on_two_shards_at_once_is_told_by_one_of_them() {
     let mut hubs = [hub(0), hub(1)];

@@ -1,0 +1,118 @@
+//! What came over one connection, and which of it may come twice.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use cossistant_engine::Envelope;
+use cossistant_protocol::{Channel, ServerMessage};
+use cossistant_server::sim::WEBSITE;
+
+use super::reader::Told;
+use super::trace::hash_of;
+use super::translate::{Incoming, envelope};
+
+/// A server message, read once however many clients get it.
+pub(super) type Heard = Rc<ServerMessage>;
+
+/// What is to be known of a text that came.
+#[derive(Debug)]
+pub(super) struct Letter {
+    text: Box<str>,
+    pub(super) envelope: Envelope,
+    pub(super) message: Heard,
+}
+
+impl Letter {
+    /// What of it a visitor must never be told.
+    pub(super) fn secret(&self) -> Option<&'static str> {
+        let forbidden = [
+            ("\"visibility\":\"internal\"", "of a note"),
+            ("NOTE", "what a note says"),
+            ("\"offset\"", "an offset"),
+            ("\"changedBy\"", "who changed something"),
+            ("\"viewing_indicator\"", "who is viewing"),
+            ("\"visitor_online\"", "of a visitor's presence"),
+            ("\"visitor_offline\"", "of a visitor's presence"),
+            ("\"for the team\"", "what an agent does for the team"),
+        ];
+        forbidden.iter().find(|(part, _)| self.text.contains(part)).map(|(_, what)| *what)
+    }
+
+    /// Whether it is about the demo's organization.
+    pub(super) fn is_ours(&self) -> bool {
+        ["org-demo", WEBSITE].iter().any(|part| self.text.contains(part))
+    }
+}
+
+/// Messages that were read already, by the hash of their text: most of them go to many.
+#[derive(Debug, Default)]
+pub(super) struct Library(HashMap<u64, Rc<Letter>>);
+
+impl Library {
+    /// Reads a message as the native client does.
+    ///
+    /// # Errors
+    /// It cannot be read, or is of a type that the contract does not know.
+    pub(super) fn read(&mut self, text: &str, hash: u64) -> Result<Rc<Letter>, String> {
+        if let Some(known) = self.0.get(&hash).filter(|known| *known.text == *text) {
+            return Ok(Rc::clone(known));
+        }
+        let message = ServerMessage::parse(text).map_err(|error| error.to_string())?;
+        let incoming = Incoming::Message(Box::new(message));
+        let envelope = envelope(&incoming);
+        let Incoming::Message(message) = incoming else { return Err("it is of no known type".to_owned()) };
+        let letter = Rc::new(Letter { text: text.into(), envelope, message: Rc::from(message) });
+        self.0.insert(hash, Rc::clone(&letter));
+        Ok(letter)
+    }
+}
+
+/// The durable events of one connection. Each comes live at most once, and once more in each replay that it is part
+/// of; the engine hides a copy too many from the application, so this looks at the wire.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    came: HashMap<(u64, u64), u32>,
+    replays: Vec<Replay>,
+}
+
+#[derive(Debug)]
+struct Replay {
+    /// `None` for that of the website.
+    conversation: Option<u64>,
+    behind: u64,
+    head: u64,
+}
+
+impl Copies {
+    /// Takes in what came.
+    ///
+    /// # Errors
+    /// It came too often.
+    pub(super) fn take(&mut self, message: &ServerMessage) -> Result<(), String> {
+        if let ServerMessage::SubscriptionConfirmed(confirmed) = message {
+            let conversation = match &confirmed.channel {
+                Channel::Conversation(id) => Some(hash_of(id.as_str())),
+                Channel::Website(_) => None,
+            };
+            let behind = confirmed.head - confirmed.replayed;
+            if behind < confirmed.head {
+                self.replays.push(Replay { conversation, behind, head: confirmed.head });
+            }
+            return Ok(());
+        }
+        let Some((id, seq, offset)) = Told::place_of(message) else { return Ok(()) };
+        let conversation = hash_of(id);
+        let count = self.came.entry((conversation, seq)).or_default();
+        *count += 1;
+        let is_in = |replay: &&Replay| match (replay.conversation, offset) {
+            (Some(of), _) => of == conversation && (replay.behind + 1..=replay.head).contains(&seq),
+            (None, Some(offset)) => (replay.behind + 1..=replay.head).contains(&offset),
+            (None, None) => false,
+        };
+        let allowed = 1 + self.replays.iter().filter(is_in).count();
+        if *count as usize > allowed {
+            return Err(format!("{id} {seq} came {count} times over one connection"));
+        }
+        Ok(())
+    }
+}

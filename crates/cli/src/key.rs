@@ -8,11 +8,10 @@ use clap::{Args, Subcommand};
 use cossistant_protocol::fields::Text;
 use cossistant_protocol::http::{CreateKey, KeyAlgorithm, KeyType};
 use cossistant_protocol::{KeyId, OrganizationId, WebsiteId};
-use serde_json::json;
 
 use crate::Failure;
 use crate::api::Server;
-use crate::output::{print, show};
+use crate::output::{show, show_deleted};
 
 /// Makes, shows and deletes keys.
 #[derive(Debug, Args)]
@@ -111,9 +110,7 @@ impl Key {
             Action::Show { server, id, json } => show(&server.read(&format!("/v1/keys/{id}"))?, json),
             Action::Delete { server, id, json } => {
                 server.delete(&format!("/v1/keys/{id}"))?;
-                let text =
-                    if json { json!({ "id": id, "deleted": true }).to_string() } else { format!("{id} is deleted") };
-                print(&text)
+                show_deleted(id.as_str(), json)
             }
         }
     }

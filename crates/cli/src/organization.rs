@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::Failure;
 use crate::api::Server;
-use crate::output::{print, show};
+use crate::output::{show, show_deleted};
 
 /// Makes, shows and deletes organizations.
 #[derive(Debug, Args)]
@@ -70,9 +70,7 @@ impl Organization {
             Action::Show { server, id, json } => show(&server.read(&format!("/v1/organizations/{id}"))?, json),
             Action::Delete { server, id, yes: _, json } => {
                 server.delete(&format!("/v1/organizations/{id}"))?;
-                let text =
-                    if json { json!({ "id": id, "deleted": true }).to_string() } else { format!("{id} is deleted") };
-                print(&text)
+                show_deleted(id.as_str(), json)
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Failure;
 
@@ -26,6 +26,11 @@ fn write(text: &str) -> io::Result<()> {
 /// Prints an answer of the server: as one line of JSON, or field by field for people.
 pub(crate) fn show(answer: &Value, is_json: bool) -> Result<(), Failure> {
     if is_json { print(&answer.to_string()) } else { print(&fields(answer)) }
+}
+
+/// Prints that something is no more.
+pub(crate) fn show_deleted(id: &str, is_json: bool) -> Result<(), Failure> {
+    if is_json { print(&json!({ "id": id, "deleted": true }).to_string()) } else { print(&format!("{id} is deleted")) }
 }
 
 fn fields(answer: &Value) -> String {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::api::Server;
-use crate::output::{print, show, tame};
+use crate::output::{print, show, show_deleted, tame};
 
 /// Makes, lists and deletes webhooks; shows and repeats their deliveries.
 ///
@@ -131,9 +131,7 @@ impl Webhook {
             }
             Action::Delete { server, id, json } => {
                 server.delete(&format!("/v1/webhooks/{id}"))?;
-                let text =
-                    if json { json!({ "id": id, "deleted": true }).to_string() } else { format!("{id} is deleted") };
-                print(&text)
+                show_deleted(id.as_str(), json)
             }
         }
     }

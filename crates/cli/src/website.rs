@@ -5,11 +5,10 @@ use clap::{Args, Subcommand};
 use cossistant_protocol::fields::Text;
 use cossistant_protocol::http::{ChangeWebsite, CreateWebsite};
 use cossistant_protocol::{OrganizationId, TypingPreview, WebsiteId};
-use serde_json::json;
 
 use crate::Failure;
 use crate::api::Server;
-use crate::output::{print, show};
+use crate::output::{show, show_deleted};
 
 /// Makes, shows, changes and deletes websites.
 #[derive(Debug, Args)]
@@ -124,10 +123,7 @@ impl Website {
             }
             Action::Delete { which, yes: _ } => {
                 which.server.delete(&which.path())?;
-                let Which { id, json, .. } = which;
-                let text =
-                    if json { json!({ "id": id, "deleted": true }).to_string() } else { format!("{id} is deleted") };
-                print(&text)
+                show_deleted(which.id.as_str(), which.json)
             }
         }
     }

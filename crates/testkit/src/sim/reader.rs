@@ -192,7 +192,11 @@ impl Reader {
             Channel::Website(_) => {
                 let is_first = self.website_base.is_none();
                 for (id, thread) in &mut self.threads {
-                    thread.is_resumed_behind |= is_first && confirmed.replayed > 0;
+                    if is_first && confirmed.replayed > 0 {
+                        thread.is_resumed_behind = true;
+                        // Of what came before a conversation's own beginning, the engine tells nothing once that goes on.
+                        thread.has_jumped |= held.contains(id);
+                    }
                     if !held.contains(id) && (std::mem::take(&mut thread.is_fresh) || is_first) {
                         thread.may_jump = true;
                     }

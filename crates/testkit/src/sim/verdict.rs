@@ -14,6 +14,8 @@ use super::rule::{Failure, Rule};
 
 /// How long everything may take to become quiet, in steps of a second.
 const PATIENCE: u64 = 240;
+/// How long it takes to hold what is shown against what newcomers are told, in ms.
+const JUDGING_MS: u64 = 10_000;
 
 impl History {
     /// Ends all that is wrong, waits until everything is quiet, and judges the whole.
@@ -60,10 +62,14 @@ impl History {
         }
     }
 
-    /// Somebody who is not yet where it wants to be, or does not yet know that its link is dead.
+    /// Somebody who is not yet where it wants to be, does not yet know that its link is dead, or has a token that ends
+    /// before all is judged.
     fn unsettled(&self) -> Option<&Client> {
         let now = self.world.now;
-        let is_linked = |client: &Client| client.link.as_ref().is_some_and(|link| link.is_sound(now));
+        let judged_at = self.world.server.clock().as_millis() + self.quiet_ms + JUDGING_MS;
+        let is_linked = |client: &Client| {
+            client.link.as_ref().is_some_and(|link| link.is_sound(now) && link.token.expires_at > judged_at)
+        };
         self.world.clients.iter().find(|client| !client.is_settled() || (client.is_wanted && !is_linked(client)))
     }
 

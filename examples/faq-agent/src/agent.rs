@@ -15,6 +15,8 @@ use crate::reply::{Outcome, PAUSE, Question, Replier};
 const MAX_WAITING: usize = 20;
 /// How many messages of a conversation are looked at for questions without a reply.
 const LOOK_BACK: usize = 50;
+/// How many questions wait for looks to end, in all conversations together.
+const MAX_HELD: usize = 1_000;
 /// How many pages of conversations are looked through after a start.
 const MAX_PAGES: usize = 10;
 /// How many messages are remembered as answered.
@@ -38,6 +40,8 @@ pub(crate) struct Agent {
     replies: JoinSet<(Question, Outcome)>,
     /// Looks for questions without a reply.
     looks: JoinSet<Vec<Question>>,
+    /// What was heard while a look is under way: it may yet find what was asked before that.
+    held: VecDeque<Question>,
     known: Known,
 }
 
@@ -78,6 +82,7 @@ impl Agent {
             busy: HashMap::new(),
             replies: JoinSet::new(),
             looks: JoinSet::new(),
+            held: VecDeque::new(),
             known: Known::default(),
         }
     }
@@ -94,10 +99,13 @@ impl Agent {
                     Ok((question, outcome)) => self.replied(&question, outcome),
                     Err(error) => tracing::error!(%error, "a reply failed"),
                 },
-                Some(found) = self.looks.join_next() => match found {
-                    Ok(questions) => questions.into_iter().for_each(|question| self.take(question)),
-                    Err(error) => tracing::error!(%error, "a look failed"),
-                },
+                Some(found) = self.looks.join_next() => {
+                    match found {
+                        Ok(questions) => questions.into_iter().for_each(|question| self.take(question)),
+                        Err(error) => tracing::error!(%error, "a look failed"),
+                    }
+                    self.take_held();
+                }
             }
         }
     }
@@ -126,7 +134,11 @@ impl Agent {
         match message {
             ServerMessage::NewMessage(message) => {
                 if let Some(question) = Question::of(&message) {
-                    self.take(question);
+                    self.held.push_back(question);
+                    if self.held.len() > MAX_HELD {
+                        self.held.pop_front();
+                    }
+                    self.take_held();
                 }
             }
             ServerMessage::ConversationAssigned(changed) => {
@@ -149,6 +161,15 @@ impl Agent {
     fn look(&mut self, place: Place) {
         let replier = self.replier.clone();
         self.looks.spawn(async move { replier.look(&place).await });
+    }
+
+    /// Takes what was heard, unless something asked before it is still to be found.
+    fn take_held(&mut self) {
+        while self.looks.is_empty()
+            && let Some(question) = self.held.pop_front()
+        {
+            self.take(question);
+        }
     }
 
     /// Replies at once, or behind what the conversation waits for.

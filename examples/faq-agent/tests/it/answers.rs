@@ -60,6 +60,23 @@ async fn several_questions_are_answered_in_their_order() {
 }
 
 #[tokio::test]
+async fn what_is_asked_while_it_comes_is_answered_in_its_order() {
+    let server = server();
+    let (mut visitor, conversation) = visitor(&server).await;
+    let ask_delivery = |at: usize| at % 3 == 0;
+    let question = |at| if ask_delivery(at) { "How long does delivery take?" } else { "How can I pay?" };
+    say(&mut visitor, &conversation, question(0)).await;
+    let _agent = Agent::start(&server, &[]);
+    for at in 1..15 {
+        say(&mut visitor, &conversation, question(at)).await;
+    }
+    for at in 0..15 {
+        let answer = if ask_delivery(at) { DELIVERY } else { PAYMENT };
+        assert_eq!(reply(&mut visitor).await["content"]["text"], answer, "of question {at}");
+    }
+}
+
+#[tokio::test]
 async fn many_conversations_of_several_websites_are_answered_at_once() {
     let server = server();
     let ready = server.ready().clone();

@@ -3,11 +3,9 @@
 //! A checkpoint writes thousands of pages to places all over the database, for which a commit would wait. So a thread of
 //! its own does it, with a connection of its own, while the writer goes on adding
 //! to the log. The log can only begin anew when all of it has been moved, so the writer then moves the little that was
-//! added meanwhile itself. SQLite syncs the database only with that last part, so the thread syncs its own part before
-//! the writer comes to it.
+//! added meanwhile itself. SQLite syncs the database only with that last part, so the sync is still the writer's.
 //! Sources: <https://sqlite.org/wal.html>, sections 2.3 and 6.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -99,10 +97,6 @@ impl Drop for Checkpoints {
 }
 
 fn serve(path: PathBuf, ordered: &Receiver<()>, finish: &SyncSender<()>) {
-    // Closing any handle of the database would take away the locks that SQLite's own handles in this process hold on
-    // it, so this one stays open until the writer has closed its connection and ends this thread.
-    let database =
-        File::open(&path).inspect_err(|error| tracing::warn!(%error, "checkpoints are not synced early")).ok();
     let mut conn = None;
     while ordered.recv().is_ok() {
         if conn.is_none() {
@@ -112,10 +106,6 @@ fn serve(path: PathBuf, ordered: &Receiver<()>, finish: &SyncSender<()>) {
         }
         // After an error of the disk the handle's memory and the file may differ, so it is not used again.
         conn = conn.filter(checkpoint);
-        if let Some(Err(error)) = database.as_ref().map(File::sync_data) {
-            // SQLite hears of it by a handle of its own.
-            tracing::warn!(%error, "the database could not be synced early");
-        }
         if finish.send(()).is_err() {
             return;
         }

@@ -63,7 +63,7 @@ async fn several_questions_are_answered_in_their_order() {
 async fn what_is_asked_while_it_comes_is_answered_in_its_order() {
     let server = server();
     let (mut visitor, conversation) = visitor(&server).await;
-    let ask_delivery = |at: usize| at % 3 == 0;
+    let ask_delivery = |at: usize| at.is_multiple_of(3);
     let question = |at| if ask_delivery(at) { "How long does delivery take?" } else { "How can I pay?" };
     say(&mut visitor, &conversation, question(0)).await;
     let _agent = Agent::start(&server, &[]);

@@ -2,7 +2,7 @@
 
 import type { WebSocketConfig } from "./config.js";
 import type { Core } from "./core.js";
-import { forgetJournal, takeJournals } from "./journal.js";
+import { claimTab, forgetJournal, takeJournals } from "./journal.js";
 import { principalName } from "./principal.js";
 import type { Queue } from "./queue.js";
 import type { DeliveryChange } from "./replica/types.js";
@@ -64,7 +64,10 @@ export async function addExtras(
       }
       // Another person by now: what they left is taken in by a page that begins as them.
       queue?.rename(name);
-      return (begun ??= begin());
+      // It looks at once, and must see whose the tab was before.
+      begun ??= begin();
+      claimTab(core, name);
+      return begun;
     },
     note(change) {
       if (change.type === "queued") queue?.keep(change.message);

@@ -106,6 +106,22 @@ describe("persistQueue, before there is a token", () => {
     expect(await taken("ada", 0)).toEqual([]);
   });
 
+  test("a page that goes on as another person leaves the tab to that one", async () => {
+    await visit("ada");
+    let person = "ada";
+    pages += 1;
+    vi.spyOn(performance, "timeOrigin", "get").mockReturnValue(1_700_000_000_000 + pages);
+    const client = connectClient({ url: server.url, persistQueue: true, getToken: () => jwt(person) });
+    const first = await server.established(server.peers.length + 1, { userId: "ada" });
+    await until("connected", () => client.getSnapshot().isConnected);
+    person = "bob";
+    first.socket.terminate();
+    await server.peer(server.peers.length + 1);
+    leavePage(client);
+    writeEarly("of bob, it must be");
+    expect(await taken("ada", 0)).toEqual([]);
+  });
+
   test("a tab that never belonged to anybody keeps them for nobody", async () => {
     writeEarly("of somebody");
     expect(await taken("ada", 0)).toEqual([]);

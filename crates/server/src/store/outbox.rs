@@ -12,10 +12,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use cossistant_protocol::http::{DeliveryStatus, WebhookEvent};
-use cossistant_protocol::{DeliveryId, OrganizationId, PersonId, Timestamp, WebhookId};
+use cossistant_protocol::{DeliveryId, OrganizationId, PersonId, Timestamp, UserType, WebhookId};
 use tokio::sync::Notify;
 
-use super::{Audience, SiteKey, StoreFuture, StoredEvent};
+use super::{Audience, EventBody, SiteKey, StoreFuture, StoredEvent};
 
 /// How many ended timers of unseen messages are told in one call of [`Outbox::tell_unseen`].
 pub(crate) const UNSEEN_AT_ONCE: usize = 100;
@@ -135,6 +135,25 @@ impl EventSet {
     #[must_use]
     pub fn to_vec(self) -> Vec<WebhookEvent> {
         WebhookEvent::ALL.iter().copied().filter(|event| self.contains(*event)).collect()
+    }
+}
+
+/// As what webhooks are told of a durable event.
+pub(super) const fn told_as(body: &EventBody) -> WebhookEvent {
+    match body {
+        EventBody::Created { .. } => WebhookEvent::ConversationCreated,
+        EventBody::Message(_) => WebhookEvent::MessageCreated,
+        EventBody::Updated { .. } => WebhookEvent::MessageUpdated,
+        EventBody::Status { .. } => WebhookEvent::ConversationStatusChanged,
+        EventBody::Assigned { .. } => WebhookEvent::ConversationAssigned,
+    }
+}
+
+/// Who is to read a public message.
+pub(super) const fn reader_of(sender: UserType) -> Audience {
+    match sender {
+        UserType::Visitor => Audience::Team,
+        UserType::User | UserType::AiAgent => Audience::Visitor,
     }
 }
 

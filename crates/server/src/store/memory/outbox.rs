@@ -8,7 +8,7 @@ use cossistant_protocol::{ConversationId, DeliveryId, OrganizationId, Timestamp,
 use super::state::{State, Thread};
 use crate::store::outbox::{
     Attempt, AttemptOutcome, CLEANED_AT_ONCE, CleanOutbox, DeliveryContent, DeliveryPage, DeliveryRow, DueDeliveries,
-    DueDelivery, TakeDeliveries, UNSEEN_AT_ONCE, UnseenMessages, WAITED_TOO_LONG, WebhookRow,
+    DueDelivery, TakeDeliveries, UNSEEN_AT_ONCE, UnseenMessages, WAITED_TOO_LONG, WebhookRow, reader_of, told_as,
 };
 use crate::store::{Audience, Conflict, EventBody, SiteKey, StoreError, StoredEvent};
 
@@ -118,13 +118,7 @@ impl State {
     /// Queues what webhooks are to be told of an event that was just pushed.
     pub(super) fn queue(&mut self, event: &StoredEvent, at: Timestamp) {
         let organization = &event.website.organization;
-        let kind = match &event.body {
-            EventBody::Created { .. } => WebhookEvent::ConversationCreated,
-            EventBody::Message(_) => WebhookEvent::MessageCreated,
-            EventBody::Updated { .. } => WebhookEvent::MessageUpdated,
-            EventBody::Status { .. } => WebhookEvent::ConversationStatusChanged,
-            EventBody::Assigned { .. } => WebhookEvent::ConversationAssigned,
-        };
+        let kind = told_as(&event.body);
         for webhook in self.outbox.told_of(organization, kind) {
             self.outbox.insert(webhook, kind, event.website.clone(), Of::Event { offset: event.offset }, at);
         }
@@ -134,10 +128,7 @@ impl State {
         if event.visitor_seq.is_none() || after == 0 || !is_watched {
             return;
         }
-        let by = match message.sender.kind {
-            UserType::Visitor => Audience::Team,
-            UserType::User | UserType::AiAgent => Audience::Visitor,
-        };
+        let by = reader_of(message.sender.kind);
         let due_at = at.plus_millis(after.saturating_mul(1000));
         let key = (organization.clone(), event.conversation.clone(), by);
         self.outbox.unseen.entry(key).or_insert(Timer { since: event.team_seq, due_at });

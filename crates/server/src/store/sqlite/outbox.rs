@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cossistant_protocol::http::{DeliveryStatus, MAX_UNSEEN_MESSAGES, WebhookEvent};
-use cossistant_protocol::{DeliveryId, OrganizationId, Timestamp, UserType, WebhookId};
+use cossistant_protocol::{DeliveryId, OrganizationId, Timestamp, WebhookId};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::conversations::seen;
@@ -15,7 +15,7 @@ use super::{lookup, setup};
 use crate::store::outbox::{
     Attempt, AttemptOutcome, CLEANED_AT_ONCE, CleanOutbox, DeliveryContent, DeliveryPage, DeliveryRow, DueDeliveries,
     DueDelivery, EventSet, SigningSecret, TakeDeliveries, UNSEEN_AT_ONCE, UnseenMessages, WAITED_TOO_LONG, WebhookRow,
-    event_number,
+    event_number, reader_of, told_as,
 };
 use crate::store::{Audience, EventBody, SiteKey, StoreError, StoredEvent};
 
@@ -73,13 +73,7 @@ pub(super) fn queue(
     }
     let mut has_due = false;
     for event in events {
-        let kind = match &event.body {
-            EventBody::Created { .. } => WebhookEvent::ConversationCreated,
-            EventBody::Message(_) => WebhookEvent::MessageCreated,
-            EventBody::Updated { .. } => WebhookEvent::MessageUpdated,
-            EventBody::Status { .. } => WebhookEvent::ConversationStatusChanged,
-            EventBody::Assigned { .. } => WebhookEvent::ConversationAssigned,
-        };
+        let kind = told_as(&event.body);
         for (hook, _) in hooks.iter().filter(|(_, events)| events.contains(kind)) {
             let telling = Telling { hook: *hook, event: kind, website: thread.website, place: rows::int(event.offset) };
             telling.insert(write.conn, None, at)?;
@@ -104,9 +98,9 @@ fn watch(conn: &Connection, thread: &Thread, event: &StoredEvent, at: Timestamp)
     if after == 0 {
         return Ok(false);
     }
-    let side = match message.sender.kind {
-        UserType::Visitor => TEAM,
-        UserType::User | UserType::AiAgent => VISITOR,
+    let side = match reader_of(message.sender.kind) {
+        Audience::Visitor => VISITOR,
+        Audience::Team => TEAM,
     };
     let due_at = at.plus_millis(after.saturating_mul(1000));
     let begun = conn.prepare_cached(statements::PUT_UNSEEN)?.execute((

@@ -9,10 +9,11 @@ mod writing;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
 
 use super::{DataKind, SqliteConfig, SqliteStore};
-use crate::store::MemoryStore;
 use crate::store::contract::{Opened, contract_tests, random};
+use crate::store::{MemoryStore, StoreFuture};
 
 /// A directory of its own, gone when dropped.
 #[derive(Debug)]
@@ -44,6 +45,21 @@ impl Drop for Dir {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.0).unwrap();
     }
+}
+
+/// Makes the writer stand still until the returned sender is used or dropped, so that what is queued meanwhile is one
+/// group.
+fn hold(store: &SqliteStore) -> (Sender<()>, StoreFuture<()>) {
+    let (go, gate) = channel::<()>();
+    let (entered, has_entered) = channel();
+    let held = store.writer.call(move |_| {
+        entered.send(()).unwrap();
+        // Dropped is as good as told.
+        let _go = gate.recv();
+        Ok(())
+    });
+    has_entered.recv().unwrap();
+    (go, held)
 }
 
 fn open() -> Opened {

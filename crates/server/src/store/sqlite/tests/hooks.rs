@@ -1,13 +1,12 @@
 //! Which webhooks there are, in the writer's memory.
 
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 
 use cossistant_protocol::WebhookId;
 use cossistant_protocol::http::WebhookEvent;
 use rusqlite::StatementStatus;
 
-use super::Dir;
+use super::{Dir, hold};
 use crate::store::contract::world::{World, at, org, says};
 use crate::store::outbox::{EventSet, SigningSecret, TakeDeliveries, WebhookRow};
 use crate::store::sqlite::{SqliteStore, outbox, statements};
@@ -58,17 +57,10 @@ async fn where_nobody_is_told_a_message_costs_no_statement_more() {
 
 /// What waits in the queue together is one group: the writer stands still until all of it is there.
 async fn in_one_group(store: &Arc<SqliteStore>, queue: impl FnOnce()) {
-    let (go, gate) = channel::<()>();
-    let (entered, has_entered) = channel();
-    let blocked = store.writer.call(move |_| {
-        entered.send(()).unwrap();
-        gate.recv().unwrap();
-        Ok(())
-    });
-    has_entered.recv().unwrap();
+    let (go, held) = hold(store);
     queue();
-    go.send(()).unwrap();
-    blocked.await.unwrap();
+    drop(go);
+    held.await.unwrap();
 }
 
 #[tokio::test]

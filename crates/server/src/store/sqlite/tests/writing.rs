@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 
-use super::Dir;
+use super::{Dir, hold};
 use crate::store::contract::world::{World, conv, org, query, replies, says, team};
 use crate::store::sqlite::checkpoint::PAGES;
 use crate::store::sqlite::{SqliteConfig, SqliteStore, messages};
-use crate::store::{ConversationQuery, MessagePage, Store, StoreError, StoreFuture};
+use crate::store::{ConversationQuery, MessagePage, Store, StoreError};
 
 #[tokio::test]
 async fn writes_that_wait_share_a_commit() {
@@ -43,14 +43,7 @@ async fn a_full_queue_refuses_at_once() {
     let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
     world.append(says("vera", "c", "first", "hello")).await;
     // The writer and the reader stand still until told to go on.
-    let (go, gate) = channel::<()>();
-    let (entered, has_entered) = channel();
-    let blocked = store.writer.call(move |_| {
-        entered.send(()).unwrap();
-        gate.recv().unwrap();
-        Ok(())
-    });
-    has_entered.recv().unwrap();
+    let (go, blocked) = hold(&store);
     let calls: Vec<_> = (0..10).map(|n| store.append_message(replies("anna", "c", &format!("k{n}"), "x"))).collect();
     let (go_reading, reading_gate) = channel::<()>();
     let (entered, has_entered) = channel();
@@ -78,21 +71,6 @@ async fn a_full_queue_refuses_at_once() {
     }
     assert_eq!(refused, 6);
     assert_eq!(world.conversation(team(), "c").await.unwrap().team_head, 6);
-}
-
-/// Makes the writer stand still until the returned sender is used or dropped, so that what is queued meanwhile is one
-/// group.
-fn hold(store: &SqliteStore) -> (std::sync::mpsc::Sender<()>, StoreFuture<()>) {
-    let (go, gate) = channel::<()>();
-    let (entered, has_entered) = channel();
-    let held = store.writer.call(move |_| {
-        entered.send(()).unwrap();
-        // Dropped is as good as told.
-        let _go = gate.recv();
-        Ok(())
-    });
-    has_entered.recv().unwrap();
-    (go, held)
 }
 
 #[tokio::test]

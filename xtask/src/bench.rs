@@ -7,14 +7,14 @@ mod table;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use self::table::Table;
-use crate::step::{command, run as run_command, say, step, succeeds, target_directory};
+use crate::step::{Running, command, run as run_command, say, step, succeeds, target_directory};
 
 /// How long a server may take to listen.
 const START: Duration = Duration::from_secs(20);
@@ -165,19 +165,5 @@ impl Place {
         let json: Value = serde_json::from_str(&text).context("a ready file is JSON")?;
         running.url = json["url"].as_str().context("a ready file names the url")?.to_owned();
         Ok(running)
-    }
-}
-
-/// A server that ends when it is no longer needed.
-struct Running {
-    child: Child,
-    url: String,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Its data is thrown away, so that it may end at once. One that has ended already is what is wanted.
-        let _ended = self.child.kill();
-        let _ended = self.child.wait();
     }
 }

@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::debian;
 use crate::layer::Rounds;
-use crate::step::{command, run as run_command, say, sh, succeeds, target_directory};
+use crate::step::{Running, command, run as run_command, say, sh, succeeds, target_directory};
 
 const KOSOKU: &str = "kosoku==0.1.0";
 /// How many cases Autobahn has, and how many of them are of framing alone. Fewer would mean that some were not played.
@@ -37,13 +37,17 @@ fn play(choice: &[&str], cases: usize) -> Result<()> {
     let folder = target_directory()?.join("conformance");
     let kosoku = install(&folder.join("python"))?;
     sh("cargo build --locked --package cossistant-server --example echo")?;
-    let echo = Echo::start(&target_directory()?.join("debug/examples/echo"))?;
+    let echo = start(&target_directory()?.join("debug/examples/echo"))?;
     let reports = folder.join("reports");
     if reports.exists() {
         std::fs::remove_dir_all(&reports)?;
     }
     let mut play = command(&kosoku);
-    play.args(["-m", "fuzzingclient", "-p", "2"]).args(choice).arg("-o").arg(&reports).arg(&echo.address);
+    play.args(["-m", "fuzzingclient", "-p", "2"])
+        .args(choice)
+        .arg("-o")
+        .arg(&reports)
+        .arg(echo.url.trim_start_matches("ws://"));
     // What it prints of each case is in its report as well.
     let output = play.output().context("cannot run kosoku")?;
     let verdicts = read(&reports.join("index.json"))
@@ -66,33 +70,17 @@ fn install(python: &Path) -> Result<String> {
     Ok(kosoku.display().to_string())
 }
 
-/// The echo service, until it is dropped.
-struct Echo {
-    process: Child,
-    address: String,
-}
-
-impl Echo {
-    fn start(program: &Path) -> Result<Self> {
-        let mut process = command(&program.display().to_string())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("cannot start the echo service")?;
-        let mut address = String::new();
-        let stdout = process.stdout.take().context("its output is a pipe")?;
-        BufReader::new(stdout).read_line(&mut address)?;
-        let address = address.trim().trim_start_matches("ws://").to_owned();
-        Ok(Self { process, address })
-    }
-}
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// Starts the echo service, which says where it listens.
+fn start(program: &Path) -> Result<Running> {
+    let mut service = command(&program.display().to_string());
+    let child =
+        service.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().context("cannot start the echo service")?;
+    let mut echo = Running { child, url: String::new() };
+    let stdout = echo.child.stdout.take().context("its output is a pipe")?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    echo.url = line.trim().to_owned();
+    Ok(echo)
 }
 
 /// A case, and how its behaviour and its close were judged.

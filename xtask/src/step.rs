@@ -1,7 +1,7 @@
 //! Steps: what a command does, one after another, each with its name and its time.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -69,4 +69,18 @@ pub(crate) fn sh(line: &str) -> Result<()> {
 /// Whether a command line can be run and succeeds; its output is not shown.
 pub(crate) fn succeeds(line: &str) -> bool {
     command(line).output().is_ok_and(|output| output.status.success())
+}
+
+/// A server that ends when it is no longer needed.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) url: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Its data is thrown away, so that it may end at once. One that has ended already is what is wanted.
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
 }

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 
 import { cannedAt, cannedName, cannedReplies, dropCanned, keepCanned, matching, withCanned } from "../src/composer/canned.js";
 import { changeDraft } from "../src/composer/drafts.js";
-import { createKept } from "../src/kept.js";
+import { createKept, createKeptMap } from "../src/kept.js";
 
 beforeEach(() => localStorage.clear());
 
@@ -48,8 +48,9 @@ test("a draft is its writer's, and one with nothing in it is forgotten", () => {
   changeDraft(grace, "c", { isNote: true });
   changeDraft(ada, "c", { text: "" });
   window.dispatchEvent(new Event("pagehide"));
-  const kept = JSON.parse(localStorage.getItem("cossistant-inbox:drafts") ?? "{}");
-  expect(kept).toEqual({ "o grace c": { text: "", isNote: true, attachments: [] } });
+  const places = Object.keys(localStorage).filter((place) => place.startsWith("cossistant-inbox:draft:"));
+  expect(places).toEqual(["cossistant-inbox:draft:o grace c"]);
+  expect(JSON.parse(localStorage.getItem(places[0] ?? "") ?? "")).toMatchObject({ value: { text: "", isNote: true, attachments: [] } });
 });
 
 describe("what is kept", () => {
@@ -82,5 +83,52 @@ describe("what is kept", () => {
     localStorage.setItem("cossistant-inbox:n", "7");
     window.dispatchEvent(new StorageEvent("storage", { key: "cossistant-inbox:n" }));
     expect(told).toEqual([1, 7]);
+  });
+});
+
+describe("what is kept by keys", () => {
+  const read = (stored: unknown): number | undefined => (typeof stored === "number" ? stored : undefined);
+  const leave = () => window.dispatchEvent(new Event("pagehide"));
+  /** What another tab has stored. */
+  const storedElsewhere = (key: string, stored?: string): void => {
+    const place = `cossistant-inbox:m:${key}`;
+    if (stored === undefined) localStorage.removeItem(place);
+    else localStorage.setItem(place, stored);
+    window.dispatchEvent(new StorageEvent("storage", { key: place }));
+  };
+
+  test("takes nothing from another tab that changes another one at the same time", () => {
+    const kept = createKeptMap("m", 3, read);
+    kept.set("mine", () => 1);
+    storedElsewhere("theirs", JSON.stringify({ changedAt: 1, value: 2 }));
+    kept.set("mine", (old) => (old ?? 0) + 10);
+    leave();
+    expect(Object.fromEntries(kept.get())).toEqual({ mine: 11, theirs: 2 });
+    expect(Object.fromEntries(createKeptMap("m", 3, read).get())).toEqual({ theirs: 2, mine: 11 });
+    storedElsewhere("theirs");
+    expect([...kept.get().keys()]).toEqual(["mine"]);
+  });
+
+  test("is newer here than there while it is being changed here", () => {
+    const kept = createKeptMap("m", 3, read);
+    kept.set("mine", () => 12);
+    storedElsewhere("mine", JSON.stringify({ changedAt: 1, value: 2 }));
+    expect(kept.get().get("mine")).toBe(12);
+    leave();
+    expect(createKeptMap("m", 3, read).get().get("mine")).toBe(12);
+  });
+
+  test("is bounded: what was changed longest ago goes, from the storage too", () => {
+    const kept = createKeptMap("bounded", 2, read);
+    for (const key of ["a", "b", "a", "c"]) kept.set(key, (old) => (old ?? 0) + 1);
+    leave();
+    expect(Object.fromEntries(kept.get())).toEqual({ a: 2, c: 1 });
+    expect(localStorage.getItem("cossistant-inbox:bounded:b")).toBeNull();
+  });
+
+  test("is what it should be, whatever was stored", () => {
+    const whatever = { a: "{broken", b: "null", c: '{"changedAt":"x","value":1}', d: '{"changedAt":1,"value":"x"}', e: '{"changedAt":1,"value":5}' };
+    for (const [key, text] of Object.entries(whatever)) localStorage.setItem(`cossistant-inbox:odd:${key}`, text);
+    expect(Object.fromEntries(createKeptMap("odd", 9, read).get())).toEqual({ e: 5 });
   });
 });

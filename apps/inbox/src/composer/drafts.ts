@@ -3,7 +3,7 @@
 import type { Attachment } from "@cossistant/react/websocket";
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 
-import { createKept, isRecord, useKept } from "../kept.js";
+import { createKeptMap, isRecord, useKept } from "../kept.js";
 import { useSigned } from "../session/context.js";
 
 /** An answer, or a note, that was not sent yet. */
@@ -14,8 +14,6 @@ export interface Draft {
   readonly attachments: readonly Attachment[];
 }
 
-type Drafts = Readonly<Record<string, Draft>>;
-
 /** How many are kept; of more, the oldest go. */
 const MAX = 200;
 
@@ -23,10 +21,7 @@ const MAX = 200;
 export const EMPTY: Draft = { text: "", isNote: false, attachments: [] };
 
 /** All drafts of a browser, by `keyOf`. */
-const allDrafts = createKept<Drafts>("drafts", (stored) => {
-  if (!isRecord(stored)) return {};
-  return Object.fromEntries(Object.entries(stored).flatMap(([id, draft]) => (isRecord(draft) ? [[id, draftOf(draft)]] : [])));
-});
+const allDrafts = createKeptMap("draft", MAX, draftOf);
 
 /** Whose a draft is. Several people may use one browser, at once or after each other, and answer as themselves. */
 type Person = Pick<ReturnType<typeof useSigned>["me"], "org" | "sub">;
@@ -38,7 +33,7 @@ function keyOf({ org, sub }: Person, conversationId: string): string {
 /** A conversation's draft of whoever is signed in, and how to change it. */
 export function useDraft(conversationId: string): [Draft, (changes: Partial<Draft>) => void] {
   const { me } = useSigned();
-  const draft = useSyncExternalStore(allDrafts.subscribe, () => allDrafts.get()[keyOf(me, conversationId)] ?? EMPTY);
+  const draft = useSyncExternalStore(allDrafts.subscribe, () => allDrafts.get().get(keyOf(me, conversationId)) ?? EMPTY);
   const change = useCallback((changes: Partial<Draft>) => changeDraft(me, conversationId, changes), [me, conversationId]);
   return [draft, change];
 }
@@ -47,22 +42,21 @@ export function useDraft(conversationId: string): [Draft, (changes: Partial<Draf
 export function useDrafts(): (conversationId: string) => Draft | undefined {
   const { me } = useSigned();
   const drafts = useKept(allDrafts);
-  return useMemo(() => (id: string) => drafts[keyOf(me, id)], [drafts, me]);
+  return useMemo(() => (id: string) => drafts.get(keyOf(me, id)), [drafts, me]);
 }
 
 /** Changes a draft; one with nothing in it is forgotten. */
 export function changeDraft(person: Person, conversationId: string, changes: Partial<Draft>): void {
-  const key = keyOf(person, conversationId);
-  allDrafts.set((old) => {
-    const { [key]: before = EMPTY, ...others } = old;
-    const next = { ...before, ...changes };
+  allDrafts.set(keyOf(person, conversationId), (before) => {
+    const next = { ...EMPTY, ...before, ...changes };
     const isEmpty = next.text === "" && !next.isNote && next.attachments.length === 0;
-    if (isEmpty) return others;
-    return Object.fromEntries([...Object.entries(others).slice(1 - MAX), [key, next]]);
+    return isEmpty ? undefined : next;
   });
 }
 
-function draftOf({ text, isNote, attachments }: Record<string, unknown>): Draft {
+function draftOf(stored: unknown): Draft | undefined {
+  if (!isRecord(stored)) return undefined;
+  const { text, isNote, attachments } = stored;
   return {
     text: typeof text === "string" ? text : "",
     isNote: isNote === true,

@@ -22,6 +22,8 @@ export interface ScrollCost {
   /** Script between two frames, in ms of the processor. */
   readonly median: number;
   readonly most95: number;
+  /** Script for a thousand px, in ms of the processor: a busy machine has fewer frames, in each of which more happens. */
+  readonly perDistance: number;
   /** The most elements of the name that was asked for, in any frame. */
   readonly elements: number;
 }
@@ -54,7 +56,9 @@ export async function scrollCost(page: Page, { x, y, by, count }: { x: number; y
   const trace = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
   const frames = scriptPerFrame(trace.traceEvents).sort((a, b) => a - b);
   const at = (share: number): number => frames[Math.floor(frames.length * share)] ?? 0;
-  return { frames: frames.length, median: at(0.5), most95: at(0.95), elements };
+  const distance = by.reduce((sum, px) => sum + Math.abs(px), 0) / 1_000;
+  const perDistance = frames.reduce((sum, cost) => sum + cost, 0) / distance;
+  return { frames: frames.length, median: at(0.5), most95: at(0.95), perDistance, elements };
 }
 
 /** How long script ran between two frames, in ms of the processor, for each frame. */

@@ -17,7 +17,7 @@ const CONVERSATIONS = Number(process.env["COSSISTANT_CONVERSATIONS"] ?? 400);
 /** How many messages the long conversation has, and one of which a stretch is in the document, too, but not a small one. */
 const MESSAGES = 2_000;
 const FEWER_MESSAGES = 400;
-/** How many requests are under way at once while conversations are made. */
+/** How many requests are under way at once while conversations and messages are made. */
 const WIDTH = 16;
 
 vi.setConfig({ testTimeout: 20 * 60_000, hookTimeout: 20 * 60_000 });
@@ -168,7 +168,9 @@ test("another conversation is there at once, and nothing shifts", async () => {
 test(`a conversation of ${MESSAGES} messages that are all loaded: scrolling and writing cost what they always do`, async () => {
   const visitor = await world.visitor("long");
   for (const [id, count] of [["long", MESSAGES], ["middling", FEWER_MESSAGES]] as const) {
-    for (let n = 1; n <= count; n += 1) await visitor.say(id, `message ${n}${" and more".repeat(n % 9)}`);
+    const texts = Array.from({ length: count }, (_, index) => `message ${index + 1}${" and more".repeat((index + 1) % 9)}`);
+    // What is sent at once over one connection keeps its order.
+    while (texts.length > 0) await Promise.all(texts.splice(0, WIDTH).map((text) => visitor.say(id, text)));
   }
   await visitor.say("short", "the only one");
   const desk = await world.desk({ person: "ada" });

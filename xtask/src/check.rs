@@ -4,13 +4,12 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::deny;
 use crate::generate;
 use crate::layer::{self, Layer, Rounds};
-use crate::step::{command, root, run as run_command, say, sh, succeeds};
+use crate::step::{command, root, run as run_command, say, sh};
 use crate::wasm;
 
-/// The version of cargo-deny that is installed when there is none.
-const CARGO_DENY: &str = "0.18.9";
 /// How many randomly changed messages Rust and Zod are compared on.
 const CHANGED_MESSAGES: u64 = 5_000;
 
@@ -25,41 +24,36 @@ pub(crate) struct Args {
     only: Option<String>,
 }
 
-/// The layers in their order: what is cheap and fails often comes first.
+/// The layers in their order: what is cheap and fails often comes first. The last one may have to wait for its program.
 const LAYERS: &[Layer] = &[
     Layer { name: "format", run: |_| sh("cargo fmt --all --check") },
     Layer { name: "generated-files", run: |_| generate::check() },
     Layer { name: "clippy", run: |_| sh(CLIPPY) },
     Layer { name: "rustdoc", run: |_| document() },
-    Layer { name: "dependencies", run: |_| dependencies() },
     Layer { name: "npm-packages", run: |_| install_packages() },
     Layer { name: "wasm", run: |_| wasm::build(false) },
     Layer { name: "typescript", run: |_| check_types() },
     Layer { name: "vitest", run: |_| test_packages() },
+    DEPENDENCIES,
 ];
+/// Whether the dependencies are such as are allowed.
+pub(crate) const DEPENDENCIES: Layer = Layer { name: "dependencies", run: |_| deny::check() };
 
 /// Runs every check.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.only.is_none() {
+        deny::prepare()?;
+    }
     layer::run(LAYERS, args.only.as_deref(), Rounds::Short)
+}
+
+/// Runs every check but that of the dependencies.
+pub(crate) fn run_without_dependencies() -> Result<()> {
+    layer::run(&LAYERS[..LAYERS.len() - 1], None, Rounds::Short)
 }
 
 fn document() -> Result<()> {
     run_command(command("cargo doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings"))
-}
-
-/// Bans, licences and sources always; advisories where their database can be had.
-fn dependencies() -> Result<()> {
-    if !succeeds("cargo deny --version") {
-        // It works a few seconds; optimizing it would take minutes.
-        let install = format!("cargo install cargo-deny --locked --debug --version {CARGO_DENY}");
-        run_command(command(&install).env("CARGO_PROFILE_DEV_DEBUG", "0"))?;
-    }
-    sh("cargo deny --all-features check bans licenses sources --hide-inclusion-graph")?;
-    if succeeds("cargo deny fetch db") {
-        return sh("cargo deny --all-features check advisories --disable-fetch --hide-inclusion-graph");
-    }
-    say("advisories were skipped: their database cannot be fetched");
-    Ok(())
 }
 
 /// Installs the npm packages when they are not those of the lock file.

@@ -65,10 +65,10 @@ pub(crate) fn client() -> Result<()> {
     run_command(&mut vitest(CLIENT))
 }
 
-/// The browser tests of the web apps whose files have names that begin so.
-pub(crate) fn web_apps(which: &str) -> Result<()> {
+/// Every browser test of the web apps: all files at once, so that none waits for the longest of another app.
+pub(crate) fn web_apps() -> Result<()> {
     prepare()?;
-    run_command(vitest(APPS).arg(format!("e2e/apps/{which}")))
+    run_command(&mut vitest(APPS))
 }
 
 /// Runs the tests of a configuration, with the apps as they have just been built.

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod conformance;
 mod debian;
+mod deny;
 mod e2e;
 mod generate;
 mod inputs;

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::layer::{self, Layer, Rounds};
 use crate::step::sh;
-use crate::{apps, check, conformance, e2e, sim, web};
+use crate::{apps, check, conformance, deny, e2e, sim, web};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 /// The layers in their order: what is cheap and fails often comes first.
 const LAYERS: &[Layer] = &[
-    Layer { name: "check", run: |_| check::run(&check::Args::default()) },
+    Layer { name: "check", run: |_| check::run_without_dependencies() },
     // The server is tested with the apps inside.
     Layer { name: "apps", run: |_| apps::build() },
     Layer { name: "cargo-test", run: |_| sh("cargo test --workspace --locked") },
@@ -27,15 +27,17 @@ const LAYERS: &[Layer] = &[
     Layer { name: "conformance", run: conformance::rounds },
     Layer { name: "packages", run: |_| web::check() },
     Layer { name: "browser", run: |_| e2e::client() },
-    Layer { name: "browser-widget", run: |_| e2e::web_apps("widget") },
-    Layer { name: "browser-inbox", run: |_| e2e::web_apps("inbox") },
-    Layer { name: "browser-together", run: |_| e2e::web_apps("together") },
+    Layer { name: "browser-apps", run: |_| e2e::web_apps() },
     Layer { name: "browser-histories", run: e2e::histories },
     Layer { name: "consumers", run: e2e::packages },
+    check::DEPENDENCIES,
 ];
 
 /// Runs the layers.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.only.is_none() {
+        deny::prepare()?;
+    }
     let rounds = if args.long { Rounds::Long } else { Rounds::Short };
     layer::run(LAYERS, args.only.as_deref(), rounds)
 }

@@ -114,7 +114,7 @@ impl From<StoreError> for ChatError {
                 ..Self::new(code, Conflict::Status(status).to_string())
             },
             StoreError::Conflict(conflict) => Self::new(code, conflict.to_string()),
-            StoreError::Forbidden(reason) => Self::new(code, reason),
+            StoreError::Forbidden(reason) | StoreError::LimitExceeded(reason) => Self::new(code, reason),
             StoreError::Unavailable(cause) => {
                 tracing::warn!(%cause, "the store is unavailable");
                 Self { retry_after: Some(UNAVAILABLE_RETRY_MS), ..Self::new(code, "the store is unavailable") }

@@ -61,6 +61,9 @@ pub enum StoreError {
     /// It may be seen but not be done.
     #[error("forbidden: {0}")]
     Forbidden(&'static str),
+    /// There are as many as there may be.
+    #[error("{0}")]
+    LimitExceeded(&'static str),
     /// The store is down, locked or full; the same call may be made again later.
     #[error("unavailable: {0}")]
     Unavailable(String),
@@ -95,6 +98,7 @@ impl StoreError {
             Self::NotFound => ErrorCode::NotFound,
             Self::Conflict(_) => ErrorCode::Conflict,
             Self::Forbidden(_) => ErrorCode::Forbidden,
+            Self::LimitExceeded(_) => ErrorCode::LimitExceeded,
             Self::Unavailable(_) => ErrorCode::Unavailable,
             Self::Corrupt(_) => ErrorCode::Internal,
         }

@@ -1,6 +1,6 @@
 //! Webhooks: for the holders of an organization's secret key, and within that organization alone.
 
-use cossistant_protocol::http::{CreateWebhook, DeliveriesQuery, MAX_WEBHOOKS, WebhookEvent};
+use cossistant_protocol::http::{CreateWebhook, DeliveriesQuery, WebhookEvent};
 use cossistant_protocol::{DeliveryId, ErrorCode, Invalid, OrganizationId, Timestamp, WebhookId};
 
 use super::{Chat, ChatError};
@@ -28,10 +28,6 @@ impl Chat {
         let events = events.unwrap_or_else(|| WebhookEvent::ALL.to_vec());
         if events.is_empty() {
             return Err(invalid("events", "must have at least one entry".to_owned()));
-        }
-        if self.store.webhooks(organization.clone()).await?.len() >= MAX_WEBHOOKS {
-            let message = format!("an organization has at most {MAX_WEBHOOKS} webhooks");
-            return Err(ChatError::new(ErrorCode::LimitExceeded, message));
         }
         let secret = new_secret().map_err(|error| {
             tracing::error!(%error, "no secret can be made");

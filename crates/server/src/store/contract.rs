@@ -90,6 +90,7 @@ macro_rules! contract_tests {
             deliveries_settle_and_come_again,
             a_delivery_is_sent_once_more,
             webhooks_belong_to_their_organization,
+            webhooks_are_limited_however_many_come_at_once,
             nothing_is_sent_of_what_was_deleted,
             a_slow_webhook_takes_no_room_from_another,
             unseen_messages_are_told_once,

@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use cossistant_protocol::http::{DeliveryStatus, WebhookEvent};
+use cossistant_protocol::http::{DeliveryStatus, MAX_WEBHOOKS, WebhookEvent};
 use cossistant_protocol::{DeliveryId, OrganizationId, PersonId, Timestamp, UserType, WebhookId};
 use tokio::sync::Notify;
 
-use super::{Audience, EventBody, SiteKey, StoreFuture, StoredEvent};
+use super::{Audience, EventBody, SiteKey, StoreError, StoreFuture, StoredEvent};
 
 /// How many ended timers of unseen messages are told in one call of [`Outbox::tell_unseen`].
 pub(crate) const UNSEEN_AT_ONCE: usize = 100;
@@ -25,11 +25,16 @@ pub(crate) const CLEANED_AT_ONCE: usize = 500;
 /// Why a delivery is dead that no attempt has given up.
 pub(crate) const WAITED_TOO_LONG: &str = "it waited too long for the address to take what came before it";
 
+/// What is said of one more than [`MAX_WEBHOOKS`].
+pub(super) const TOO_MANY_WEBHOOKS: StoreError = StoreError::LimitExceeded("an organization has at most 20 webhooks");
+const _: () = assert!(MAX_WEBHOOKS == 20, "the words above say so");
+
 /// The part of a [`Store`](super::Store) that is for webhooks.
 pub trait Outbox: Send + Sync + 'static {
     // ---- set-up ----
 
-    /// Creates a webhook; an id that is taken is [`super::Conflict::Taken`].
+    /// Creates a webhook; an id that is taken is [`super::Conflict::Taken`], and one more than [`MAX_WEBHOOKS`] of an
+    /// organization [`StoreError::LimitExceeded`], however many are created at once.
     fn create_webhook(&self, row: WebhookRow) -> StoreFuture<()>;
 
     /// The webhooks of an organization, in the order of their ids.

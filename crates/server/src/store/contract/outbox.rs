@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cossistant_protocol::http::{DeliveryStatus, WebhookEvent};
+use cossistant_protocol::http::{DeliveryStatus, MAX_WEBHOOKS, WebhookEvent};
 use cossistant_protocol::{ConversationStatus, DeliveryId, Timestamp, WebhookId};
 use futures_util::FutureExt as _;
 
@@ -254,6 +254,19 @@ pub(in crate::store) async fn webhooks_belong_to_their_organization(store: Arc<d
     world.append(says_at("b", 2)).await;
     assert_eq!(world.due(2).await.deliveries.len(), 2);
     assert_eq!(store.webhooks(org("o")).await.unwrap(), rows[..1]);
+}
+
+pub(in crate::store) async fn webhooks_are_limited_however_many_come_at_once(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let create = |n: usize| world.store.create_webhook(row(&format!("h{n:02}"), "o", &[MessageCreated]));
+    let created = futures_util::future::join_all((0..MAX_WEBHOOKS + 3).map(create)).await;
+    let (made, refused): (Vec<_>, Vec<_>) = created.into_iter().partition(Result::is_ok);
+    assert_eq!((made.len(), refused.len()), (MAX_WEBHOOKS, 3));
+    assert!(refused.iter().all(|error| matches!(error, Err(StoreError::LimitExceeded(_)))), "{refused:?}");
+    let one = world.store.webhooks(org("o")).await.unwrap().remove(0);
+    world.store.create_webhook(row("another", "p", &[MessageCreated])).await.unwrap();
+    world.store.delete_webhook(org("o"), one.id).await.unwrap();
+    create(99).await.unwrap();
 }
 
 pub(in crate::store) async fn nothing_is_sent_of_what_was_deleted(store: Arc<dyn Store>) {

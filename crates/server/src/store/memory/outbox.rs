@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use cossistant_protocol::http::{DeliveryStatus, MAX_UNSEEN_MESSAGES, WebhookEvent};
+use cossistant_protocol::http::{DeliveryStatus, MAX_UNSEEN_MESSAGES, MAX_WEBHOOKS, WebhookEvent};
 use cossistant_protocol::{ConversationId, DeliveryId, OrganizationId, Timestamp, UserType, WebhookId};
 
 use super::state::{State, Thread};
 use crate::store::outbox::{
     Attempt, AttemptOutcome, CLEANED_AT_ONCE, CleanOutbox, DeliveryContent, DeliveryPage, DeliveryRow, DueDeliveries,
-    DueDelivery, TakeDeliveries, UNSEEN_AT_ONCE, UnseenMessages, WAITED_TOO_LONG, WebhookRow, reader_of, told_as,
+    DueDelivery, TOO_MANY_WEBHOOKS, TakeDeliveries, UNSEEN_AT_ONCE, UnseenMessages, WAITED_TOO_LONG, WebhookRow,
+    reader_of, told_as,
 };
 use crate::store::{Audience, Conflict, EventBody, SiteKey, StoreError, StoredEvent};
 
@@ -139,6 +140,9 @@ impl State {
         self.check_organization(&row.organization)?;
         if self.outbox.webhooks.contains_key(&row.id) {
             return Err(StoreError::Conflict(Conflict::Taken));
+        }
+        if self.webhooks(&row.organization)?.len() >= MAX_WEBHOOKS {
+            return Err(TOO_MANY_WEBHOOKS);
         }
         self.outbox.webhooks.insert(row.id.clone(), row);
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cossistant_protocol::http::{DeliveryStatus, MAX_UNSEEN_MESSAGES, WebhookEvent};
+use cossistant_protocol::http::{DeliveryStatus, MAX_UNSEEN_MESSAGES, MAX_WEBHOOKS, WebhookEvent};
 use cossistant_protocol::{DeliveryId, OrganizationId, Timestamp, WebhookId};
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -14,8 +14,8 @@ use super::writer::Write;
 use super::{lookup, setup};
 use crate::store::outbox::{
     Attempt, AttemptOutcome, CLEANED_AT_ONCE, CleanOutbox, DeliveryContent, DeliveryPage, DeliveryRow, DueDeliveries,
-    DueDelivery, EventSet, SigningSecret, TakeDeliveries, UNSEEN_AT_ONCE, UnseenMessages, WAITED_TOO_LONG, WebhookRow,
-    event_number, reader_of, told_as,
+    DueDelivery, EventSet, SigningSecret, TOO_MANY_WEBHOOKS, TakeDeliveries, UNSEEN_AT_ONCE, UnseenMessages,
+    WAITED_TOO_LONG, WebhookRow, event_number, reader_of, told_as,
 };
 use crate::store::{Audience, EventBody, SiteKey, StoreError, StoredEvent};
 
@@ -149,6 +149,9 @@ impl Telling {
 
 pub(super) fn create_webhook(write: &mut Write<'_>, row: &WebhookRow) -> Result<(), Failure> {
     let organization = lookup::organization(write.conn, &row.organization)?;
+    if write.hooks.of(write.conn, organization)?.len() >= MAX_WEBHOOKS {
+        return Err(TOO_MANY_WEBHOOKS.into());
+    }
     let inserted = write.conn.prepare_cached(statements::INSERT_WEBHOOK)?.execute((
         row.id.as_str(),
         organization,

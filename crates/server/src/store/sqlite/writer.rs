@@ -298,7 +298,10 @@ impl Thread {
             Err(Halt::Again) => Err(StoreError::Unavailable("the transaction was rolled back".to_owned())),
             Err(Halt::Failed(failure)) => Err(match StoreError::from(failure) {
                 StoreError::Unavailable(why) | StoreError::Corrupt(why) => StoreError::Unavailable(why),
-                other @ (StoreError::NotFound | StoreError::Conflict(_) | StoreError::Forbidden(_)) => other,
+                other @ (StoreError::NotFound
+                | StoreError::Conflict(_)
+                | StoreError::Forbidden(_)
+                | StoreError::LimitExceeded(_)) => other,
             }),
         }
     }

@@ -6,12 +6,15 @@ mod apps;
 mod backup;
 mod bench;
 mod chat;
+mod check_config;
+mod doctor;
 mod key;
 mod link;
 mod organization;
 mod output;
 mod restore;
 mod serve;
+mod sources;
 mod tail;
 mod token;
 mod webhook;
@@ -32,7 +35,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
+    CheckConfig(Box<check_config::CheckConfig>),
+    Doctor(Box<doctor::Doctor>),
     Token(Box<token::Token>),
     Chat(chat::Chat),
     Tail(tail::Tail),
@@ -71,6 +76,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let ended = match cli.command {
         Command::Serve(serve) => serve.run(),
+        Command::CheckConfig(check) => check.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Token(token) => token.run(),
         Command::Chat(chat) => chat.run(),
         Command::Tail(tail) => tail.run(),

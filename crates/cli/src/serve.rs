@@ -1,91 +1,31 @@
 //! `cossistant serve`: runs the server until it is told to stop.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
-use cossistant_server::config::{
-    Config, DEMO_ORGANIZATION, DEMO_PUBLIC_KEY, DEMO_SECRET_KEY, DEMO_WEBSITE, KEYS, LogFormat,
-};
+use clap::Args;
+use cossistant_server::config::{Config, DEMO_ORGANIZATION, DEMO_PUBLIC_KEY, DEMO_SECRET_KEY, DEMO_WEBSITE, LogFormat};
 use cossistant_server::node::Node;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
 use crate::apps::APPS;
+use crate::sources::Sources;
 
 /// Runs the server. Every key of the configuration is a flag.
 ///
-/// Flags win over the environment (COSSISTANT_ + KEY in capitals), that over the file.
-///
-/// Example: cossistant serve --dev
-#[derive(Debug)]
+/// Flags win over the environment (COSSISTANT_ and the key in capitals), and that over the file.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  cossistant serve --dev")]
 pub(crate) struct Serve {
-    flags: Vec<(String, String)>,
-    file: Option<PathBuf>,
-}
-
-fn flag_name(key: &str) -> &'static str {
-    // Flags live as long as the program, and there are few.
-    Box::leak(key.replace('_', "-").into_boxed_str())
-}
-
-impl Args for Serve {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        let command = command
-            .about("Runs the server. Every key of the configuration is a flag")
-            .long_about(
-                "Runs the server. Every key of the configuration is a flag; flags win over the environment \
-                 (COSSISTANT_ and the key in capitals), and that over the file.",
-            )
-            .after_help("Example:\n  cossistant serve --dev")
-            .arg(
-                Arg::new("config")
-                    .long("config")
-                    .value_name("FILE")
-                    .help("A TOML file with keys of the configuration")
-                    .action(ArgAction::Set),
-            );
-        KEYS.iter().fold(command, |command, key| {
-            let arg = Arg::new(key.name).long(flag_name(key.name)).help(key.doc);
-            // A switch may stand without its value.
-            let arg = if key.default == "false" {
-                arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
-            } else {
-                arg.num_args(1).value_name(key.form).allow_hyphen_values(true)
-            };
-            let arg = if key.default.is_empty() || key.default == "false" {
-                arg
-            } else {
-                arg.help(format!("{} [default: {}]", key.doc, key.default))
-            };
-            command.arg(arg.action(ArgAction::Set))
-        })
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for Serve {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let flags = KEYS
-            .iter()
-            .filter_map(|key| Some((key.name.to_owned(), matches.get_one::<String>(key.name)?.clone())))
-            .collect();
-        Ok(Self { flags, file: matches.get_one::<String>("config").map(PathBuf::from) })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
+    #[command(flatten)]
+    sources: Sources,
 }
 
 impl Serve {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let (config, warnings) = Config::load(self.flags, std::env::vars(), self.file.as_deref())
-            .map_err(|error| Failure::Usage(error.into()))?;
+        let (config, warnings) = self.sources.load().map_err(|error| Failure::Usage(error.into()))?;
         start_log(&config);
         abort_on_panic();
         for warning in warnings {

@@ -36,7 +36,8 @@ pub use outbox::{
     DueDelivery, EventSet, Outbox, SigningSecret, TakeDeliveries, UnseenMessages, WebhookRow,
 };
 pub use sqlite::{
-    BackupError, BackupProgress, DataKind, OpenError, SqliteConfig, SqliteStore, WriteCounts, backup, restore,
+    BackupError, BackupProgress, DataKind, Depth, Holder, Inspection, OpenError, SqliteConfig, SqliteStore,
+    WriteCounts, backup, holder, inspect, restore,
 };
 
 /// How many conversations [`Store::open_conversations`] answers at most.

@@ -107,7 +107,20 @@ async fn wrong_usage_exits_with_2() {
 
 #[tokio::test]
 async fn every_command_helps_with_an_example() {
-    for name in ["serve", "token", "chat", "tail", "organization", "website", "key", "backup", "restore", "bench"] {
+    for name in [
+        "serve",
+        "check-config",
+        "doctor",
+        "token",
+        "chat",
+        "tail",
+        "organization",
+        "website",
+        "key",
+        "backup",
+        "restore",
+        "bench",
+    ] {
         let output = run(&[name, "--help"]);
         assert!(output.status.success(), "section 10, {name} --help: {}", words(&output.stderr));
         let help = words(&output.stdout);

@@ -11,6 +11,7 @@ mod auth_live;
 mod chat;
 mod cli;
 mod damage;
+mod doctor;
 mod durability;
 mod ephemeral;
 mod floods;

@@ -22,6 +22,7 @@ pub struct Key {
     pub default: &'static str,
     pub(super) allowed: &'static str,
     pub(super) set: fn(&mut Config, &str) -> bool,
+    pub(super) show: fn(&Config) -> String,
 }
 
 impl Key {
@@ -60,6 +61,7 @@ macro_rules! keys {
             default: $default,
             allowed: <$type as Value>::ALLOWED,
             set: |config, text| <$type as Value>::read(text).map(|value| config.$name = value).is_some(),
+            show: |config| config.$name.show(),
         }),+];
     };
 }
@@ -168,3 +170,11 @@ keys! {
     /// NATS in place of the in-process bus; not in this version.
     nats_url: Option<Secret> = "";
 }
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Key {}

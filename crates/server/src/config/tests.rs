@@ -295,3 +295,78 @@ fn the_demo_lets_pages_of_this_machine_in() {
     }
     assert!(!website.allows("https://example.com"));
 }
+
+fn check(flags: Pairs<'_>, environment: Pairs<'_>, path: Option<&Path>) -> Checked {
+    Config::check(pairs(flags), pairs(environment).into_iter(), path)
+}
+
+#[test]
+fn every_mistake_is_told_with_its_place() {
+    let name = crate::auth::new_secret("cossistant-config-").unwrap();
+    let path = std::env::temp_dir().join(name.expose());
+    std::fs::write(&path, "drain_windw = \"1s\"\nshards = \"x\"\ntyping_expiry = \"0s\"\n").unwrap();
+    let checked = check(
+        &[("max_outbox_bytes", "1000"), ("quux", "1")],
+        &[("COSSISTANT_LISTEN", "here"), ("COSSISTANT_OTHER", "1")],
+        Some(&path),
+    );
+    std::fs::remove_file(&path).unwrap();
+    let file = path.display();
+    let mut places: Vec<String> = checked.problems.into_iter().map(|problem| problem.place).collect();
+    places.sort();
+    let mut expected = [
+        format!("drain_windw in {file}"),
+        format!("shards in {file}"),
+        format!("typing_expiry in {file}"),
+        "COSSISTANT_LISTEN".to_owned(),
+        "--quux".to_owned(),
+        "--max-outbox-bytes".to_owned(),
+        // Nobody gave it: it follows from the expiry, which is told.
+    ];
+    expected.sort();
+    assert_eq!(places, expected);
+    assert_eq!(checked.warnings.len(), 1);
+}
+
+#[test]
+fn what_follows_from_a_mistake_is_none() {
+    let wrong =
+        |list: Pairs<'_>| check(list, &[], None).problems.into_iter().map(|problem| problem.place).collect::<Vec<_>>();
+    // By its default the outbox would be too small for such messages, if they were allowed.
+    assert_eq!(wrong(&[("max_message_bytes", "99999999")]), ["--max-message-bytes"]);
+    assert_eq!(wrong(&[("heartbeat_interval", "0s")]), ["--heartbeat-interval"]);
+    assert_eq!(wrong(&[("heartbeat_interval", "soon"), ("auth_timeout", "2m")]), ["--heartbeat-interval"]);
+    // Of a default it is the key that is told.
+    assert_eq!(wrong(&[("max_message_bytes", "2097152")]), ["max_outbox_bytes"]);
+}
+
+#[test]
+fn what_is_in_force_is_shown_with_its_place_and_without_secrets() {
+    let checked = check(
+        &[("jwt_secret", "hunter2hunter2hunter2hunter2hunter2"), ("drain_window", "90s")],
+        &[("COSSISTANT_JWT_JWKS_URL", "https://me:hunter2@keys.example/set?token=hunter2")],
+        None,
+    );
+    assert_eq!(checked.problems, []);
+    let of = |name: &str| {
+        let found = checked.effective.iter().find(|value| value.key.name == name).unwrap();
+        (found.value.as_str(), found.place.as_deref())
+    };
+    assert_eq!(of("drain_window"), ("90s", Some("--drain-window")));
+    assert_eq!(of("jwt_secret"), ("a secret of 35 bytes", Some("--jwt-secret")));
+    assert_eq!(of("jwt_jwks_url"), ("https://me:hidden@keys.example/set?hidden", Some("COSSISTANT_JWT_JWKS_URL")));
+    assert_eq!(of("listen"), ("127.0.0.1:8787", None));
+    assert_eq!(of("ops_listen"), ("", None));
+    assert_eq!(checked.effective.len(), KEYS.len());
+    assert!(!format!("{:?}", checked.effective).contains("hunter2"));
+}
+
+#[test]
+fn what_is_shown_is_read_again() {
+    let checked = check(&[("trusted_proxies", "10.0.0.0/8,::1"), ("limit_frames", "0.5")], &[], None);
+    let mut again = Config::default();
+    for value in &checked.effective {
+        assert!(value.key.is_secret() || (value.key.set)(&mut again, &value.value), "{}", value.key.name);
+    }
+    assert_eq!(again, checked.config);
+}

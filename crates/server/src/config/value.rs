@@ -18,6 +18,9 @@ pub(super) trait Value: Sized {
 
     /// Reads a text; `None` when it is not allowed.
     fn read(text: &str) -> Option<Self>;
+
+    /// The value as it may be shown, which [`Value::read`] reads again; of a secret only its length, which it does not.
+    fn show(&self) -> String;
 }
 
 /// An optional value is unset by the empty text.
@@ -28,6 +31,10 @@ impl<T: Value> Value for Option<T> {
     fn read(text: &str) -> Option<Self> {
         if text.is_empty() { Some(None) } else { T::read(text).map(Some) }
     }
+
+    fn show(&self) -> String {
+        self.as_ref().map(T::show).unwrap_or_default()
+    }
 }
 
 impl Value for bool {
@@ -36,6 +43,10 @@ impl Value for bool {
 
     fn read(text: &str) -> Option<Self> {
         text.parse().ok()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -50,6 +61,10 @@ impl Value for u64 {
         }
         text.replace('_', "").parse().ok()
     }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
 }
 
 impl Value for usize {
@@ -58,6 +73,10 @@ impl Value for usize {
 
     fn read(text: &str) -> Option<Self> {
         <u64 as Value>::read(text)?.try_into().ok()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -71,6 +90,10 @@ impl Value for f64 {
             return None;
         }
         text.replace('_', "").parse().ok().filter(|number: &Self| number.is_finite())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -91,6 +114,10 @@ impl Value for Duration {
         };
         number.parse::<u64>().ok()?.checked_mul(ms_each).map(Self::from_millis)
     }
+
+    fn show(&self) -> String {
+        Shown(*self).to_string()
+    }
 }
 
 impl Value for SocketAddr {
@@ -103,6 +130,10 @@ impl Value for SocketAddr {
             None => text.parse().ok(),
         }
     }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
 }
 
 impl Value for PathBuf {
@@ -111,6 +142,10 @@ impl Value for PathBuf {
 
     fn read(text: &str) -> Option<Self> {
         (!text.is_empty()).then(|| text.into())
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
     }
 }
 
@@ -121,6 +156,10 @@ impl Value for String {
     fn read(text: &str) -> Option<Self> {
         Some(text.to_owned())
     }
+
+    fn show(&self) -> String {
+        without_password(self)
+    }
 }
 
 impl Value for Secret {
@@ -129,6 +168,10 @@ impl Value for Secret {
 
     fn read(text: &str) -> Option<Self> {
         Some(Self::new(text))
+    }
+
+    fn show(&self) -> String {
+        format!("a secret of {} bytes", self.expose().len())
     }
 }
 
@@ -139,6 +182,36 @@ impl Value for SigningAlgorithm {
     fn read(text: &str) -> Option<Self> {
         text.parse().ok()
     }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// A duration as the configuration writes it, in the largest unit that fits.
+pub(super) struct Shown(pub(super) Duration);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.0.as_millis();
+        let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+        match units.iter().find(|(each, _)| ms > 0 && ms.is_multiple_of(*each)) {
+            Some((each, unit)) => write!(f, "{}{unit}", ms / each),
+            None => write!(f, "{ms}ms"),
+        }
+    }
+}
+
+/// An address may carry the password or the query by which it is let in; any other text is shown as it is.
+fn without_password(text: &str) -> String {
+    let Ok(mut url) = url::Url::parse(text) else { return text.to_owned() };
+    if url.password().is_some() && url.set_password(Some("hidden")).is_err() {
+        return "an address that is not shown".to_owned();
+    }
+    if url.query().is_some() {
+        url.set_query(Some("hidden"));
+    }
+    url.to_string()
 }
 
 /// How log lines are written.
@@ -160,6 +233,14 @@ impl Value for LogFormat {
             "json" => Some(Self::Json),
             _ => None,
         }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+        .to_owned()
     }
 }
 
@@ -198,6 +279,10 @@ impl Value for LogLevel {
 
     fn read(text: &str) -> Option<Self> {
         [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace].into_iter().find(|level| level.as_str() == text)
+    }
+
+    fn show(&self) -> String {
+        self.as_str().to_owned()
     }
 }
 
@@ -254,6 +339,10 @@ impl Value for Vec<AddressRange> {
 
     fn read(text: &str) -> Option<Self> {
         text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect()
+    }
+
+    fn show(&self) -> String {
+        self.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
     }
 }
 

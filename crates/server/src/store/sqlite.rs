@@ -9,6 +9,7 @@ mod connection;
 mod conversations;
 mod error;
 mod history;
+mod inspect;
 mod kept;
 mod lists;
 mod lock;
@@ -36,6 +37,7 @@ use tokio::sync::Notify;
 
 pub use self::backup::{BackupError, BackupProgress, backup, restore};
 pub use self::error::OpenError;
+pub use self::inspect::{Depth, Holder, Inspection, holder, inspect};
 pub use self::schema::DataKind;
 
 use self::history::Stretch;

@@ -117,7 +117,7 @@ fn apply(conn: &Connection, found: u32, kind: DataKind) -> Result<(), OpenError>
     Ok(())
 }
 
-fn check_kind(path: &Path, conn: &Connection, wanted: DataKind) -> Result<(), OpenError> {
+pub(super) fn check_kind(path: &Path, conn: &Connection, wanted: DataKind) -> Result<(), OpenError> {
     let found = meta(conn, "kind")?;
     let found = [DataKind::Production, DataKind::Dev].into_iter().find(|kind| found.as_deref() == Some(kind.as_str()));
     match found {

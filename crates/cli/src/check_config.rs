@@ -1,0 +1,108 @@
+//! `cossistant check-config`: judges a configuration without starting anything.
+
+use anyhow::anyhow;
+use clap::Args;
+use cossistant_server::auth::{AuthSetupError, Authenticator, Secret};
+use cossistant_server::config::{Checked, Config, ConfigError, Effective, Problem};
+use serde_json::{Value, json};
+
+use crate::Failure;
+use crate::output::print;
+use crate::sources::Sources;
+
+/// Judges the configuration that `serve` would have, and shows what is in force.
+///
+/// It takes the flags of `serve` and reads the same environment and file, and starts nothing. Everything that is wrong
+/// is told, with the place where it was given; secrets are not shown. The exit code is 0 when a server would take it,
+/// and 1 when not.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  cossistant check-config --config /etc/cossistant.toml")]
+pub(crate) struct CheckConfig {
+    #[command(flatten)]
+    sources: Sources,
+    /// Prints an object with `ok`, `problems`, `warnings` and `effective`
+    #[arg(long)]
+    json: bool,
+}
+
+impl CheckConfig {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let mut checked = self.sources.check();
+        // What the values lead to can be judged only where they could be read.
+        if checked.problems.is_empty() {
+            checked.problems.extend(key_problem(&checked.config));
+        }
+        if self.json {
+            print(&as_json(&checked).to_string())?;
+        } else {
+            print(&as_text(&checked))?;
+        }
+        match checked.problems.len() {
+            0 => Ok(()),
+            1 => Err(Failure::Failed(anyhow!("a server would not start: 1 problem"))),
+            count => Err(Failure::Failed(anyhow!("a server would not start: {count} problems"))),
+        }
+    }
+}
+
+fn as_json(checked: &Checked) -> Value {
+    let problem = |problem: &Problem| json!({ "place": problem.place, "problem": problem.error.to_string() });
+    let effective = |value: &Effective| {
+        json!({
+            "key": value.key.name,
+            "value": value.value,
+            "isSecret": value.key.is_secret(),
+            "place": value.place,
+        })
+    };
+    json!({
+        "ok": checked.problems.is_empty(),
+        "problems": checked.problems.iter().map(problem).collect::<Vec<_>>(),
+        "warnings": checked.warnings,
+        "effective": checked.effective.iter().map(effective).collect::<Vec<_>>(),
+    })
+}
+
+fn as_text(checked: &Checked) -> String {
+    let shown = checked.effective.iter().filter(|value| !value.value.is_empty() || value.place.is_some());
+    let rows: Vec<(String, &str)> = shown
+        .map(|value| (format!("{} = {}", value.key.name, value.value), value.place.as_deref().unwrap_or("by default")))
+        .collect();
+    let width = rows.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0);
+    let mut lines: Vec<String> = rows.iter().map(|(text, place)| format!("{text:width$}  {place}")).collect();
+    lines.push(String::new());
+    lines.extend(checked.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(checked.problems.iter().map(told));
+    if checked.problems.is_empty() {
+        lines.push("ok: a server takes it".to_owned());
+    }
+    lines.join("\n")
+}
+
+/// What is wrong, and where, unless the words say it already.
+pub(crate) fn told(problem: &Problem) -> String {
+    let words = problem.error.to_string();
+    if words.contains(&problem.place) {
+        format!("problem: {words}")
+    } else {
+        format!("problem: {words} (given as {})", problem.place)
+    }
+}
+
+/// What is wrong with what the keys of tokens lead to; a server would find it when it starts.
+pub(crate) fn key_problem(config: &Config) -> Option<Problem> {
+    let any = || Secret::new("a secret that only has to be there");
+    let error = Authenticator::new(config.auth_settings(any(), any())).err()?;
+    let key = match &error {
+        AuthSetupError::PublicKey(_) | AuthSetupError::PublicKeyFile { .. } => "jwt_public_key",
+        _ => "jwt_secret",
+    };
+    Some(Problem { place: key.to_owned(), error: ConfigError::Conflict { key, reason: without_name(&error, key) } })
+}
+
+/// The words of an error that begins with the name of its key.
+fn without_name(error: &AuthSetupError, key: &str) -> String {
+    let words = error.to_string();
+    words.strip_prefix(key).map(|rest| rest.trim_start_matches(": ").to_owned()).unwrap_or(words)
+}

@@ -4,6 +4,7 @@ use anyhow::anyhow;
 use clap::Args;
 use cossistant_server::auth::{AuthSetupError, Authenticator, Secret};
 use cossistant_server::config::{Checked, Config, ConfigError, Effective, Problem};
+use cossistant_server::tls::TlsError;
 use serde_json::{Value, json};
 
 use crate::Failure;
@@ -31,7 +32,7 @@ impl CheckConfig {
         let mut checked = self.sources.check();
         // What the values lead to can be judged only where they could be read.
         if checked.problems.is_empty() {
-            checked.problems.extend(key_problem(&checked.config));
+            checked.problems.extend(file_problems(&checked.config));
         }
         if self.json {
             print(&as_json(&checked).to_string())?;
@@ -90,14 +91,24 @@ pub(crate) fn told(problem: &Problem) -> String {
     }
 }
 
-/// What is wrong with what the keys of tokens lead to; a server would find it when it starts.
-pub(crate) fn key_problem(config: &Config) -> Option<Problem> {
+/// What is wrong with the files that the configuration names; a server would find it when it starts.
+pub(crate) fn file_problems(config: &Config) -> Vec<Problem> {
+    key_problem(config).into_iter().chain(tls_problem(config)).collect()
+}
+
+fn tls_problem(config: &Config) -> Option<Problem> {
+    let error = config.tls_files()?.load().err()?;
+    let is_of_certificate = matches!(&error, TlsError::File { path, .. } if Some(path) == config.tls_cert.as_ref());
+    let key = if is_of_certificate { "tls_cert" } else { "tls_key" };
+    let reason = format!("cannot be used: {error}");
+    Some(Problem { place: key.to_owned(), error: ConfigError::Conflict { key, reason } })
+}
+
+fn key_problem(config: &Config) -> Option<Problem> {
     let any = || Secret::new("a secret that only has to be there");
     let error = Authenticator::new(config.auth_settings(any(), any())).err()?;
-    let key = match &error {
-        AuthSetupError::PublicKey(_) | AuthSetupError::PublicKeyFile { .. } => "jwt_public_key",
-        _ => "jwt_secret",
-    };
+    let is_of_public_key = matches!(&error, AuthSetupError::PublicKey(_) | AuthSetupError::PublicKeyFile { .. });
+    let key = if is_of_public_key { "jwt_public_key" } else { "jwt_secret" };
     Some(Problem { place: key.to_owned(), error: ConfigError::Conflict { key, reason: without_name(&error, key) } })
 }
 

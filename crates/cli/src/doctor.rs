@@ -9,7 +9,7 @@ use cossistant_server::store::Depth;
 use serde_json::json;
 
 use crate::Failure;
-use crate::check_config::{key_problem, told};
+use crate::check_config::{file_problems, told};
 use crate::output::print;
 use crate::sources::Sources;
 
@@ -106,7 +106,7 @@ impl Doctor {
 fn examine(sources: Sources, depth: Depth) -> Vec<Finding> {
     let mut checked = sources.check();
     if checked.problems.is_empty() {
-        checked.problems.extend(key_problem(&checked.config));
+        checked.problems.extend(file_problems(&checked.config));
     }
     let mut findings = Vec::new();
     for problem in &checked.problems {
@@ -127,6 +127,7 @@ fn examine(sources: Sources, depth: Depth) -> Vec<Finding> {
     let holder = data::holder(config, &mut findings);
     data::folder(config, &mut findings);
     data::secrets(config, &mut findings);
+    data::certificate(config, &mut findings);
     data::store(config, depth, &mut findings);
     system::open_files(config, holder, &mut findings);
     system::ports(config, holder, &mut findings);

@@ -77,7 +77,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let node = Node::start(&config, APPS)
         .await
         .map_err(|error| if error.is_usage() { Failure::Usage(error.into()) } else { Failure::Failed(error.into()) })?;
-    let url = format!("http://{}", node.address());
+    let url = format!("{}://{}", if node.speaks_tls() { "https" } else { "http" }, node.address());
     tracing::info!(%url, "listening");
     if let Some(address) = node.ops_address() {
         tracing::info!(url = %format!("http://{address}"), "health and metrics");
@@ -94,6 +94,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        never = reload_at_hangup(&node) => never?,
     }
     tracing::info!(window = ?config.drain_window, "draining; a second signal ends at once");
     tokio::select! {
@@ -103,6 +104,18 @@ async fn serve(config: Config) -> Result<(), Failure> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Has the certificate read anew at each SIGHUP. Without TLS the signal keeps its meaning: the terminal is gone.
+async fn reload_at_hangup(node: &Node) -> Result<(), Failure> {
+    if !node.speaks_tls() {
+        std::future::pending::<()>().await;
+    }
+    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP")?;
+    while hangup.recv().await.is_some() {
+        node.reload_tls();
+    }
+    std::future::pending().await
 }
 
 /// Writes the file in one step, so that whoever waits for it never reads half of it.

@@ -24,6 +24,7 @@ pub use read::{Checked, Effective, Problem};
 pub use value::{AddressRange, InvalidRange, LogFormat, LogLevel};
 
 use crate::auth::{AuthSettings, JwksSource, Secret};
+use crate::tls::TlsFiles;
 use crate::webhook::AddressPolicy;
 
 /// What the names of keys have before them in the environment.
@@ -142,6 +143,13 @@ impl Config {
             typing_interval: self.typing_interval.map(millis),
             typing_expiry: millis(self.typing_expiry),
         }
+    }
+
+    /// The files of TLS, if the server is to speak it.
+    #[must_use]
+    pub fn tls_files(&self) -> Option<TlsFiles> {
+        let (certificate, key) = (self.tls_cert.clone()?, self.tls_key.clone()?);
+        Some(TlsFiles { certificate, key })
     }
 
     /// Where webhooks may lead.

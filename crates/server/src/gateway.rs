@@ -11,7 +11,7 @@ mod upgrade;
 mod wheel;
 
 pub(crate) use connection::ConnectionConfig;
-pub(crate) use driver::{Clocks, Driver};
+pub(crate) use driver::{Clocks, Driver, Upgraded};
 pub(crate) use jobs::Jobs;
 pub(crate) use shard::{Arrival, Credential, Shard, ShardConfig};
 #[cfg(feature = "sim")]

@@ -19,4 +19,5 @@ pub mod node;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod store;
+pub mod tls;
 pub mod webhook;

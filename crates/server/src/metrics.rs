@@ -34,6 +34,12 @@ pub const WEBHOOK_WAITING_SECONDS: &str = "cossistant_webhook_waiting_seconds";
 pub const HTTP_REQUESTS_TOTAL: &str = "cossistant_http_requests_total";
 /// How long an HTTP request took, by `route`.
 pub const HTTP_SECONDS: &str = "cossistant_http_seconds";
+/// Attempts to take another certificate, by `result`: ok, failed (and the old one stays).
+pub const TLS_RELOADS_TOTAL: &str = "cossistant_tls_reloads_total";
+/// Until when the certificate in force is valid, in seconds since 1970. A gauge; only where TLS is spoken.
+pub const TLS_EXPIRES_SECONDS: &str = "cossistant_tls_certificate_expires_seconds";
+/// Connections that did not come through the TLS handshake.
+pub const TLS_FAILURES_TOTAL: &str = "cossistant_tls_handshake_failures_total";
 
 /// Seconds: from a tenth of a millisecond to the time after which requests are cut.
 const SECONDS: &[f64] = &[0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -85,6 +91,13 @@ fn describe() {
         metrics::Unit::Seconds,
         "For how long the oldest delivery to a webhook waits."
     );
+    metrics::describe_counter!(TLS_RELOADS_TOTAL, "Attempts to take another certificate, by result.");
+    metrics::describe_gauge!(
+        TLS_EXPIRES_SECONDS,
+        metrics::Unit::Seconds,
+        "Until when the certificate in force is valid, since 1970."
+    );
+    metrics::describe_counter!(TLS_FAILURES_TOTAL, "Connections that did not come through the TLS handshake.");
     metrics::describe_counter!(HTTP_REQUESTS_TOTAL, "HTTP requests, by method, route and status.");
     metrics::describe_histogram!(HTTP_SECONDS, metrics::Unit::Seconds, "How long an HTTP request took, by route.");
 }

@@ -23,6 +23,7 @@ use crate::gateway::{Admission, Jobs, Upgrader};
 use crate::http::{self, Apps, OperationRoutes, Readiness, now as clock};
 use crate::limits::{Buckets, Limiter, Rate};
 use crate::store::{DataKind, OpenError, Outbox, SqliteConfig, SqliteStore, Store, StoreError};
+use crate::tls::{Tls, TlsError};
 use crate::webhook::Webhooks;
 
 /// Why a node could not be started.
@@ -43,6 +44,9 @@ pub enum StartError {
         /// Why.
         error: std::io::Error,
     },
+    /// The files of TLS cannot be used.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The store does not answer.
     #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -66,7 +70,7 @@ impl StartError {
     /// Whether what was asked for is wrong, rather than that it failed.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Open(OpenError::WrongKind { .. }) | Self::Auth(_))
+        matches!(self, Self::Open(OpenError::WrongKind { .. }) | Self::Auth(_) | Self::Tls(_))
     }
 }
 
@@ -80,6 +84,7 @@ pub struct Node {
     webhooks: Webhooks,
     readiness: Arc<Readiness>,
     drain_window: Duration,
+    tls: Option<Arc<Tls>>,
     store: Arc<SqliteStore>,
 }
 
@@ -147,6 +152,7 @@ impl Node {
         let readiness = Arc::new(Readiness::default());
         let new_visitors = Arc::new(Buckets::new(rate(config.limit_new_visitors, config.limit_new_visitors_burst)));
         let metrics = crate::metrics::install().map_err(|error| StartError::Metrics(error.to_string()))?;
+        let tls = config.tls_files().map(Tls::start).transpose()?.map(Arc::new);
         let state = http::State {
             chat: Arc::clone(&chat),
             auth: Arc::clone(&auth),
@@ -177,7 +183,19 @@ impl Node {
         let ops = config.ops_listen.map(|address| (address, http::operation_router(state)));
         let outbox = Arc::clone(&store) as Arc<dyn Outbox>;
         let webhooks = Webhooks::start(outbox, config.webhook_addresses()).map_err(StartError::System)?;
-        let shards = ShardSet::start(config, &epoch, jobs, upgrader, directory, router, ops, mailboxes, metrics, auth)?;
+        let shards = ShardSet::start(
+            config,
+            &epoch,
+            jobs,
+            upgrader,
+            directory,
+            router,
+            ops,
+            mailboxes,
+            metrics,
+            auth,
+            tls.clone(),
+        )?;
         Ok(Self {
             webhooks,
             address: shards.address(),
@@ -187,6 +205,7 @@ impl Node {
             shards,
             readiness,
             drain_window: config.drain_window,
+            tls,
             store,
         })
     }
@@ -195,6 +214,20 @@ impl Node {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether it speaks TLS.
+    #[must_use]
+    pub const fn speaks_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Reads the files of TLS anew, if there are any: connections from now on are served by what they hold. Files that
+    /// cannot be used change nothing; the log says so.
+    pub fn reload_tls(&self) {
+        if let Some(tls) = &self.tls {
+            tls.reload();
+        }
     }
 
     /// Where it tells health and figures, if not beside the API.

@@ -22,6 +22,8 @@ const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
 const FIRST_TIME_MS: u64 = 1_767_225_600_000;
 /// For how long a delivery may wait before somebody should look: past the second of the short retries.
 const LONG_WAIT: Duration = Duration::from_secs(15 * 60);
+/// How long before its end a certificate should have been renewed.
+const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// The shortest secret in a file that is not told to be weak, in bytes.
 const GOOD_SECRET_BYTES: usize = 32;
 
@@ -137,6 +139,25 @@ pub(super) fn secrets(config: &Config, findings: &mut Vec<Finding>) {
             Finding::ok("secrets", format!("{shown} (mode {mode:04o})"))
         });
     }
+}
+
+/// The certificate's dates; that it can be read and has its key is proven before.
+pub(super) fn certificate(config: &Config, findings: &mut Vec<Finding>) {
+    let Some(Ok(pair)) = config.tls_files().map(|files| files.load()) else { return };
+    let (from, until) =
+        (Duration::from_millis(pair.not_before.as_millis()), Duration::from_millis(pair.not_after.as_millis()));
+    let (now, found) = (now(), format!("valid until {}", pair.not_after));
+    let advice = "have it renewed; a running server takes the new files by itself";
+    findings.push(if until <= now {
+        Finding::fail("certificate", format!("its time was over at {}", pair.not_after), advice)
+    } else if from > now {
+        let advice = "set the clock, or wait: until then clients refuse it";
+        Finding::fail("certificate", format!("is not valid before {}", pair.not_before), advice)
+    } else if until - now < SOON {
+        Finding::warn("certificate", found, advice)
+    } else {
+        Finding::ok("certificate", found)
+    });
 }
 
 /// The store: whether it is sound, and what its content says of the clock and of webhooks.

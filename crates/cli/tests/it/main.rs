@@ -29,4 +29,5 @@ mod receiver;
 mod replay;
 mod resume;
 mod support;
+mod tls;
 mod webhooks;

@@ -75,7 +75,12 @@ keys! {
     dev: bool = "false";
     /// A file that is written, as JSON, once the server listens.
     ready_file: Option<PathBuf> = "";
-    /// An address of its own for health and metrics.
+    /// A certificate with those between it and its authority, as PEM; with `tls_key` the server speaks TLS. Both are
+    /// read anew when they change.
+    tls_cert: Option<PathBuf> = "";
+    /// The key of `tls_cert`, as PEM.
+    tls_key: Option<PathBuf> = "";
+    /// An address of its own for health and metrics, without TLS.
     ops_listen: Option<SocketAddr> = "";
     /// Serves the API alone: no inbox, no widget, no demo.
     no_apps: bool = "false";

@@ -201,6 +201,7 @@ impl Reader {
         }
         self.derive();
         self.check_secrets();
+        self.check_tls();
         self.check_ranges();
         self.check_sizes();
         self.check_limits();
@@ -274,6 +275,14 @@ impl Reader {
         }
         if !self.config.dev {
             self.warn_of_weak_secrets();
+        }
+    }
+
+    fn check_tls(&mut self) {
+        match (&self.config.tls_cert, &self.config.tls_key) {
+            (Some(_), None) => self.conflict("tls_cert", &["tls_key"], "needs tls_key beside it".to_owned()),
+            (None, Some(_)) => self.conflict("tls_key", &["tls_cert"], "needs tls_cert beside it".to_owned()),
+            (Some(_), Some(_)) | (None, None) => {}
         }
     }
 

@@ -5,6 +5,7 @@
 //! written by one flusher, each connection's frames together.
 
 mod sockets;
+mod wire;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -20,6 +21,7 @@ use super::shard::{Job, Output, Shard};
 use crate::bus::Notice;
 use crate::hub::ConnRef;
 use sockets::Sockets;
+pub(crate) use wire::Upgraded;
 
 /// Bytes read at a time, into the thread's buffer.
 const READ_BYTES: usize = 64 * 1024;

@@ -13,8 +13,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse as _;
 use cossistant_protocol::{Invalid, PersonId};
-use http::header::HOST;
-use http::{Request, Response, Version};
+use http::header::{HOST, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
@@ -23,10 +23,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::accept::Room;
-use super::socket::HttpSocket;
+use super::socket::{HttpSocket, Stream};
 use super::{StartError, clock, rate};
 use crate::auth::Authenticator;
 use crate::bus::{Bus, Notice, ShardId};
@@ -37,6 +38,7 @@ use crate::gateway::{Clocks, ConnectionConfig, Driver, Jobs, Shard, ShardConfig,
 use crate::http::{ClientAddr, Failure, PresenceFuture, PresenceView, client_addr, steady_now};
 use crate::hub::HubConfig;
 use crate::store::{PersonKey, SiteKey};
+use crate::tls::Tls;
 
 /// The most notices that wait for one shard; past it the shard compares its places with the store.
 const MAILBOX: usize = 65_536;
@@ -44,6 +46,10 @@ const MAILBOX: usize = 65_536;
 const BACKLOG: i32 = 4_096;
 /// The most bytes of a request's head; what comes in one read may be as much again.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// How often the files of TLS are looked at; a change is taken at the second look that finds it.
+const TLS_LOOKS: Duration = Duration::from_secs(2);
+/// What is told to browsers of a server that speaks TLS: to come by it alone, for a year.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// How often figures are gathered.
 const FIGURES: Duration = Duration::from_secs(5);
 
@@ -134,6 +140,7 @@ struct Common {
     router: Router,
     metrics: PrometheusHandle,
     auth: Arc<Authenticator>,
+    tls: Option<Arc<Tls>>,
     room: Room,
 }
 
@@ -150,6 +157,7 @@ impl ShardSet {
         mailboxes: Vec<Mailbox>,
         metrics: PrometheusHandle,
         auth: Arc<Authenticator>,
+        tls: Option<Arc<Tls>>,
     ) -> Result<Self, StartError> {
         is_free(config.listen)?;
         let first = listen(config.listen)?;
@@ -166,7 +174,7 @@ impl ShardSet {
             ops_listener = Some((listener, router));
         }
         let room = Room::default();
-        let common = Arc::new(Common { config: config.clone(), upgrader, jobs, router, metrics, auth, room });
+        let common = Arc::new(Common { config: config.clone(), upgrader, jobs, router, metrics, auth, tls, room });
         let (stop, stopped) = watch::channel(None);
         let ids = Arc::new(Ids::new(super::random_seed()?));
         let mut threads = Vec::new();
@@ -298,6 +306,9 @@ async fn run_shard(
     tokio::task::spawn_local(gather_figures(at, Rc::clone(&driver), Arc::clone(&common)));
     if at == 0 {
         tokio::task::spawn_local(refresh_keys(Arc::clone(&common)));
+        if let Some(tls) = common.tls.clone() {
+            tokio::task::spawn_local(look_at_files(tls));
+        }
     }
     let mut accepting = Vec::new();
     let server = Rc::new(Server {
@@ -372,18 +383,61 @@ async fn accept(server: Rc<Server>, listener: std::net::TcpListener, router: Opt
     }
 }
 
-/// Serves one HTTP connection, until it ends or becomes a WebSocket.
+/// Serves one connection, which counts as a request that is under way until it ends or becomes a WebSocket.
 async fn serve(server: Rc<Server>, stream: TcpStream, peer: IpAddr, router: Option<Router>) {
     let is_ops = router.is_some();
     if !is_ops {
         server.requests.count.set(server.requests.count.get() + 1);
     }
+    // Health and figures are for the operator's own network.
+    let tls = server.common.tls.as_ref().filter(|_| !is_ops);
+    let stream = match tls {
+        Some(tls) => shake_hands(&server, tls, stream).await,
+        None => Some(Stream::Plain(stream)),
+    };
+    if let Some(stream) = stream {
+        serve_http(&server, stream, peer, router).await;
+    }
+    if !is_ops {
+        server.requests.count.set(server.requests.count.get() - 1);
+        server.requests.ended.notify_waiters();
+    }
+}
+
+/// Begins TLS, in the time that a request has; `None` when it comes to nothing, or the server stops.
+async fn shake_hands(server: &Rc<Server>, tls: &Tls, stream: TcpStream) -> Option<Stream> {
+    let mut stopped = server.stopped.clone();
+    let shaken = TlsAcceptor::from(tls.config()).accept(stream);
+    let shaken = tokio::time::timeout(server.common.config.request_timeout, shaken);
+    let failed = tokio::select! {
+        shaken = shaken => match shaken {
+            Ok(Ok(stream)) => return Some(Stream::Tls(Box::new(stream))),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it took too long".to_owned(),
+        },
+        _ = stopped.wait_for(Option::is_some) => return None,
+    };
+    metrics::counter!(crate::metrics::TLS_FAILURES_TOTAL).increment(1);
+    tracing::debug!(error = failed, "a TLS handshake failed");
+    None
+}
+
+/// Serves the HTTP of one connection, until it ends or becomes a WebSocket.
+async fn serve_http(server: &Rc<Server>, stream: Stream, peer: IpAddr, router: Option<Router>) {
+    let is_ops = router.is_some();
     let router = router.unwrap_or_else(|| server.common.router.clone());
     let service = {
-        let server = Rc::clone(&server);
+        let server = Rc::clone(server);
         service_fn(move |request: Request<Incoming>| {
             let (server, router) = (Rc::clone(&server), router.clone());
-            async move { Ok::<_, std::convert::Infallible>(respond(&server, router, request, peer, is_ops).await) }
+            async move {
+                let mut response = respond(&server, router, request, peer, is_ops).await;
+                // Under dev it would keep browsers from all else on this machine.
+                if server.common.tls.is_some() && !is_ops && !server.common.config.dev {
+                    response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
+                }
+                Ok::<_, std::convert::Infallible>(response)
+            }
         })
     };
     let mut stopped = server.stopped.clone();
@@ -405,10 +459,6 @@ async fn serve(server: Rc<Server>, stream: TcpStream, peer: IpAddr, router: Opti
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "an HTTP connection ended");
-    }
-    if !is_ops {
-        server.requests.count.set(server.requests.count.get() - 1);
-        server.requests.ended.notify_waiters();
     }
 }
 
@@ -444,8 +494,8 @@ async fn respond(
         drop(request);
         match upgraded.downcast::<HttpSocket>() {
             // The driver watches its sockets by itself.
-            Ok(parts) => match parts.io.into_inner().into_std() {
-                Ok(stream) => driver.accept(stream, &parts.read_buf, arrival, deflate.as_ref(), admitted),
+            Ok(parts) => match parts.io.into_inner().into_upgraded() {
+                Ok(upgraded) => driver.accept(upgraded, &parts.read_buf, arrival, deflate.as_ref(), admitted),
                 Err(error) => tracing::warn!(%error, "an upgraded socket could not be taken over"),
             },
             Err(_) => tracing::error!("an upgraded connection is not the socket that was accepted"),
@@ -485,6 +535,14 @@ async fn refresh_keys(common: Arc<Common>) {
         if let Err(error) = common.auth.reload_keys().await {
             tracing::warn!(%error, "the JWKS could not be read; the keys in memory stay");
         }
+    }
+}
+
+/// Takes another certificate when the files have changed.
+async fn look_at_files(tls: Arc<Tls>) {
+    loop {
+        tokio::time::sleep(TLS_LOOKS).await;
+        tls.look();
     }
 }
 

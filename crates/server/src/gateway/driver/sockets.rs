@@ -4,16 +4,16 @@
 //! (edge-triggered), so what a socket has to tell is kept with it until it is used: that more can be read although
 //! its connection takes no more for now, or that a write must wait.
 
-use std::io::{self, IoSlice, Read as _, Write as _};
+use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mio::net::TcpStream;
 use mio::{Events, Interest, Registry, Token};
 use tokio::io::unix::AsyncFd;
 
 use super::Driver;
+use super::wire::{Upgraded, Wire};
 use crate::gateway::deflate::DeflateParams;
 use crate::gateway::frame::{Decoded, Decoder, DecoderConfig};
 use crate::gateway::shard::Arrival;
@@ -26,7 +26,7 @@ const EVENTS: usize = 1_024;
 /// A socket of one connection; what an idle one does not need is behind a pointer.
 struct Socket {
     serial: u64,
-    stream: TcpStream,
+    wire: Wire,
     decoder: Decoder,
     rest: Option<Box<Rest>>,
     /// There may be something to read.
@@ -67,7 +67,7 @@ impl Socket {
     fn write_last_words(&mut self) {
         let Some(rest) = &mut self.rest else { return };
         while let Some(first) = rest.last_words.first_mut() {
-            match self.stream.write(first) {
+            match self.wire.write(first) {
                 Ok(written) if written == first.len() => {
                     rest.last_words.remove(0);
                 }
@@ -78,6 +78,7 @@ impl Socket {
                 }
             }
         }
+        self.is_blocked |= self.wire.has_unsent();
     }
 }
 
@@ -108,7 +109,7 @@ impl Sockets {
     /// Watches a socket. Its slot is free: whoever had it before was let go of.
     fn insert(&mut self, index: u32, mut socket: Socket) -> io::Result<()> {
         let slot = index as usize;
-        self.registry.register(&mut socket.stream, Token(slot), Interest::READABLE | Interest::WRITABLE)?;
+        self.registry.register(socket.wire.stream(), Token(slot), Interest::READABLE | Interest::WRITABLE)?;
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
         }
@@ -119,9 +120,8 @@ impl Sockets {
 
     /// Closes a socket, which ends its being watched.
     fn remove(&mut self, at: ConnRef) -> bool {
-        if self.get(at).is_none() {
-            return false;
-        }
+        let Some(socket) = self.get(at) else { return false };
+        socket.wire.end();
         self.slots[at.index as usize] = None;
         self.count -= 1;
         true
@@ -132,7 +132,7 @@ impl Driver {
     /// Takes over an upgraded socket with what was already read from it.
     pub(crate) fn accept(
         self: &Rc<Self>,
-        stream: std::net::TcpStream,
+        upgraded: Upgraded,
         early: &[u8],
         arrival: Arrival,
         deflate: Option<&DeflateParams>,
@@ -149,12 +149,14 @@ impl Driver {
             shard.set_wall(wall, now);
             (shard.open(arrival, now), shard.take_outputs())
         };
+        // A session may have decrypted more than was asked for.
+        let is_readable = matches!(upgraded, Upgraded::Tls(..));
         let mut socket = Socket {
             serial: at.serial,
-            stream: TcpStream::from_std(stream),
+            wire: Wire::new(upgraded),
             decoder: Decoder::new(config),
             rest: None,
-            is_readable: false,
+            is_readable,
             is_ending: false,
             is_blocked: false,
             is_partial: false,
@@ -289,9 +291,10 @@ impl Driver {
         let mut buffer = self.buffer.take();
         let read = match self.sockets.borrow_mut().get(at) {
             Some(socket) => {
-                let read = socket.stream.read(&mut buffer);
+                let read = socket.wire.read(&mut buffer);
                 // Less than there was room for means that there is no more; the system tells when more has come.
-                socket.is_readable = socket.is_ending || matches!(read, Ok(count) if count == buffer.len());
+                let is_full = matches!(read, Ok(count) if count == buffer.len());
+                socket.is_readable = socket.is_ending || is_full || socket.wire.has_unread();
                 read
             }
             None => Ok(0),
@@ -382,7 +385,7 @@ impl Driver {
             && !socket.is_blocked
         {
             // The answer is a courtesy: a peer that does not take it has closed all the same.
-            let _courtesy = socket.stream.write(&reply);
+            let _courtesy = socket.wire.write(&reply);
         }
         self.let_go(at);
     }
@@ -433,13 +436,19 @@ impl Driver {
                 return;
             }
             at = ConnRef { index, serial: socket.serial };
+            if socket.wire.has_unsent() && conn.outbox.is_empty() {
+                match socket.wire.flush() {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.is_blocked = true,
+                    flushed => is_lost = flushed.is_err(),
+                }
+            }
             while !conn.outbox.is_empty() {
                 let written = match conn.outbox.only() {
-                    Some(bytes) => socket.stream.write(bytes),
+                    Some(bytes) => socket.wire.write(bytes),
                     None => {
                         let mut slices = [IoSlice::new(&[]); MAX_FRAMES_PER_WRITE];
                         let count = conn.outbox.slices(&mut slices);
-                        socket.stream.write_vectored(&slices[..count])
+                        socket.wire.write_vectored(&slices[..count])
                     }
                 };
                 match written {
@@ -457,6 +466,8 @@ impl Driver {
                     }
                 }
             }
+            // What a session has taken and the system has not goes out when there is room.
+            socket.is_blocked |= socket.wire.has_unsent();
             // Only who is taking up a subscription, or has missed news, waits for its outbox to be empty.
             is_drained = conn.outbox.is_empty() && (conn.is_working() || conn.outbox.is_stale());
         }

@@ -13,6 +13,7 @@ mod link;
 mod organization;
 mod output;
 mod restore;
+mod secret;
 mod serve;
 mod sources;
 mod tail;
@@ -45,6 +46,7 @@ enum Command {
     Website(website::Website),
     Key(key::Key),
     Webhook(webhook::Webhook),
+    Secret(secret::Secret),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Bench(bench::Bench),
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Website(website) => website.run(),
         Command::Key(key) => key.run(),
         Command::Webhook(webhook) => webhook.run(),
+        Command::Secret(secret) => secret.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Bench(bench) => bench.run(),

@@ -106,14 +106,14 @@ async fn serve(config: Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Has the certificate read anew at each SIGHUP. Without TLS the signal keeps its meaning: the terminal is gone.
+/// Has certificate and secrets read anew at each SIGHUP. Without TLS the signal keeps its meaning: the terminal is gone.
 async fn reload_at_hangup(node: &Node) -> Result<(), Failure> {
     if !node.speaks_tls() {
         std::future::pending::<()>().await;
     }
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP")?;
     while hangup.recv().await.is_some() {
-        node.reload_tls();
+        node.reload();
     }
     std::future::pending().await
 }

@@ -123,7 +123,7 @@ fn usage(text: &str) -> Failure {
 }
 
 /// Reads a life of whole seconds: a number and a unit.
-fn parse_life(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_life(text: &str) -> Result<Duration, String> {
     let form = || "a whole number and a unit, such as 30s, 15m, 1h or 7d".to_owned();
     let end = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(form)?;
     let (number, unit) = text.split_at(end);

@@ -14,11 +14,12 @@ mod admit;
 mod jwks;
 mod own;
 mod principal;
+mod rotation;
 mod secret;
 mod token;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use cossistant_protocol::{CloseCode, ErrorCode, Identity, KeyId, OrganizationId, PersonId, Timestamp, UserType};
@@ -26,12 +27,15 @@ use cossistant_protocol::{CloseCode, ErrorCode, Identity, KeyId, OrganizationId,
 pub use jwks::{JwksError, JwksSource};
 pub use own::{IssuedToken, TokenRequest};
 pub use principal::{CredentialKind, Principal, PrincipalFields};
+pub use rotation::{
+    OwnSecrets, PreviousSecret, RotationError, SecretPair, previous_path, read_previous, rotate_secret,
+};
 pub use secret::{Secret, SecretFile, new_secret, read_or_create_secret};
 
 use self::admit::{UNKNOWN_SECRET_KEY, admit, agent};
 use self::jwks::Jwks;
-use self::own::{OWN_KID, OwnKey};
-use self::secret::SecretHash;
+use self::own::OWN_KID;
+use self::rotation::{Held, verifying};
 use self::token::{Claims, Token};
 use crate::directory::{Directory, InvalidKey, SigningAlgorithm, VerifyingKey, Website};
 use crate::store::SiteKey;
@@ -162,10 +166,12 @@ pub struct IdentityClaims {
 /// Verifies credentials, and issues the server's own.
 pub struct Authenticator {
     secret: Option<VerifyingKey>,
+    /// The operator's secret before this one, and until when it is taken.
+    secret_before: Option<(VerifyingKey, Timestamp)>,
     public_key: Option<VerifyingKey>,
     jwks: Option<Arc<Jwks>>,
-    own: OwnKey,
-    admin_key: SecretHash,
+    /// The server's own secrets; whole, so that a replacement is seen as a whole.
+    held: RwLock<Arc<Held>>,
     visitor_token_life: Duration,
 }
 
@@ -207,14 +213,39 @@ impl Authenticator {
     pub fn new(settings: AuthSettings) -> Result<Self, AuthSetupError> {
         let secret = settings.jwt_secret.map(|secret| VerifyingKey::from_secret(secret.expose().as_bytes()));
         let public_key = settings.jwt_public_key.map(|text| read_public_key(&text, settings.jwt_algorithm));
+        let pair = |current| SecretPair { current, previous: None };
+        let held = Held::new(&OwnSecrets { admin_key: pair(settings.admin_key), own: pair(settings.own_secret) })?;
         Ok(Self {
+            secret_before: None,
             secret: secret.transpose().map_err(AuthSetupError::Secret)?,
             public_key: public_key.transpose()?,
             jwks: settings.jwks.map(|source| Arc::new(Jwks::new(source, settings.jwt_algorithm))),
-            own: OwnKey::new(&settings.own_secret)?,
-            admin_key: SecretHash::of(settings.admin_key.expose()),
+            held: RwLock::new(Arc::new(held)),
             visitor_token_life: settings.visitor_token_life,
         })
+    }
+
+    /// Takes tokens by the operator's secret before the present one too, until its time is over.
+    ///
+    /// # Errors
+    /// [`AuthSetupError::Secret`]: it is empty.
+    pub fn with_previous_secret(mut self, previous: &PreviousSecret) -> Result<Self, AuthSetupError> {
+        self.secret_before = Some(verifying(previous).map_err(AuthSetupError::Secret)?);
+        Ok(self)
+    }
+
+    /// Puts other secrets of the server itself in force, for all that is judged from now on.
+    ///
+    /// # Errors
+    /// [`AuthSetupError::SelfCheck`]: one of them is empty. Those in force stay.
+    pub fn renew(&self, secrets: &OwnSecrets) -> Result<(), AuthSetupError> {
+        let held = Arc::new(Held::new(secrets)?);
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
+        Ok(())
+    }
+
+    fn held(&self) -> Arc<Held> {
+        Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads the operator's JWKS anew: at the start, and from time to time so that withdrawn keys go. Returns how
@@ -308,7 +339,7 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<HttpPrincipal, Refusal> {
         match Credential::of(text) {
-            Credential::Admin if self.admin_key.is_of(text) => Ok(HttpPrincipal::Admin),
+            Credential::Admin if self.held().is_admin_key(text, now) => Ok(HttpPrincipal::Admin),
             Credential::Admin => Err(AuthError::unauthorized("the admin key is not valid").into()),
             Credential::Public => Err(AuthError::unauthorized("a public key is no bearer credential").into()),
             Credential::Secret => {
@@ -367,7 +398,7 @@ impl Authenticator {
             return Ok((self.operator_claims(&token, now)?, CredentialKind::Operator));
         };
         if kid == OWN_KID {
-            return Ok((token.verify(&self.own.verifying)?.claims(now)?, CredentialKind::Own));
+            return Ok((self.held().verify(&token, now)?.claims(now)?, CredentialKind::Own));
         }
         if let Some(key) = directory.signing_key(kid) {
             let claims = token.verify(&key.key)?.claims(now)?;
@@ -387,7 +418,8 @@ impl Authenticator {
         let published = self.jwks.as_ref().map(|jwks| jwks.keys());
         let published = published.as_ref().and_then(|keys| keys.only(|key| token.fits(key)));
         let mut refused = AuthError::unauthorized("no key of the token's algorithm is known");
-        for key in [self.secret.as_ref(), self.public_key.as_ref(), published].into_iter().flatten() {
+        let before = self.secret_before.as_ref().filter(|(_, until)| now < *until).map(|(key, _)| key);
+        for key in [self.secret.as_ref(), before, self.public_key.as_ref(), published].into_iter().flatten() {
             if token.fits(key) {
                 match token.verify(key) {
                     Ok(verified) => return verified.claims(now),
@@ -454,7 +486,7 @@ impl Authenticator {
     /// Issues a token for an organization that asks for it. Whether it may ask for this, the caller has checked.
     #[must_use]
     pub fn issue_token(&self, request: &TokenRequest, now: Timestamp) -> IssuedToken {
-        self.own.issue(request, now)
+        self.held().own.issue(request, now)
     }
 }
 

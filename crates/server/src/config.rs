@@ -23,7 +23,7 @@ pub use keys::{Config, KEYS, Key};
 pub use read::{Checked, Effective, Problem};
 pub use value::{AddressRange, InvalidRange, LogFormat, LogLevel};
 
-use crate::auth::{AuthSettings, JwksSource, Secret};
+use crate::auth::{AuthSettings, JwksSource, PreviousSecret, Secret, SecretPair};
 use crate::tls::TlsFiles;
 use crate::webhook::AddressPolicy;
 
@@ -131,6 +131,21 @@ impl Config {
             own_secret,
             visitor_token_life: self.visitor_token_life,
         }
+    }
+
+    /// The operator's secret before the present one, if it is still to be taken.
+    #[must_use]
+    pub fn previous_jwt_secret(&self) -> Option<PreviousSecret> {
+        let (secret, until) = (self.jwt_secret_previous.clone()?, self.jwt_secret_previous_until?);
+        Some(PreviousSecret { secret, until })
+    }
+
+    /// The admin key of the configuration, if it has one, and the one before it.
+    #[must_use]
+    pub fn admin_keys(&self) -> Option<SecretPair> {
+        let previous = self.admin_key_previous.clone().zip(self.admin_key_previous_until);
+        let previous = previous.map(|(secret, until)| PreviousSecret { secret, until });
+        Some(SecretPair { current: self.admin_key.clone()?, previous })
     }
 
     /// The limits as clients are told them.

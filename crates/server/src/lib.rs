@@ -20,4 +20,5 @@ pub mod node;
 pub mod sim;
 pub mod store;
 pub mod tls;
+mod watch;
 pub mod webhook;

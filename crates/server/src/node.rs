@@ -5,16 +5,18 @@
 //! connections were asked, are cut; the store answers what is queued and closes.
 
 mod accept;
+mod files;
 mod shards;
 mod socket;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::files::{Files, SecretFiles};
 use self::shards::{NodeBus, ShardSet};
-use crate::auth::{AuthSetupError, Authenticator, Secret, SecretFile, read_or_create_secret};
+use crate::auth::{AuthSetupError, Authenticator, Secret, SecretFile};
 use crate::bus::Bus;
 use crate::chat::{Chat, Ids};
 use crate::config::{Config, demo_rows};
@@ -84,7 +86,7 @@ pub struct Node {
     webhooks: Webhooks,
     readiness: Arc<Readiness>,
     drain_window: Duration,
-    tls: Option<Arc<Tls>>,
+    files: Arc<Files>,
     store: Arc<SqliteStore>,
 }
 
@@ -92,11 +94,6 @@ fn random_seed() -> Result<[u8; 32], StartError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| StartError::System(std::io::Error::other(error.to_string())))?;
     Ok(seed)
-}
-
-fn secret_file(dir: &Path, name: &str, prefix: &str) -> Result<SecretFile, StartError> {
-    let path = dir.join(name);
-    read_or_create_secret(&path, prefix).map_err(|error| StartError::Secret { path, error })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a burst is a small number")]
@@ -116,18 +113,18 @@ impl Node {
         if config.dev {
             create_demo(&*store).await?;
         }
-        let own_secret = secret_file(&config.data, "visitor-secret", "own_")?;
-        let (admin_key, admin_key_file) = match &config.admin_key {
-            Some(key) => (key.clone(), None),
-            None => {
-                let file = secret_file(&config.data, "admin-key", "ak_")?;
-                if file.is_exposed {
-                    tracing::warn!(path = %file.path.display(), "others can read the admin key; set its mode to 0600");
-                }
-                (file.secret.clone(), Some(file))
-            }
-        };
-        let auth = Arc::new(Authenticator::new(config.auth_settings(admin_key.clone(), own_secret.secret))?);
+        let secret_files = SecretFiles::new(config);
+        let (secrets, admin_key_file) = secret_files.read()?;
+        if let Some(file) = admin_key_file.as_ref().filter(|file| file.is_exposed) {
+            tracing::warn!(path = %file.path.display(), "others can read the admin key; set its mode to 0600");
+        }
+        let admin_key = secrets.admin_key.current.clone();
+        let mut auth = Authenticator::new(config.auth_settings(admin_key.clone(), secrets.own.current.clone()))?;
+        if let Some(previous) = config.previous_jwt_secret() {
+            auth = auth.with_previous_secret(&previous)?;
+        }
+        auth.renew(&secrets)?;
+        let auth = Arc::new(auth);
         if let Err(error) = auth.reload_keys().await {
             tracing::warn!(%error, "the JWKS could not be read yet");
         }
@@ -153,6 +150,7 @@ impl Node {
         let new_visitors = Arc::new(Buckets::new(rate(config.limit_new_visitors, config.limit_new_visitors_burst)));
         let metrics = crate::metrics::install().map_err(|error| StartError::Metrics(error.to_string()))?;
         let tls = config.tls_files().map(Tls::start).transpose()?.map(Arc::new);
+        let files = Arc::new(Files::new(tls, secret_files, Arc::clone(&auth)));
         let state = http::State {
             chat: Arc::clone(&chat),
             auth: Arc::clone(&auth),
@@ -194,7 +192,7 @@ impl Node {
             mailboxes,
             metrics,
             auth,
-            tls.clone(),
+            Arc::clone(&files),
         )?;
         Ok(Self {
             webhooks,
@@ -205,7 +203,7 @@ impl Node {
             shards,
             readiness,
             drain_window: config.drain_window,
-            tls,
+            files,
             store,
         })
     }
@@ -218,16 +216,14 @@ impl Node {
 
     /// Whether it speaks TLS.
     #[must_use]
-    pub const fn speaks_tls(&self) -> bool {
-        self.tls.is_some()
+    pub fn speaks_tls(&self) -> bool {
+        self.files.tls.is_some()
     }
 
-    /// Reads the files of TLS anew, if there are any: connections from now on are served by what they hold. Files that
-    /// cannot be used change nothing; the log says so.
-    pub fn reload_tls(&self) {
-        if let Some(tls) = &self.tls {
-            tls.reload();
-        }
+    /// Reads the certificate and the server's own secrets anew, which a change of the files does too: whatever is judged
+    /// from now on is judged by them. Files that cannot be used change nothing; the log says so.
+    pub fn reload(&self) {
+        self.files.reload();
     }
 
     /// Where it tells health and figures, if not beside the API.

@@ -6,8 +6,7 @@
 mod certificate;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use cossistant_protocol::Timestamp;
 use rustls::ServerConfig;
@@ -19,6 +18,7 @@ use rustls::sign::CertifiedKey;
 
 use self::certificate::validity;
 use crate::http::now;
+use crate::watch::Watched;
 
 /// Why a pair of files cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -95,18 +95,7 @@ impl TlsFiles {
         })?;
         Ok(TlsPair { key: Arc::new(key), not_before, not_after })
     }
-
-    /// When the files were last written, and how long they are: what has changed when they have.
-    fn stamp(&self) -> Stamp {
-        let of = |path: &Path| {
-            let metadata = std::fs::metadata(path).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
-        };
-        [of(&self.certificate), of(&self.key)]
-    }
 }
-
-type Stamp = [Option<(SystemTime, u64)>; 2];
 
 /// Which pair is in force.
 #[derive(Debug)]
@@ -124,20 +113,13 @@ pub(crate) struct Tls {
     files: TlsFiles,
     current: Arc<Current>,
     config: Arc<ServerConfig>,
-    seen: Mutex<Seen>,
-}
-
-/// The states of the files: of the pair that was last tried, and at the last look.
-#[derive(Debug)]
-struct Seen {
-    tried: Stamp,
-    last: Stamp,
+    watched: Watched,
 }
 
 impl Tls {
     /// Reads the pair. One whose time is over is used all the same, since there is none before it, and warned of.
     pub(crate) fn start(files: TlsFiles) -> Result<Self, TlsError> {
-        let stamp = files.stamp();
+        let watched = Watched::new(vec![files.certificate.clone(), files.key.clone()]);
         let pair = files.load()?;
         let now = now();
         if pair.not_after <= now || pair.not_before > now {
@@ -151,8 +133,7 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let seen = Mutex::new(Seen { tried: stamp, last: stamp });
-        Ok(Self { files, current, config: Arc::new(config), seen })
+        Ok(Self { files, current, config: Arc::new(config), watched })
     }
 
     /// What a connection that begins now is served by.
@@ -163,8 +144,7 @@ impl Tls {
     /// Reads the files anew. A pair that cannot be used, or whose time is over, leaves the old one in force and is
     /// told in the log and the figures.
     pub(crate) fn reload(&self) {
-        let stamp = self.files.stamp();
-        *self.seen() = Seen { tried: stamp, last: stamp };
+        self.watched.note_read();
         let loaded = self.files.load().and_then(|pair| {
             let expired = TlsError::Expired { path: self.files.certificate.clone(), since: pair.not_after };
             if pair.not_after > now() { Ok(pair) } else { Err(expired) }
@@ -184,23 +164,11 @@ impl Tls {
         metrics::counter!(crate::metrics::TLS_RELOADS_TOTAL, "result" => result).increment(1);
     }
 
-    /// Reads the files anew if they have changed, and have stayed as they are since the last look: they are written
-    /// one after the other.
+    /// Reads the files anew if they have changed.
     pub(crate) fn look(&self) {
-        let stamp = self.files.stamp();
-        let is_new = {
-            let mut seen = self.seen();
-            let is_settled = seen.last == stamp;
-            seen.last = stamp;
-            is_settled && seen.tried != stamp
-        };
-        if is_new {
+        if self.watched.has_changed() {
             self.reload();
         }
-    }
-
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

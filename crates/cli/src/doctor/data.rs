@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use cossistant_server::auth::{previous_path, read_previous};
 use cossistant_server::config::Config;
 use cossistant_server::store::{DataKind, Depth, Holder, Inspection, OpenError, holder as holder_of, inspect};
 use indicatif::{HumanBytes, HumanDuration};
@@ -138,6 +139,26 @@ pub(super) fn secrets(config: &Config, findings: &mut Vec<Finding>) {
         } else {
             Finding::ok("secrets", format!("{shown} (mode {mode:04o})"))
         });
+        findings.extend(previous(&path));
+    }
+}
+
+/// A secret that was replaced: whether it is still taken, and when that ends.
+fn previous(path: &Path) -> Option<Finding> {
+    let beside = previous_path(path);
+    match read_previous(path) {
+        Ok(None) => None,
+        Ok(Some(before)) if Duration::from_millis(before.until.as_millis()) <= now() => {
+            let found = format!("{} is not taken any more", beside.display());
+            Some(Finding::ok("secrets", found))
+        }
+        Ok(Some(before)) => {
+            Some(Finding::ok("secrets", format!("{} is taken until {}", beside.display(), before.until)))
+        }
+        Err(error) => {
+            let advice = "delete it: then the secret before the present one is refused";
+            Some(Finding::fail("secrets", format!("{} {error}", beside.display()), advice))
+        }
     }
 }
 

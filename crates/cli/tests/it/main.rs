@@ -28,6 +28,7 @@ mod raw;
 mod receiver;
 mod replay;
 mod resume;
+mod secrets;
 mod support;
 mod tls;
 mod webhooks;

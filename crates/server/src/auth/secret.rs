@@ -105,19 +105,36 @@ pub fn read_or_create_secret(path: &Path, prefix: &str) -> io::Result<SecretFile
     Ok(SecretFile { secret: Secret::new(text), path: path.to_owned(), created, is_exposed })
 }
 
+/// Writes a file beside the path and puts it there in one step, with mode 0600 and on stable storage.
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let draft = write_draft(path, text)?;
+    fs::rename(&draft, path).and_then(|()| File::open(folder_of(path))?.sync_all())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Writes a file beside the path, with mode 0600 and on stable storage.
+fn write_draft(path: &Path, text: &str) -> io::Result<PathBuf> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("secret");
+    let draft = folder_of(path).join(format!(".{name}.{}", new_secret("")?.expose()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        fs::remove_file(&draft)?;
+        return Err(error);
+    }
+    Ok(draft)
+}
+
 /// Writes a file beside the path and links it there; `false` when another process was first.
 fn create(path: &Path, secret: &Secret) -> io::Result<bool> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("secret");
-    let draft = folder.join(format!(".{name}.{}", new_secret("")?.expose()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    let linked = file
-        .write_all(format!("{}\n", secret.expose()).as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::hard_link(&draft, path));
+    let draft = write_draft(path, &format!("{}\n", secret.expose()))?;
+    let linked = fs::hard_link(&draft, path);
     fs::remove_file(&draft)?;
     match linked {
-        Ok(()) => File::open(folder)?.sync_all().map(|()| true),
+        Ok(()) => File::open(folder_of(path))?.sync_all().map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
     }

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cossistant_protocol::Timestamp;
+
 use super::value::{AddressRange, LogFormat, LogLevel, Value};
 use crate::auth::Secret;
 use crate::directory::SigningAlgorithm;
@@ -91,8 +93,16 @@ keys! {
 
     /// The admin key, `ak_…`; when unset, one is made at the first start and kept in the data folder.
     admin_key: Option<Secret> = "";
+    /// The admin key before this one, which is still taken until `admin_key_previous_until`.
+    admin_key_previous: Option<Secret> = "";
+    /// Until when `admin_key_previous` is taken.
+    admin_key_previous_until: Option<Timestamp> = "";
     /// A secret by which HS256 tokens of all organizations are verified.
     jwt_secret: Option<Secret> = "";
+    /// The secret before this one, which is still taken until `jwt_secret_previous_until`.
+    jwt_secret_previous: Option<Secret> = "";
+    /// Until when `jwt_secret_previous` is taken.
+    jwt_secret_previous_until: Option<Timestamp> = "";
     /// A public key by which tokens of all organizations are verified: a PEM, or the path of one.
     jwt_public_key: Option<String> = "";
     /// A JWKS by which tokens of all organizations are verified: an http or https address, or a path.

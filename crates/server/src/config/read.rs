@@ -159,7 +159,8 @@ impl Reader {
             let error = ConfigError::NotInThisVersion { place: place.clone() };
             return self.problems.push(Problem { place, error });
         }
-        if key.name == "admin_key" && !text.is_empty() && !(text.starts_with("ak_") && text.len() > 3) {
+        let is_admin_key = matches!(key.name, "admin_key" | "admin_key_previous");
+        if is_admin_key && !text.is_empty() && !(text.starts_with("ak_") && text.len() > 3) {
             return self.refuse(key, text, source, "a text that begins with ak_");
         }
         if !(key.set)(&mut self.config, text) {
@@ -260,6 +261,7 @@ impl Reader {
                 self.warnings.push(format!("jwt_secret has {length} bytes; {GOOD_SECRET_BYTES} or more are safer"));
             }
         }
+        self.check_rotation();
         match self.config.jwt_algorithm {
             Some(SigningAlgorithm::Hs256) if self.config.jwt_public_key.is_some() => {
                 let reason = "is HS256, which jwt_public_key cannot be for".to_owned();
@@ -275,6 +277,39 @@ impl Reader {
         }
         if !self.config.dev {
             self.warn_of_weak_secrets();
+        }
+    }
+
+    /// A secret that was replaced needs an end, and one that it was replaced by.
+    fn check_rotation(&mut self) {
+        let config = &self.config;
+        let rotations = [
+            (
+                ["jwt_secret", "jwt_secret_previous", "jwt_secret_previous_until"],
+                [config.jwt_secret.is_some(), config.jwt_secret_previous.is_some()],
+                config.jwt_secret_previous_until,
+                config.jwt_secret_previous.as_ref().is_some_and(|secret| secret.expose().len() < MIN_SECRET_BYTES),
+            ),
+            (
+                ["admin_key", "admin_key_previous", "admin_key_previous_until"],
+                [config.admin_key.is_some(), config.admin_key_previous.is_some()],
+                config.admin_key_previous_until,
+                false,
+            ),
+        ];
+        for ([now, before, end], [is_now, is_before], until, is_short) in rotations {
+            match (is_before, until) {
+                (true, None) => self.conflict(before, &[end], format!("needs {end} beside it")),
+                (false, Some(_)) => self.conflict(end, &[before], format!("needs {before} beside it")),
+                (true, Some(_)) if !is_now => self.conflict(before, &[now], format!("needs {now} beside it")),
+                (true, Some(_)) if is_short => {
+                    self.conflict(before, &[], format!("must have at least {MIN_SECRET_BYTES} bytes"));
+                }
+                (true, Some(until)) if until <= crate::http::now() => {
+                    self.warnings.push(format!("{before} is not taken since {until}, and can be left out"));
+                }
+                (true, Some(_)) | (false, None) => {}
+            }
         }
     }
 

@@ -79,7 +79,7 @@ fn every_key_is_read_from_all_three_sources() {
         let flag = (key.name, text);
         let variable = format!("COSSISTANT_{}", key.name.to_ascii_uppercase());
         let file = format!("{} = \"{text}\"", key.name);
-        if matches!(key.name, "tls_cert" | "tls_key") {
+        if key.name.contains("tls_") || key.name.contains("_previous") {
             // One goes not without the other.
             continue;
         }
@@ -249,6 +249,9 @@ fn relations_are_checked() {
         (&[("jwt_secret", "short")], "jwt_secret"),
         (&[("tls_cert", "cert.pem")], "tls_cert"),
         (&[("tls_key", "key.pem")], "tls_key"),
+        (&[("jwt_secret_previous", "0123456789abcdef")], "jwt_secret_previous"),
+        (&[("jwt_secret_previous_until", "2099-01-01T00:00:00Z")], "jwt_secret_previous_until"),
+        (&[("admin_key_previous", "ak_1"), ("admin_key_previous_until", "2099-01-01T00:00:00Z")], "admin_key_previous"),
         (&[("jwt_algorithm", "RS256")], "jwt_algorithm"),
         (&[("jwt_algorithm", "HS256"), ("jwt_public_key", "key.pem")], "jwt_algorithm"),
     ] {
@@ -268,8 +271,14 @@ fn relations_are_checked() {
 
 #[test]
 fn what_is_weak_is_warned_of() {
+    let ended = [
+        ("jwt_secret", "0123456789abcdef0123456789abcdef"),
+        ("jwt_secret_previous", "0123456789abcdef"),
+        ("jwt_secret_previous_until", "2001-01-01T00:00:00Z"),
+    ];
     for (list, part) in [
-        (&[("jwt_secret", "0123456789abcdef")][..], "safer"),
+        (&ended[..], "can be left out"),
+        (&[("jwt_secret", "0123456789abcdef")], "safer"),
         (&[("jwt_secret", DEMO_JWT_SECRET)], "everybody knows"),
         (&[("admin_key", "ak_short")], "guessed"),
         (&[("jwt_jwks_url", "http://keys.example.com/")], "https"),

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use cossistant_protocol::Timestamp;
+
 use crate::auth::Secret;
 use crate::directory::SigningAlgorithm;
 
@@ -181,6 +183,21 @@ impl Value for SigningAlgorithm {
 
     fn read(text: &str) -> Option<Self> {
         text.parse().ok()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for Timestamp {
+    const FORM: &'static str = "TIME";
+    const ALLOWED: &'static str = "a UTC time, such as 2026-12-31T00:00:00Z";
+
+    fn read(text: &str) -> Option<Self> {
+        // Whoever writes it by hand leaves the milliseconds out.
+        let whole = text.strip_suffix('Z').filter(|text| !text.contains('.'));
+        whole.map_or_else(|| text.parse().ok(), |text| format!("{text}.000Z").parse().ok())
     }
 
     fn show(&self) -> String {

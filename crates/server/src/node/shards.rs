@@ -27,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::accept::Room;
+use super::files::Files;
 use super::socket::{HttpSocket, Stream};
 use super::{StartError, clock, rate};
 use crate::auth::Authenticator;
@@ -46,8 +47,8 @@ const MAILBOX: usize = 65_536;
 const BACKLOG: i32 = 4_096;
 /// The most bytes of a request's head; what comes in one read may be as much again.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// How often the files of TLS are looked at; a change is taken at the second look that finds it.
-const TLS_LOOKS: Duration = Duration::from_secs(2);
+/// How often the files of certificate and secrets are looked at; a change is taken at the second look that finds it.
+const LOOKS: Duration = Duration::from_secs(2);
 /// What is told to browsers of a server that speaks TLS: to come by it alone, for a year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// How often figures are gathered.
@@ -140,7 +141,7 @@ struct Common {
     router: Router,
     metrics: PrometheusHandle,
     auth: Arc<Authenticator>,
-    tls: Option<Arc<Tls>>,
+    files: Arc<Files>,
     room: Room,
 }
 
@@ -157,7 +158,7 @@ impl ShardSet {
         mailboxes: Vec<Mailbox>,
         metrics: PrometheusHandle,
         auth: Arc<Authenticator>,
-        tls: Option<Arc<Tls>>,
+        files: Arc<Files>,
     ) -> Result<Self, StartError> {
         is_free(config.listen)?;
         let first = listen(config.listen)?;
@@ -174,7 +175,7 @@ impl ShardSet {
             ops_listener = Some((listener, router));
         }
         let room = Room::default();
-        let common = Arc::new(Common { config: config.clone(), upgrader, jobs, router, metrics, auth, tls, room });
+        let common = Arc::new(Common { config: config.clone(), upgrader, jobs, router, metrics, auth, files, room });
         let (stop, stopped) = watch::channel(None);
         let ids = Arc::new(Ids::new(super::random_seed()?));
         let mut threads = Vec::new();
@@ -306,9 +307,7 @@ async fn run_shard(
     tokio::task::spawn_local(gather_figures(at, Rc::clone(&driver), Arc::clone(&common)));
     if at == 0 {
         tokio::task::spawn_local(refresh_keys(Arc::clone(&common)));
-        if let Some(tls) = common.tls.clone() {
-            tokio::task::spawn_local(look_at_files(tls));
-        }
+        tokio::task::spawn_local(look_at_files(Arc::clone(&common)));
     }
     let mut accepting = Vec::new();
     let server = Rc::new(Server {
@@ -390,7 +389,7 @@ async fn serve(server: Rc<Server>, stream: TcpStream, peer: IpAddr, router: Opti
         server.requests.count.set(server.requests.count.get() + 1);
     }
     // Health and figures are for the operator's own network.
-    let tls = server.common.tls.as_ref().filter(|_| !is_ops);
+    let tls = server.common.files.tls.as_ref().filter(|_| !is_ops);
     let stream = match tls {
         Some(tls) => shake_hands(&server, tls, stream).await,
         None => Some(Stream::Plain(stream)),
@@ -433,7 +432,7 @@ async fn serve_http(server: &Rc<Server>, stream: Stream, peer: IpAddr, router: O
             async move {
                 let mut response = respond(&server, router, request, peer, is_ops).await;
                 // Under dev it would keep browsers from all else on this machine.
-                if server.common.tls.is_some() && !is_ops && !server.common.config.dev {
+                if server.common.files.tls.is_some() && !is_ops && !server.common.config.dev {
                     response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
                 }
                 Ok::<_, std::convert::Infallible>(response)
@@ -538,11 +537,11 @@ async fn refresh_keys(common: Arc<Common>) {
     }
 }
 
-/// Takes another certificate when the files have changed.
-async fn look_at_files(tls: Arc<Tls>) {
+/// Takes another certificate or other secrets when their files have changed.
+async fn look_at_files(common: Arc<Common>) {
     loop {
-        tokio::time::sleep(TLS_LOOKS).await;
-        tls.look();
+        tokio::time::sleep(LOOKS).await;
+        common.files.look();
     }
 }
 

@@ -113,3 +113,51 @@ fn an_identity_is_the_word_of_the_customer() {
         assert_eq!(verify(token).unwrap_err().code, code);
     }
 }
+
+/// The secrets of `settings`, each replaced by another one and taken until `until`.
+fn replaced(until: Timestamp) -> OwnSecrets {
+    let pair = |current: &str, old: Secret| SecretPair {
+        current: Secret::new(current),
+        previous: Some(PreviousSecret { secret: old, until }),
+    };
+    OwnSecrets {
+        admin_key: pair("ak_two", settings().admin_key),
+        own: pair("another own secret", settings().own_secret),
+    }
+}
+
+#[test]
+fn secrets_that_were_replaced_are_taken_until_their_end() {
+    let (authenticator, directory) = (authenticator(), directory());
+    let until = NOW.plus_millis(10_000);
+    let just_before = NOW.plus_millis(9_999);
+    let old = authenticator.issue_token(&request(UserType::User, Websites::All), NOW).token;
+    authenticator.renew(&replaced(until)).unwrap();
+    let new = authenticator.issue_token(&request(UserType::User, Websites::All), NOW).token;
+    for (token, at, is_good) in
+        [(&old, NOW, true), (&old, just_before, true), (&old, until, false), (&new, NOW, true), (&new, until, true)]
+    {
+        let judged = authenticator.jwt(token, &directory, at);
+        assert_eq!(judged.is_ok(), is_good, "{at}: {judged:?}");
+    }
+    let is_admin = |key: &str, at| matches!(authenticator.bearer(key, None, &directory, at), Ok(HttpPrincipal::Admin));
+    assert!(is_admin("ak_one", just_before) && !is_admin("ak_one", until));
+    assert!(is_admin("ak_two", NOW) && is_admin("ak_two", until) && !is_admin("ak_three", NOW));
+
+    let empty = SecretPair { current: Secret::new(""), previous: None };
+    assert!(authenticator.renew(&OwnSecrets { own: empty.clone(), admin_key: empty }).is_err());
+    assert!(authenticator.jwt(&new, &directory, NOW).is_ok(), "what was in force stays");
+}
+
+#[test]
+fn the_operators_secret_before_is_taken_until_its_end() {
+    let until = NOW.plus_millis(10_000);
+    let previous = PreviousSecret { secret: Secret::new("the secret before this one"), until };
+    let authenticator = Authenticator::new(settings()).unwrap().with_previous_secret(&previous).unwrap();
+    let signed = |secret: &str| hs256(None, &claims(json!({})), secret);
+    let is_taken = |secret: &str, at| authenticator.jwt(&signed(secret), &directory(), at).is_ok();
+    assert!(is_taken("the secret before this one", NOW.plus_millis(9_999)));
+    assert!(!is_taken("the secret before this one", until));
+    assert!(is_taken(SECRET, NOW) && is_taken(SECRET, until));
+    assert!(!is_taken("a third one", NOW));
+}

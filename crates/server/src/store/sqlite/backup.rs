@@ -13,7 +13,7 @@ use super::{OpenError, connection, schema};
 const PAGES_PER_STEP: i32 = 1024;
 
 /// What a server keeps beside its store and a copy does not hold; one puts these back before or after restoring.
-const SECRETS: [&str; 2] = ["admin-key", "visitor-secret"];
+const SECRETS: [&str; 4] = ["admin-key", "admin-key.previous", "visitor-secret", "visitor-secret.previous"];
 
 /// How far a copy has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

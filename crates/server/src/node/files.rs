@@ -1,0 +1,97 @@
+//! The files that a running node reads anew: its certificate, and its own secrets.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::StartError;
+use crate::auth::{
+    Authenticator, OwnSecrets, SecretFile, SecretPair, previous_path, read_or_create_secret, read_previous,
+};
+use crate::config::Config;
+use crate::tls::Tls;
+use crate::watch::Watched;
+
+/// The files of the server's own secrets, in the data folder.
+const ADMIN_KEY: &str = "admin-key";
+const OWN_SECRET: &str = "visitor-secret";
+
+/// The server's own secrets, as configuration and folder have them.
+#[derive(Debug)]
+pub(super) struct SecretFiles {
+    dir: PathBuf,
+    /// The admin keys, if the configuration has them: then the folder has none.
+    configured: Option<SecretPair>,
+    watched: Watched,
+}
+
+impl SecretFiles {
+    pub(super) fn new(config: &Config) -> Self {
+        let paths = [ADMIN_KEY, OWN_SECRET].map(|name| config.data.join(name));
+        let paths = paths.iter().flat_map(|path| [path.clone(), previous_path(path)]).collect();
+        Self { dir: config.data.clone(), configured: config.admin_keys(), watched: Watched::new(paths) }
+    }
+
+    /// Reads the secrets, and makes those that are not there; also the file of the admin key, if there is one.
+    pub(super) fn read(&self) -> Result<(OwnSecrets, Option<SecretFile>), StartError> {
+        self.watched.note_read();
+        let (own, own_file) = read(&self.dir, OWN_SECRET, "own_")?;
+        let (admin_key, file) = match &self.configured {
+            Some(pair) => (pair.clone(), None),
+            None => read(&self.dir, ADMIN_KEY, "ak_").map(|(pair, file)| (pair, Some(file)))?,
+        };
+        if own_file.created || file.as_ref().is_some_and(|file| file.created) {
+            self.watched.note_read();
+        }
+        Ok((OwnSecrets { admin_key, own }, file))
+    }
+}
+
+fn read(dir: &Path, name: &str, prefix: &str) -> Result<(SecretPair, SecretFile), StartError> {
+    let path = dir.join(name);
+    let file =
+        read_or_create_secret(&path, prefix).map_err(|error| StartError::Secret { path: path.clone(), error })?;
+    let previous = read_previous(&path).map_err(|error| StartError::Secret { path: previous_path(&path), error })?;
+    Ok((SecretPair { current: file.secret.clone(), previous }, file))
+}
+
+/// Everything that is read anew while the node runs.
+pub(super) struct Files {
+    pub(super) tls: Option<Arc<Tls>>,
+    secrets: SecretFiles,
+    auth: Arc<Authenticator>,
+}
+
+impl Files {
+    pub(super) fn new(tls: Option<Arc<Tls>>, secrets: SecretFiles, auth: Arc<Authenticator>) -> Self {
+        Self { tls, secrets, auth }
+    }
+
+    /// Reads anew what has changed.
+    pub(super) fn look(&self) {
+        if let Some(tls) = &self.tls {
+            tls.look();
+        }
+        if self.secrets.watched.has_changed() {
+            self.renew_secrets();
+        }
+    }
+
+    /// Reads all of it anew.
+    pub(super) fn reload(&self) {
+        if let Some(tls) = &self.tls {
+            tls.reload();
+        }
+        self.renew_secrets();
+    }
+
+    fn renew_secrets(&self) {
+        let renewed = match self.secrets.read() {
+            Ok((secrets, _)) => self.auth.renew(&secrets).map_err(StartError::from),
+            Err(error) => Err(error),
+        };
+        match renewed {
+            Ok(()) => tracing::info!("the server's own secrets were read anew"),
+            Err(error) => tracing::error!(%error, "the server's own secrets could not be read anew; the old ones stay"),
+        }
+    }
+}

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod node;
 #[cfg(feature = "sim")]
 pub mod sim;
+mod slow;
 pub mod store;
 pub mod tls;
 mod watch;

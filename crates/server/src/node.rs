@@ -148,6 +148,7 @@ impl Node {
         ));
         let readiness = Arc::new(Readiness::default());
         let new_visitors = Arc::new(Buckets::new(rate(config.limit_new_visitors, config.limit_new_visitors_burst)));
+        crate::slow::set_threshold(config.slow_operation);
         let metrics = crate::metrics::install().map_err(|error| StartError::Metrics(error.to_string()))?;
         let tls = config.tls_files().map(Tls::start).transpose()?.map(Arc::new);
         let files = Arc::new(Files::new(tls, secret_files, Arc::clone(&auth)));

@@ -14,6 +14,7 @@ mod damage;
 mod doctor;
 mod durability;
 mod ephemeral;
+mod figures;
 mod floods;
 mod frames;
 mod handshake;

@@ -103,6 +103,7 @@ impl Chat {
             let first = self.stored(&snapshot.site, &request.channel, audience, replay_after, head).await?;
             snapshot.begin_replay(&first, request, audience);
         }
+        snapshot.record(request);
         Ok(snapshot)
     }
 
@@ -217,6 +218,19 @@ fn encoded(stored: &[StoredEvent]) -> Vec<Arc<Event>> {
 }
 
 impl Snapshot {
+    /// Tells the figures what becomes of what the subscriber has missed.
+    fn record(&self, request: &SubscribeRequest) {
+        let replayed = self.head.saturating_sub(self.replay_after);
+        let outcome = match (self.is_recovered, request.after) {
+            (false, _) => "lost",
+            (true, Some(_)) => "resumed",
+            (true, None) => "live",
+        };
+        metrics::counter!(crate::metrics::SUBSCRIPTIONS_TOTAL, "outcome" => outcome).increment(1);
+        #[expect(clippy::cast_precision_loss, reason = "a replay has a limit")]
+        metrics::histogram!(crate::metrics::REPLAY_EVENTS).record(replayed as f64);
+    }
+
     /// Takes the first events of the replay. A channel whose id was that of a deleted one begins behind the places of
     /// that one: what a client has seen before is of the deleted one, so it has not all that there is.
     fn begin_replay(&mut self, first: &[StoredEvent], request: &SubscribeRequest, audience: Audience) {

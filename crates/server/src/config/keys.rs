@@ -119,6 +119,9 @@ keys! {
     /// From which weight on log lines are written: error, warn, info, debug or trace.
     log_level: LogLevel = "info";
 
+    /// From which duration on an operation is logged as slow: commits, replays, HTTP requests, fan-outs; 0s for never.
+    slow_operation: Duration = "500ms";
+
     /// Proxies whose X-Forwarded-For is believed.
     trusted_proxies: Vec<AddressRange> = "";
     /// After how long an unfinished request is cut.

@@ -11,15 +11,17 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cossistant_protocol::Timestamp;
 use tokio::sync::Notify;
 
 use super::frame::Scratch;
 use super::jobs::Jobs;
-use super::shard::{Job, Output, Shard};
+use super::shard::{Job, JobKind, Output, Shard};
 use crate::bus::Notice;
 use crate::hub::ConnRef;
+use crate::slow;
 use sockets::Sockets;
 pub(crate) use wire::Upgraded;
 
@@ -56,6 +58,8 @@ pub(crate) struct Driver {
     is_flush_due: Cell<bool>,
     timer_changed: Notify,
     socket_ended: Notify,
+    /// Kept, since to look it up by its name would cost every message more than to record it.
+    send_seconds: metrics::Histogram,
 }
 
 impl Driver {
@@ -80,6 +84,7 @@ impl Driver {
             is_flush_due: Cell::new(false),
             timer_changed: Notify::new(),
             socket_ended: Notify::new(),
+            send_seconds: metrics::histogram!(crate::metrics::SEND_SECONDS),
         }))
     }
 
@@ -135,10 +140,28 @@ impl Driver {
 
     fn run_job(self: &Rc<Self>, at: ConnRef, job: Job) {
         let driver = Rc::clone(self);
+        let kind = job.kind();
         tokio::task::spawn_local(async move {
+            let started = Instant::now();
             let done = driver.jobs.run(job, (driver.clocks.wall)()).await;
+            driver.note_job(kind, started.elapsed());
             driver.apply(|shard, now| shard.handle_done(at, done, now));
         });
+    }
+
+    /// Tells how long a job took.
+    fn note_job(&self, kind: JobKind, took: Duration) {
+        if kind == JobKind::Send {
+            self.send_seconds.record(took.as_secs_f64());
+        }
+        if !slow::is_slow(took) {
+            return;
+        }
+        if kind == JobKind::Replay {
+            slow::tell!("replay", took, kind = kind.as_str());
+        } else {
+            slow::tell!("job", took, kind = kind.as_str());
+        }
     }
 
     // ---- timers, notices, the end ----
@@ -152,7 +175,7 @@ impl Driver {
                 Some(deadline_ms) => {
                     let wait_ms = deadline_ms.saturating_sub((self.clocks.steady)().as_millis());
                     if wait_ms > 0 {
-                        let sleep = tokio::time::sleep(std::time::Duration::from_millis(wait_ms));
+                        let sleep = tokio::time::sleep(Duration::from_millis(wait_ms));
                         tokio::select! { () = sleep => {}, () = changed => continue }
                     }
                 }
@@ -180,7 +203,7 @@ impl Driver {
     }
 
     /// Asks all connections to come back later; returns when all are closed, or when the window is over.
-    pub(crate) async fn drain(self: &Rc<Self>, window: std::time::Duration) {
+    pub(crate) async fn drain(self: &Rc<Self>, window: Duration) {
         let window_ms = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
         let end = tokio::time::Instant::now() + window;
         self.apply(|shard, now| shard.drain(window_ms, now));

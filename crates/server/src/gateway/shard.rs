@@ -38,6 +38,47 @@ pub(crate) enum Job {
     Seen { principal: Principal, message: EphemeralMessage, seq: u64 },
 }
 
+/// What kind of job it is, for log and figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JobKind {
+    /// Credentials are checked.
+    Authenticate,
+    /// Stored events are read: the beginning of a subscription, or more of a replay.
+    Replay,
+    /// A message is stored.
+    Send,
+    /// Something is looked up.
+    Locate,
+    /// A mark is moved.
+    Seen,
+}
+
+impl JobKind {
+    /// Its name in the log.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Authenticate => "authenticate",
+            Self::Replay => "replay",
+            Self::Send => "send",
+            Self::Locate => "locate",
+            Self::Seen => "seen",
+        }
+    }
+}
+
+impl Job {
+    /// What kind of job it is.
+    pub(crate) const fn kind(&self) -> JobKind {
+        match self {
+            Self::LogIn(_) | Self::Renew { .. } => JobKind::Authenticate,
+            Self::Ask { ask: Ask::Locate(_), .. } | Self::Locate { .. } => JobKind::Locate,
+            Self::Ask { ask: Ask::Subscribe(_) | Ask::Page { .. } | Ask::CatchUp { .. }, .. } => JobKind::Replay,
+            Self::Send { .. } => JobKind::Send,
+            Self::Seen { .. } => JobKind::Seen,
+        }
+    }
+}
+
 /// What a connection brought to say who it is.
 #[derive(Debug)]
 pub(crate) enum Credential {

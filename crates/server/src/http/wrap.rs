@@ -14,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::directory::SharedDirectory;
+use crate::slow;
 
 /// Answers preflights, and adds to each answer what browsers need to know.
 ///
@@ -78,7 +79,11 @@ pub(super) fn record(method: &Method, route: String, status: StatusCode, started
         Method::DELETE => "DELETE",
         _ => "other",
     };
+    let took = started.elapsed();
+    if slow::is_slow(took) {
+        slow::tell!("http", took, method, route, status = status.as_u16());
+    }
     let labels = [("method", method.to_owned()), ("route", route.clone()), ("status", status.as_str().to_owned())];
     metrics::counter!(crate::metrics::HTTP_REQUESTS_TOTAL, &labels).increment(1);
-    metrics::histogram!(crate::metrics::HTTP_SECONDS, "route" => route).record(started.elapsed().as_secs_f64());
+    metrics::histogram!(crate::metrics::HTTP_SECONDS, "route" => route).record(took.as_secs_f64());
 }

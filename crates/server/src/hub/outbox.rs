@@ -152,7 +152,6 @@ impl Outbox {
     }
 
     /// Bytes that count for the bound.
-    #[cfg(any(test, feature = "sim"))]
     pub(crate) fn counted(&self) -> usize {
         self.counted
     }

@@ -51,6 +51,8 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 const LOOKS: Duration = Duration::from_secs(2);
 /// What is told to browsers of a server that speaks TLS: to come by it alone, for a year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+/// How often the lag of a shard is measured.
+const LAG: Duration = Duration::from_millis(250);
 /// How often figures are gathered.
 const FIGURES: Duration = Duration::from_secs(5);
 
@@ -304,6 +306,7 @@ async fn run_shard(
     tokio::task::spawn_local(Rc::clone(&driver).flush_always());
     tokio::task::spawn_local(Rc::clone(&driver).tick_always());
     tokio::task::spawn_local(take_mail(Rc::clone(&driver), mailbox));
+    tokio::task::spawn_local(watch_lag(at));
     tokio::task::spawn_local(gather_figures(at, Rc::clone(&driver), Arc::clone(&common)));
     if at == 0 {
         tokio::task::spawn_local(refresh_keys(Arc::clone(&common)));
@@ -549,10 +552,21 @@ async fn look_at_files(common: Arc<Common>) {
 async fn gather_figures(at: usize, driver: Rc<Driver>, common: Arc<Common>) {
     let shard = at.to_string();
     loop {
-        tokio::time::sleep(FIGURES).await;
+        driver.with_shard(|core| core.record(&shard));
         if at == 0 {
             common.metrics.run_upkeep();
         }
-        driver.with_shard(|core| core.record(&shard));
+        tokio::time::sleep(FIGURES).await;
+    }
+}
+
+/// Tells how much later than asked the shard's thread comes to what is due: a timer is to the thread what news of a
+/// socket is.
+async fn watch_lag(at: usize) {
+    let lag = metrics::histogram!(crate::metrics::LOOP_LAG_SECONDS, "shard" => at.to_string());
+    loop {
+        let due = tokio::time::Instant::now() + LAG;
+        tokio::time::sleep_until(due).await;
+        lag.record(due.elapsed().as_secs_f64());
     }
 }

@@ -6,7 +6,7 @@
 
 use std::io::{self, IoSlice};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mio::{Events, Interest, Registry, Token};
@@ -19,6 +19,7 @@ use crate::gateway::frame::{Decoded, Decoder, DecoderConfig};
 use crate::gateway::shard::Arrival;
 use crate::gateway::upgrade::Admitted;
 use crate::hub::{ConnRef, MAX_FRAMES_PER_WRITE};
+use crate::slow;
 
 /// How many sockets' news are taken at a time.
 const EVENTS: usize = 1_024;
@@ -418,8 +419,13 @@ impl Driver {
             tokio::task::yield_now().await;
             self.is_flush_due.set(false);
             let dirty = self.shard.borrow_mut().hub_mut().take_dirty();
+            let (connections, started) = (dirty.len(), Instant::now());
             for index in dirty {
                 self.flush_one(index);
+            }
+            let took = started.elapsed();
+            if slow::is_slow(took) {
+                slow::tell!("fan_out", took, connections);
             }
         }
     }

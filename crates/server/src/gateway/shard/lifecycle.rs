@@ -470,16 +470,24 @@ impl Shard {
 
     /// Tells the shard's figures to the recorder; `label` tells the shards apart.
     pub(crate) fn record(&self, label: &str) {
-        use crate::metrics::{CONNECTIONS, DELIVERIES_TOTAL, FRAMES_TOTAL, SLOW_CLOSES_TOTAL};
+        use crate::metrics::{
+            CONNECTIONS, DELIVERIES_TOTAL, FRAMES_TOTAL, OUTBOX_BYTES, OUTBOX_LARGEST_BYTES, SLOW_CLOSES_TOTAL,
+        };
         let labels = [("shard", label.to_owned())];
         let mut kinds = [0_u32; 3];
-        for index in self.hub.indexes() {
-            match self.hub.conn(index).map(|conn| conn.principal.kind) {
-                Some(UserType::Visitor) => kinds[0] += 1,
-                Some(UserType::User) => kinds[1] += 1,
-                Some(UserType::AiAgent) => kinds[2] += 1,
-                None => {}
+        let (mut waiting, mut largest) = (0, 0);
+        for conn in self.hub.indexes().into_iter().filter_map(|index| self.hub.conn(index)) {
+            match conn.principal.kind {
+                UserType::Visitor => kinds[0] += 1,
+                UserType::User => kinds[1] += 1,
+                UserType::AiAgent => kinds[2] += 1,
             }
+            waiting += conn.outbox.counted();
+            largest = largest.max(conn.outbox.counted());
+        }
+        for (name, bytes) in [(OUTBOX_BYTES, waiting), (OUTBOX_LARGEST_BYTES, largest)] {
+            #[expect(clippy::cast_precision_loss, reason = "bytes of memory")]
+            metrics::gauge!(name, &labels).set(bytes as f64);
         }
         for (kind, count) in UserType::ALL.iter().zip(kinds) {
             let labels = [("shard", label.to_owned()), ("kind", kind.as_str().to_owned())];

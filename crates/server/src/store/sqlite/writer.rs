@@ -23,6 +23,7 @@ use super::error::Failure;
 use super::kept::Kept;
 use super::outbox::Hooks;
 use super::{OpenError, connection, rows, statements};
+use crate::slow;
 use crate::store::{StoreError, StoreFuture, search};
 
 /// How many operations share a commit at most, so that the first of them does not wait for long.
@@ -264,10 +265,15 @@ impl Thread {
             group.extend(waiting.try_iter().take(GROUP_MAX - 1));
             let started = std::time::Instant::now();
             let failed = self.commit(&mut group).err();
+            let took = started.elapsed();
             if failed.is_none() {
-                record(group.len(), started.elapsed());
+                record(group.len(), took);
+            }
+            if slow::is_slow(took) {
+                slow::tell!("commit", took, writes = group.len(), failed = failed.is_some());
             }
             if let Some(error) = &failed {
+                metrics::counter!(crate::metrics::COMMIT_FAILURES_TOTAL).increment(1);
                 tracing::warn!(operations = group.len(), %error, "a commit failed; nothing of it was stored");
             }
             self.counters.operations.fetch_add(group.len() as u64, Ordering::Relaxed);

@@ -21,5 +21,6 @@ pub mod sim;
 mod slow;
 pub mod store;
 pub mod tls;
+mod trace;
 mod watch;
 pub mod webhook;

@@ -62,6 +62,9 @@ pub const LOOP_LAG_SECONDS: &str = "cossistant_loop_lag_seconds";
 /// Operations that took longer than `slow_operation`, by `operation`.
 pub const SLOW_OPERATIONS_TOTAL: &str = "cossistant_slow_operations_total";
 
+/// Spans of traces, by `result`: sent, failed (they could not be sent), dropped (too many waited).
+pub const TRACE_SPANS_TOTAL: &str = "cossistant_trace_spans_total";
+
 /// Seconds: from a tenth of a millisecond to the time after which requests are cut.
 const SECONDS: &[f64] = &[0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 /// Writes that share a commit.
@@ -100,6 +103,7 @@ const FIGURES: &[(&str, Kind, &str)] = &[
     (REPLAY_EVENTS, Histogram, "How many events a subscription replays."),
     (LOOP_LAG_SECONDS, Histogram, "How much later than asked a shard comes to what is due."),
     (SLOW_OPERATIONS_TOTAL, Counter, "Operations that took longer than slow_operation, by kind."),
+    (TRACE_SPANS_TOTAL, Counter, "Spans of traces, by what became of them."),
     (WEBHOOK_DELIVERIES_TOTAL, Counter, "Attempts to tell webhooks, by result."),
     (WEBHOOK_WAITING_SECONDS, Gauge, "For how long the oldest delivery to a webhook waits."),
     (TLS_RELOADS_TOTAL, Counter, "Attempts to take another certificate, by result."),
@@ -169,6 +173,7 @@ fn begin() {
         (SUBSCRIPTIONS_TOTAL, "outcome", owned(&["live", "resumed", "lost"])),
         (SLOW_OPERATIONS_TOTAL, "operation", owned(&OPERATIONS)),
         (WEBHOOK_DELIVERIES_TOTAL, "result", owned(&["delivered", "failed", "dead"])),
+        (TRACE_SPANS_TOTAL, "result", owned(&["sent", "failed", "dropped"])),
         (TLS_RELOADS_TOTAL, "result", owned(&["ok", "failed"])),
     ];
     for (name, label, values) in labels {

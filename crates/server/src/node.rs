@@ -2,7 +2,7 @@
 //!
 //! Order of a stop: readiness turns off; the shards accept nothing more; every connection is asked to come back and
 //! closed within the window; the shards' threads end; the webhooks' attempts, of which none has begun since the
-//! connections were asked, are cut; the store answers what is queued and closes.
+//! connections were asked, are cut; the store answers what is queued and closes; what is left of traces is sent.
 
 mod accept;
 mod files;
@@ -26,6 +26,7 @@ use crate::http::{self, Apps, OperationRoutes, Readiness, now as clock};
 use crate::limits::{Buckets, Limiter, Rate};
 use crate::store::{DataKind, OpenError, Outbox, SqliteConfig, SqliteStore, Store, StoreError};
 use crate::tls::{Tls, TlsError};
+use crate::trace::Exporter;
 use crate::webhook::Webhooks;
 
 /// Why a node could not be started.
@@ -87,6 +88,7 @@ pub struct Node {
     readiness: Arc<Readiness>,
     drain_window: Duration,
     files: Arc<Files>,
+    exporter: Option<Exporter>,
     store: Arc<SqliteStore>,
 }
 
@@ -180,6 +182,9 @@ impl Node {
             http::router_with_apps(state.clone(), here, apps, config)
         };
         let ops = config.ops_listen.map(|address| (address, http::operation_router(state)));
+        let endpoint = config.otlp_endpoint.as_deref();
+        let exporter = endpoint.map(|endpoint| Exporter::start(endpoint, config.trace_ratio)).transpose();
+        let exporter = exporter.map_err(StartError::System)?;
         let outbox = Arc::clone(&store) as Arc<dyn Outbox>;
         let webhooks = Webhooks::start(outbox, config.webhook_addresses()).map_err(StartError::System)?;
         let shards = ShardSet::start(
@@ -205,6 +210,7 @@ impl Node {
             readiness,
             drain_window: config.drain_window,
             files,
+            exporter,
             store,
         })
     }
@@ -253,7 +259,11 @@ impl Node {
         self.shards.stop(self.drain_window).await;
         self.webhooks.stop().await;
         // The last handle answers what is queued and closes the database.
-        tokio::task::spawn_blocking(move || drop(self.store)).await.unwrap_or_default();
+        let ended = move || {
+            drop(self.store);
+            self.exporter.map(Exporter::stop).unwrap_or_default();
+        };
+        tokio::task::spawn_blocking(ended).await.unwrap_or_default();
     }
 }
 

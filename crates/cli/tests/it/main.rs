@@ -32,4 +32,5 @@ mod resume;
 mod secrets;
 mod support;
 mod tls;
+mod traces;
 mod webhooks;

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cossistant_testkit::tokens::Token;
 use cossistant_testkit::{Credential, Server, ServerOptions, tokens, unique};
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
-use crate::support::{BINARY, PATIENCE, Stage, text};
+use crate::support::{BINARY, Stage, comes_true, text};
 
 fn rotate(server: &Server, which: &str, more: &[&str]) -> Output {
     let data = server.data().to_str().expect("a path of ours");
@@ -28,13 +28,6 @@ async fn is_taken(stage: &Stage, path: &str, credential: &str) -> bool {
     let answer = stage.http.get(path).bearer(credential).send().await;
     assert!([200, 401].contains(&answer.status), "{}", answer.text);
     answer.status == 200
-}
-
-async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + 2 * PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "{what}");
-    }
 }
 
 /// A token that the server signs itself.
@@ -64,8 +57,8 @@ async fn own_tokens_by_both_secrets_are_taken_until_the_old_one_ends() {
     let previous = server.data().join("visitor-secret.previous");
     let ended = format!("{}\n2001-01-01T00:00:00.000Z\n", before.trim());
     fs::write(&previous, ended).expect("it is ours");
-    eventually("the old secret ends", async || !is_taken(&stage, &path, &old).await).await;
-    eventually("the new one signs and is taken", async || {
+    comes_true("the old secret ends", async || !is_taken(&stage, &path, &old).await).await;
+    comes_true("the new one signs and is taken", async || {
         new = own_token(&stage).await;
         is_taken(&stage, &path, &new).await
     })
@@ -87,12 +80,12 @@ async fn both_admin_keys_are_taken_until_the_old_one_ends() {
     let read = || fs::read_to_string(text(&told, "file")).expect("it is there").trim().to_owned();
     let new = read();
     assert!(new.starts_with("ak_") && new != old);
-    eventually("the new key is taken", async || is_taken(&stage, &path, &new).await).await;
+    comes_true("the new key is taken", async || is_taken(&stage, &path, &new).await).await;
     assert!(is_taken(&stage, &path, &old).await, "and so is the old one, for an hour");
 
     rotated(&server, "admin", "0s");
     let newest = read();
-    eventually("the newest key is taken", async || is_taken(&stage, &path, &newest).await).await;
+    comes_true("the newest key is taken", async || is_taken(&stage, &path, &newest).await).await;
     assert!(!is_taken(&stage, &path, &new).await && !is_taken(&stage, &path, &old).await, "those before have ended");
 }
 
@@ -128,6 +121,6 @@ async fn the_operators_tokens_by_both_secrets_are_taken_until_the_old_one_ends()
     let server = start(&soon);
     let stage = Stage::of(&server);
     let token = by(&stage, &old);
-    eventually("its time comes", async || !is_taken(&stage, &path, &token).await).await;
+    comes_true("its time comes", async || !is_taken(&stage, &path, &token).await).await;
     assert!(is_taken(&stage, &path, &by(&stage, &new)).await);
 }

@@ -1,7 +1,7 @@
 //! What the modules share: stages to play on, and the few steps that every test takes.
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cossistant_testkit::tokens::{self, Token};
 use cossistant_testkit::{Credential, Http, Server, ServerGuard, ServerOptions, WsClient, WsOptions, unique};
@@ -172,6 +172,15 @@ impl Stage {
 pub(crate) fn options(config: &str) -> ServerOptions {
     let options = ServerOptions::new(BINARY);
     if config.is_empty() { options } else { options.config(config) }
+}
+
+/// Waits until something is so, which is asked time and again.
+pub(crate) async fn comes_true(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + 2 * PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The text of a field.

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
 
 use base64::Engine as _;
 use cossistant_testkit::{Server, ServerOptions, unique};
@@ -21,7 +20,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{BINARY, PATIENCE, Stage, text};
+use crate::support::{BINARY, PATIENCE, Stage, comes_true, text};
 
 /// A certificate for `localhost` that signs itself, as PEM, and its key.
 struct Pair {
@@ -155,15 +154,6 @@ impl Socket {
     }
 }
 
-async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + 2 * PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "{what}");
-        // Each look is a connection and a handshake, so this is no busy loop.
-        tokio::task::yield_now().await;
-    }
-}
-
 fn hang_up(server: &Server) {
     let pid = server.pid().expect("it runs").to_string();
     let sent = Command::new("/bin/sh").args(["-c", &format!("kill -HUP {pid}")]).status();
@@ -207,7 +197,7 @@ async fn http_and_websockets_go_by_tls() {
     let mut answer = Vec::new();
     tokio::time::timeout(PATIENCE, plain.read_to_end(&mut answer)).await.expect("it ends").ok();
     assert!(!answer.starts_with(b"HTTP"), "nothing is said without TLS");
-    eventually("the failure is counted", async || {
+    comes_true("the failure is counted", async || {
         let figures = get(&server, &client, "/metrics").await.expect("an answer");
         figures.contains("cossistant_tls_handshake_failures_total 1")
     })
@@ -266,7 +256,7 @@ async fn another_certificate_is_taken_and_a_broken_one_is_not() {
 
     files.write(&second);
     hang_up(&server);
-    eventually("a signal has the second pair read", async || connect(&server, &second.trusting()).await.is_ok()).await;
+    comes_true("a signal has the second pair read", async || connect(&server, &second.trusting()).await.is_ok()).await;
     assert!(connect(&server, &first.trusting()).await.is_err(), "the first is not shown any more");
     before.send(json!({"type": "ping", "id": "p"})).await;
     before.wait_for("pong").await;
@@ -280,13 +270,13 @@ async fn another_certificate_is_taken_and_a_broken_one_is_not() {
         files.write(&broken);
         hang_up(&server);
         let line = format!("cossistant_tls_reloads_total{{result=\"failed\"}} {failures}");
-        eventually(&line, async || figures().await.contains(&line)).await;
+        comes_true(&line, async || figures().await.contains(&line)).await;
         assert!(server.output().contains("the old one stays"), "the log tells it: {}", server.output());
     }
     assert!(figures().await.contains("cossistant_tls_certificate_expires_seconds 4070908800"), "that of 2099");
 
     files.write(&first);
-    eventually("a change of the files is noticed", async || connect(&server, &first.trusting()).await.is_ok()).await;
+    comes_true("a change of the files is noticed", async || connect(&server, &first.trusting()).await.is_ok()).await;
 }
 
 #[test]

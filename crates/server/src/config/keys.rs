@@ -122,6 +122,11 @@ keys! {
     /// From which duration on an operation is logged as slow: commits, replays, HTTP requests, fan-outs; 0s for never.
     slow_operation: Duration = "500ms";
 
+    /// Where traces are sent by OTLP over HTTP, as JSON, with `/v1/traces` behind it; when unset, nothing is traced.
+    otlp_endpoint: Option<String> = "";
+    /// Which part of messages and requests is traced, from 0 to 1; a caller's `traceparent` decides for itself.
+    trace_ratio: f64 = "0.01";
+
     /// Proxies whose X-Forwarded-For is believed.
     trusted_proxies: Vec<AddressRange> = "";
     /// After how long an unfinished request is cut.

@@ -375,6 +375,16 @@ impl Reader {
             let reason = format!("is {outbox}, but must be at least max_message_bytes ({message})");
             self.conflict("max_outbox_bytes", &["max_message_bytes"], reason);
         }
+        let ratio = self.config.trace_ratio;
+        if ratio > 1.0 {
+            self.conflict("trace_ratio", &[], format!("is {ratio}, but must be from 0 to 1"));
+        }
+        let is_address = |text: &String| {
+            url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        };
+        if self.config.otlp_endpoint.as_ref().is_some_and(|endpoint| !is_address(endpoint)) {
+            self.conflict("otlp_endpoint", &[], "must be an http or https address".to_owned());
+        }
         let listen = self.config.listen;
         if self.config.ops_listen.is_some_and(|ops| ops == listen && ops.port() != 0) {
             self.conflict("ops_listen", &["listen"], format!("is {listen}, as listen is"));

@@ -11,22 +11,26 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use cossistant_protocol::Timestamp;
 use tokio::sync::Notify;
 
 use super::frame::Scratch;
 use super::jobs::Jobs;
-use super::shard::{Job, JobKind, Output, Shard};
+use super::shard::{Done, Job, JobKind, Output, Shard};
 use crate::bus::Notice;
 use crate::hub::ConnRef;
 use crate::slow;
+use crate::trace::{Span, SpanContext, Tracing as _};
 use sockets::Sockets;
 pub(crate) use wire::Upgraded;
 
 /// Bytes read at a time, into the thread's buffer.
 const READ_BYTES: usize = 64 * 1024;
+
+/// The most spans that wait for one flush; further ones have no part of it to tell.
+const TRACED_MAX: usize = 64;
 
 /// The two times of a driver.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +64,8 @@ pub(crate) struct Driver {
     socket_ended: Notify,
     /// Kept, since to look it up by its name would cost every message more than to record it.
     send_seconds: metrics::Histogram,
+    /// Spans whose frames wait for the next flush, and since when.
+    traced: RefCell<Vec<(SpanContext, SystemTime)>>,
 }
 
 impl Driver {
@@ -85,6 +91,7 @@ impl Driver {
             timer_changed: Notify::new(),
             socket_ended: Notify::new(),
             send_seconds: metrics::histogram!(crate::metrics::SEND_SECONDS),
+            traced: RefCell::default(),
         }))
     }
 
@@ -143,10 +150,27 @@ impl Driver {
         let kind = job.kind();
         tokio::task::spawn_local(async move {
             let started = Instant::now();
-            let done = driver.jobs.run(job, (driver.clocks.wall)()).await;
+            let span = if kind == JobKind::Send { Span::begin("send_message", None) } else { None };
+            let context = span.as_ref().map(Span::context);
+            let done = driver.jobs.run(job, (driver.clocks.wall)()).within(context).await;
             driver.note_job(kind, started.elapsed());
+            if let Some(span) = span {
+                span.end(matches!(done, Done::Sent { result: Err(_), .. }));
+            }
             driver.apply(|shard, now| shard.handle_done(at, done, now));
+            if let Some(context) = context {
+                driver.trace_flush(context);
+            }
         });
+    }
+
+    /// What was just queued belongs to a span: the flush that writes it is told as a part of that.
+    pub(crate) fn trace_flush(&self, context: SpanContext) {
+        let mut traced = self.traced.borrow_mut();
+        let is_known = traced.iter().any(|(other, _)| *other == context);
+        if !is_known && traced.len() < TRACED_MAX && self.shard.borrow().hub().has_dirty() {
+            traced.push((context, SystemTime::now()));
+        }
     }
 
     /// Tells how long a job took.

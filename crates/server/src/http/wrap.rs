@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::directory::SharedDirectory;
 use crate::slow;
+use crate::trace::{Attribute, Span, TRACEPARENT, Tracing as _};
 
 /// Answers preflights, and adds to each answer what browsers need to know.
 ///
@@ -27,7 +28,11 @@ pub(super) async fn wrap(State(directory): State<Arc<SharedDirectory>>, request:
     let origin = request.headers().get(ORIGIN).cloned();
     let allowed =
         origin.filter(|origin| origin.to_str().is_ok_and(|origin| directory.current().allowed_origin(origin)));
-    let mut response = if is_preflight(&request) { preflight(allowed.is_some()) } else { next.run(request).await };
+    let parent = request.headers().get(TRACEPARENT).and_then(|parent| parent.to_str().ok());
+    let span = Span::begin("http", parent);
+    let context = span.as_ref().map(Span::context);
+    let mut response =
+        if is_preflight(&request) { preflight(allowed.is_some()) } else { next.run(request).within(context).await };
     let headers = response.headers_mut();
     if let Some(origin) = allowed {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -35,8 +40,33 @@ pub(super) async fn wrap(State(directory): State<Arc<SharedDirectory>>, request:
     }
     headers.append(VARY, HeaderValue::from_static("Origin"));
     caution(headers);
-    record(&method, route.unwrap_or_else(|| "other".to_owned()), response.status(), started);
+    let route = route.unwrap_or_else(|| "other".to_owned());
+    if let Some(span) = span {
+        end_span(span, &method, &route, response.status());
+    }
+    record(&method, route, response.status(), started);
     response
+}
+
+/// Ends the span of a request by the names that such spans have everywhere.
+fn end_span(mut span: Span, method: &Method, route: &str, status: StatusCode) {
+    let method = named(method);
+    span.rename(format!("{method} {route}"));
+    span.note("http.request.method", Attribute::Text(method.to_owned()));
+    span.note("http.route", Attribute::Text(route.to_owned()));
+    span.note("http.response.status_code", Attribute::Number(status.as_u16().into()));
+    span.end(status.is_server_error());
+}
+
+/// Methods are the client's words; those that no route has are one.
+fn named(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
 }
 
 fn is_preflight(request: &Request) -> bool {
@@ -71,14 +101,7 @@ pub(super) fn caution(headers: &mut HeaderMap) {
 }
 
 pub(super) fn record(method: &Method, route: String, status: StatusCode, started: Instant) {
-    // Methods are the client's words; those that no route has are one.
-    let method = match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        _ => "other",
-    };
+    let method = named(method);
     let took = started.elapsed();
     if slow::is_slow(took) {
         slow::tell!("http", took, method, route, status = status.as_u16());

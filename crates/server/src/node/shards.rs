@@ -40,6 +40,7 @@ use crate::http::{ClientAddr, Failure, PresenceFuture, PresenceView, client_addr
 use crate::hub::HubConfig;
 use crate::store::{PersonKey, SiteKey};
 use crate::tls::Tls;
+use crate::trace::{self, SpanContext};
 
 /// The most notices that wait for one shard; past it the shard compares its places with the store.
 const MAILBOX: usize = 65_536;
@@ -58,7 +59,8 @@ const FIGURES: Duration = Duration::from_secs(5);
 
 /// What is put into a shard's mailbox.
 pub(super) enum Mail {
-    Notice(Notice),
+    /// What all are told, and the span that it belongs to.
+    Notice(Notice, Option<Box<SpanContext>>),
     Visitors(SiteKey, Vec<PersonId>, oneshot::Sender<HashSet<PersonId>>),
     Members(SiteKey, oneshot::Sender<Vec<PersonKey>>),
 }
@@ -90,12 +92,13 @@ impl NodeBus {
 impl Bus for NodeBus {
     fn publish(&self, notice: Notice) {
         let Some(((last, last_lost), others)) = self.shards.split_last() else { return };
+        let span = trace::current().map(Box::new);
         for (shard, has_lost) in others {
-            if shard.try_send(Mail::Notice(notice.clone())).is_err() {
+            if shard.try_send(Mail::Notice(notice.clone(), span.clone())).is_err() {
                 has_lost.store(true, Ordering::Release);
             }
         }
-        if last.try_send(Mail::Notice(notice)).is_err() {
+        if last.try_send(Mail::Notice(notice, span)).is_err() {
             last_lost.store(true, Ordering::Release);
         }
     }
@@ -509,7 +512,12 @@ async fn respond(
 async fn take_mail(driver: Rc<Driver>, mut mailbox: Mailbox) {
     while let Some(mail) = mailbox.mail.recv().await {
         match mail {
-            Mail::Notice(notice) => driver.notice(notice),
+            Mail::Notice(notice, span) => {
+                driver.notice(notice);
+                if let Some(context) = span {
+                    driver.trace_flush(*context);
+                }
+            }
             Mail::Visitors(site, ids, answer) => {
                 let online = driver
                     .with_shard(|shard| ids.into_iter().filter(|id| shard.hub().is_visitor_here(&site, id)).collect());

@@ -20,6 +20,7 @@ use crate::gateway::shard::Arrival;
 use crate::gateway::upgrade::Admitted;
 use crate::hub::{ConnRef, MAX_FRAMES_PER_WRITE};
 use crate::slow;
+use crate::trace::Attribute;
 
 /// How many sockets' news are taken at a time.
 const EVENTS: usize = 1_024;
@@ -426,6 +427,17 @@ impl Driver {
             let took = started.elapsed();
             if slow::is_slow(took) {
                 slow::tell!("fan_out", took, connections);
+            }
+            self.tell_traced(connections);
+        }
+    }
+
+    /// Tells the spans whose frames went out by a flush, or wait for slow readers now.
+    fn tell_traced(&self, connections: usize) {
+        for (context, since) in self.traced.borrow_mut().drain(..) {
+            if let Some(mut span) = context.child("flush", since) {
+                span.note("cossistant.connections", Attribute::Number(connections as u64));
+                span.end(false);
             }
         }
     }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 use tokio::sync::{Notify, oneshot};
@@ -25,6 +26,7 @@ use super::outbox::Hooks;
 use super::{OpenError, connection, rows, statements};
 use crate::slow;
 use crate::store::{StoreError, StoreFuture, search};
+use crate::trace::{self, Attribute, SpanContext};
 
 /// How many operations share a commit at most, so that the first of them does not wait for long.
 const GROUP_MAX: usize = 256;
@@ -114,6 +116,9 @@ trait Operation: Send {
     /// May be called again after what it wrote was rolled back; the last outcome is the answer.
     fn run(&mut self, write: &mut Write<'_>) -> Result<(), Step>;
     fn answer(self: Box<Self>, group: Option<&StoreError>);
+
+    /// The span that it is a part of, and since when it waits; `None` unless it is traced.
+    fn traced(&self) -> Option<(SpanContext, SystemTime)>;
 }
 
 /// An operation did not succeed; `is_io` if the connection is to be opened anew.
@@ -126,6 +131,7 @@ struct Call<T, F> {
     run: F,
     outcome: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
+    traced: Option<(SpanContext, SystemTime)>,
 }
 
 impl<T, F> Operation for Call<T, F>
@@ -157,6 +163,10 @@ where
         };
         // Nobody may wait any more; the write stands all the same.
         drop(self.reply.send(outcome));
+    }
+
+    fn traced(&self) -> Option<(SpanContext, SystemTime)> {
+        self.traced
     }
 }
 
@@ -218,7 +228,8 @@ impl Writer {
         F: FnMut(&mut Write<'_>) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let call = Call { is_settled, run, outcome: None, reply };
+        let traced = trace::current().map(|context| (context, SystemTime::now()));
+        let call = Call { is_settled, run, outcome: None, reply, traced };
         let queued = match &self.queue {
             Some(queue) => queue.try_send(Box::new(call)),
             None => return refused("the store is closed"),
@@ -266,6 +277,9 @@ impl Thread {
             let started = std::time::Instant::now();
             let failed = self.commit(&mut group).err();
             let took = started.elapsed();
+            if trace::is_on() {
+                tell_traced(&group, took, failed.is_some());
+            }
             if failed.is_none() {
                 record(group.len(), took);
             }
@@ -344,9 +358,21 @@ impl Thread {
     }
 }
 
+/// Tells the spans that have a part in a group that was just committed, or not.
+fn tell_traced(group: &[Box<dyn Operation>], took: Duration, is_error: bool) {
+    let began = SystemTime::now() - took;
+    for (context, queued) in group.iter().filter_map(|operation| operation.traced()) {
+        let Some(mut span) = context.child("commit", began) else { return };
+        let waited = began.duration_since(queued).unwrap_or_default();
+        span.note("cossistant.writes", Attribute::Number(group.len() as u64));
+        span.note("cossistant.waited_us", Attribute::Number(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX)));
+        span.end(is_error);
+    }
+}
+
 /// Tells the figures of a commit.
 #[expect(clippy::cast_precision_loss, reason = "a group is small")]
-fn record(operations: usize, took: std::time::Duration) {
+fn record(operations: usize, took: Duration) {
     metrics::counter!(crate::metrics::COMMITS_TOTAL).increment(1);
     metrics::histogram!(crate::metrics::COMMIT_SECONDS).record(took.as_secs_f64());
     metrics::histogram!(crate::metrics::COMMIT_WRITES).record(operations as f64);

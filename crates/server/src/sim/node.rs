@@ -612,8 +612,8 @@ fn in_short(notice: &Notice) -> String {
         Notice::Viewing { conversation, person, source, is_viewing, .. } => {
             format!("viewing {is_viewing} of {:?} in {conversation} by {source:?}", person.key)
         }
-        Notice::Activity { conversation, person, phase, .. } => {
-            format!("activity {phase} of {:?} in {conversation}", person.key)
+        Notice::Activity { conversation, person, phase, stamp, .. } => {
+            format!("activity {phase} of {:?} in {conversation} by {stamp:?}", person.key)
         }
         Notice::Seen { conversation, person, team, .. } => format!("{person:?} in {conversation}: {}", team.json()),
         Notice::Presence { person, shard, is_here, .. } => format!("here {is_here} of {:?} on {shard:?}", person.key),

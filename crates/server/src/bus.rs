@@ -26,6 +26,18 @@ pub struct Source {
     pub connection: u64,
 }
 
+/// A place in the order of what is told of AI agents' activities: later ones are greater, whichever shard told them.
+///
+/// A shard counts on from the greatest that it has told or heard (a Lamport clock), so whatever answers something is
+/// greater than that; the shard's number decides between two that were told without knowing of each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp {
+    /// Greater than every one that the shard knew of.
+    pub count: u64,
+    /// Which shard told it.
+    pub shard: ShardId,
+}
+
 /// A person with what others see of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersonInfo {
@@ -107,7 +119,10 @@ pub enum Notice {
         /// Opens or leaves.
         is_viewing: bool,
     },
-    /// What an AI agent is doing; the phase `done` ends it.
+    /// What an AI agent is doing; the phase `done` ends whatever is not newer.
+    ///
+    /// The shard that told of an activity also tells of its end when something newer takes its place or the agent is
+    /// gone. An end that comes from elsewhere may be heard first; the one from the same shard never is.
     Activity {
         /// On which website.
         site: SiteKey,
@@ -121,6 +136,8 @@ pub enum Notice {
         text: Option<Arc<str>>,
         /// Told to the visitor too.
         to_visitor: bool,
+        /// Its place in the order; of an end, that of the newest that it ends.
+        stamp: Stamp,
     },
     /// A person has read up to a place.
     Seen {

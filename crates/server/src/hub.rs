@@ -7,6 +7,7 @@
 //! is filled from the store. A connection that is taking up a subscription is fed from the store until it has caught
 //! up (see `hub/work.rs`), and live after that, with neither a hole nor an overlap.
 
+mod activity;
 mod conversation;
 mod deliver;
 mod ephemeral;
@@ -35,6 +36,7 @@ use crate::bus::{Notice, ShardId, Source};
 use crate::chat::SubscribeRequest;
 use crate::event::Frame;
 use crate::store::{Audience, PersonKey, SiteKey};
+use activity::Said;
 use few::Few;
 use presence::{Locals, Presence};
 use sites::Sites;
@@ -173,6 +175,7 @@ pub(crate) struct Hub {
     free: Vec<u32>,
     sites: Sites,
     presence: Presence,
+    said: Said,
     /// Local connections by person; visitors are told apart by website.
     locals: Locals,
     dirty: Vec<u32>,
@@ -189,6 +192,7 @@ impl Hub {
             free: Vec::new(),
             sites: Sites::default(),
             presence: Presence::default(),
+            said: Said::default(),
             locals: Locals::default(),
             dirty: Vec::new(),
             effects: Vec::new(),

@@ -14,7 +14,7 @@ mod socket;
 mod store;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cossistant_protocol::{
     Channel, ConversationId, ConversationStatus, MessageContent, MessageId, OrganizationId, PersonId, Timestamp,
@@ -162,36 +162,13 @@ impl SimServer {
     #[must_use]
     pub fn new(config: SimConfig, now: u64) -> Self {
         let epoch = format!("life-{:x}", config.seed);
-        let store = MemoryStore::new(epoch.clone());
-        let rows = demo_rows(Timestamp(now));
-        let other = site(Tenant::Other);
-        let mut organizations = rows.organizations;
-        organizations.extend(
-            organizations.first().cloned().map(|row| OrganizationRow { id: other.organization.clone(), ..row }),
-        );
-        let mut websites = rows.websites;
-        websites.extend(websites.first().cloned().map(|row| WebsiteRow { key: other, ..row }));
-        for row in organizations {
-            answer(store.create_organization(row)).expect("the store is empty");
-        }
-        for row in websites {
-            answer(store.create_website(row)).expect("the store is empty");
-        }
-        let auth = Authenticator::new(AuthSettings {
-            jwt_secret: None,
-            jwt_public_key: None,
-            jwt_algorithm: None,
-            jwks: None,
-            admin_key: Secret::new("ak_sim"),
-            own_secret: Secret::new(OWN_SECRET),
-            visitor_token_life: std::time::Duration::from_secs(30 * 24 * 3_600),
-        });
+        let store = blank_store(now).fork_with_epoch(epoch.clone());
         let mut server = Self {
             dice: Dice::new(config.seed ^ 0x5e71),
             config,
             backup: store.fork(),
             store: Arc::new(store),
-            auth: Arc::new(auth.expect("the keys are good")),
+            auth: authenticator(),
             node: None,
             sockets: BTreeMap::new(),
             written: VecDeque::new(),
@@ -419,6 +396,52 @@ impl SimServer {
     pub fn revoked_at(&self, kind: UserType, person: &PersonId) -> Option<Timestamp> {
         self.revoked.get(&(kind, person.clone())).copied()
     }
+}
+
+/// The keys of every simulated node, made once: they hold nothing that a history could change.
+fn authenticator() -> Arc<Authenticator> {
+    static MADE: OnceLock<Arc<Authenticator>> = OnceLock::new();
+    let make = || {
+        let auth = Authenticator::new(AuthSettings {
+            jwt_secret: None,
+            jwt_public_key: None,
+            jwt_algorithm: None,
+            jwks: None,
+            admin_key: Secret::new("ak_sim"),
+            own_secret: Secret::new(OWN_SECRET),
+            visitor_token_life: std::time::Duration::from_secs(30 * 24 * 3_600),
+        });
+        Arc::new(auth.expect("the keys are good"))
+    };
+    Arc::clone(MADE.get_or_init(make))
+}
+
+/// A store with nothing but the demo's set-up and that of the other organization.
+fn blank_store(now: u64) -> Arc<MemoryStore> {
+    static MADE: Mutex<Option<(u64, Arc<MemoryStore>)>> = Mutex::new(None);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((at, store)) = &*made
+        && *at == now
+    {
+        return Arc::clone(store);
+    }
+    let store = MemoryStore::new("blank");
+    let rows = demo_rows(Timestamp(now));
+    let other = site(Tenant::Other);
+    let mut organizations = rows.organizations;
+    organizations
+        .extend(organizations.first().cloned().map(|row| OrganizationRow { id: other.organization.clone(), ..row }));
+    let mut websites = rows.websites;
+    websites.extend(websites.first().cloned().map(|row| WebsiteRow { key: other, ..row }));
+    for row in organizations {
+        answer(store.create_organization(row)).expect("the store is empty");
+    }
+    for row in websites {
+        answer(store.create_website(row)).expect("the store is empty");
+    }
+    let store = Arc::new(store);
+    *made = Some((now, Arc::clone(&store)));
+    store
 }
 
 /// Where a tenant's people are.

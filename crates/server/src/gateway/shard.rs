@@ -263,11 +263,6 @@ impl Shard {
         std::mem::take(&mut self.outputs)
     }
 
-    #[cfg(feature = "sim")]
-    pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
-        self.wheel.next_deadline_ms()
-    }
-
     /// When a timer is due, in ms, for somebody who waits until then and asks [`Shard::has_sooner_timer`] meanwhile.
     pub(crate) fn watch_timers(&mut self) -> Option<u64> {
         self.wheel.watch()

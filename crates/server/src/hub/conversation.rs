@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cossistant_protocol::{PersonId, UserType};
 
 use super::few::Few;
-use crate::bus::{PersonInfo, Source};
+use crate::bus::{PersonInfo, Source, Stamp};
 use crate::store::PersonKey;
 
 /// A person who is typing.
@@ -30,6 +30,7 @@ pub(crate) struct Activity {
     pub(crate) phase: Arc<str>,
     pub(crate) text: Option<Arc<str>>,
     pub(crate) to_visitor: bool,
+    pub(crate) stamp: Stamp,
 }
 
 /// What goes on in a conversation now.
@@ -126,12 +127,14 @@ impl Conversation {
         changed
     }
 
-    /// Applies an agent's activity; whether others must be told, and whether the visitor could see the one before.
+    /// Applies an agent's activity, unless a newer one is known; whether others must be told, and whether the visitor
+    /// could see the one before.
     pub(crate) fn set_activity(&mut self, activity: Activity, is_done: bool) -> (bool, bool) {
         let activities = &mut self.goings().activity;
         let at = activities.iter().position(|other| other.person.key == activity.person.key);
         let was_visible = at.is_some_and(|at| activities[at].to_visitor);
         let changed = match (at, is_done) {
+            (Some(at), _) if activities[at].stamp > activity.stamp => false,
             (Some(at), true) => {
                 activities.swap_remove(at);
                 true

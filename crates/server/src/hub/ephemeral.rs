@@ -1,4 +1,4 @@
-//! What is never stored: typing, viewing, activity, presence.
+//! What is never stored: typing, viewing, presence. What AI agents are doing is in `activity.rs`.
 //!
 //! Every shard applies the same notices to its own view and tells its own subscribers of what changed in it.
 
@@ -6,8 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use cossistant_protocol::{
-    AgentActivityEvent, CloseCode, ConversationId, PHASE_DONE, PersonId, ServerMessage, TeamMember, TeamPresence,
-    TypingIndicator, UserType, ViewingIndicator, VisitorPresence,
+    CloseCode, ConversationId, PersonId, ServerMessage, TeamMember, TeamPresence, TypingIndicator, UserType,
+    ViewingIndicator, VisitorPresence,
 };
 
 use super::conversation::Activity;
@@ -22,7 +22,7 @@ use crate::event::Frame;
 use crate::store::{PersonKey, SiteKey};
 
 /// The key under which newer news replaces older: a kind of news of one person in one conversation.
-fn merge_key(kind: &str, conversation: Option<&ConversationId>, person: impl Hash) -> MergeKey {
+pub(super) fn merge_key(kind: &str, conversation: Option<&ConversationId>, person: impl Hash) -> MergeKey {
     let mut hasher = DefaultHasher::new();
     (kind, conversation, person).hash(&mut hasher);
     // A preview that is not the newest is replaced by the next keystroke; everything else is shown until it is taken back.
@@ -60,8 +60,8 @@ impl Hub {
             Notice::Viewing { site, conversation, person, source, is_viewing } => {
                 self.set_viewing(&site, &conversation, &person, source, is_viewing);
             }
-            Notice::Activity { site, conversation, person, phase, text, to_visitor } => {
-                self.set_activity(&site, &conversation, Activity { person, phase, text, to_visitor });
+            Notice::Activity { site, conversation, person, phase, text, to_visitor, stamp } => {
+                self.set_activity(&site, &conversation, Activity { person, phase, text, to_visitor, stamp });
             }
             Notice::Seen { site, conversation, person, team, visitor } => {
                 self.tell_seen(&site, &conversation, &person, &team, visitor.as_ref());
@@ -129,7 +129,7 @@ impl Hub {
         }
     }
 
-    fn tidy(&mut self, slot: u32, conversation: &ConversationId) {
+    pub(super) fn tidy(&mut self, slot: u32, conversation: &ConversationId) {
         if let Some(site) = self.sites.get_mut(slot) {
             site.forget_idle_conversation(conversation);
         }
@@ -185,49 +185,6 @@ impl Hub {
                 team: Some(&frame),
                 visitor: None,
                 key: merge_key("viewing", Some(conversation), &person.key),
-            };
-            self.deliver_ephemeral(slot, conversation, &to);
-        }
-        self.tidy(slot, conversation);
-    }
-
-    fn set_activity(&mut self, site: &SiteKey, conversation: &ConversationId, activity: Activity) {
-        let slot = self.sites.entry(site);
-        let is_done = &*activity.phase == PHASE_DONE;
-        let person = Arc::clone(&activity.person);
-        let frame = Frame::new(&ServerMessage::AgentActivity(AgentActivityEvent {
-            conversation_id: conversation.clone(),
-            user_id: person.key.id.clone(),
-            phase: activity.phase.to_string(),
-            text: activity.text.as_deref().map(str::to_owned),
-            user_name: person.name.as_deref().map(str::to_owned),
-            avatar_url: person.avatar_url.as_deref().map(str::to_owned),
-            website_id: site.website.clone(),
-            organization_id: site.organization.clone(),
-        }));
-        let is_visible = activity.to_visitor;
-        let Some(at) = self.sites.get_mut(slot) else { return };
-        let (changed, was_visible) = at.conversation(conversation).set_activity(activity, is_done);
-        if changed {
-            // What a visitor was told has begun, it is told has ended, though the end is for the team only.
-            let hidden = (was_visible && !is_visible && !is_done).then(|| {
-                Frame::new(&ServerMessage::AgentActivity(AgentActivityEvent {
-                    conversation_id: conversation.clone(),
-                    user_id: person.key.id.clone(),
-                    phase: PHASE_DONE.to_owned(),
-                    text: None,
-                    user_name: None,
-                    avatar_url: None,
-                    website_id: site.website.clone(),
-                    organization_id: site.organization.clone(),
-                }))
-            });
-            let visitor = if is_visible || (is_done && was_visible) { Some(&frame) } else { hidden.as_ref() };
-            let to = Recipients {
-                except: Some(&person.key),
-                team: Some(&frame),
-                visitor,
-                key: merge_key("activity", Some(conversation), &person.key),
             };
             self.deliver_ephemeral(slot, conversation, &to);
         }
@@ -348,13 +305,8 @@ impl Hub {
         for id in conversations {
             self.note_visitor(site, id, visitor.clone());
         }
-        let own = |visitor: &PersonId| {
-            let key = PersonKey { kind: UserType::Visitor, id: visitor.clone() };
-            match self.locals.get(&(Some(site.clone()), site.organization.clone(), key)) {
-                Some(Local::Here(indexes)) => indexes.clone(),
-                Some(Local::Grace(_)) | None => Few::None,
-            }
-        };
+        let own =
+            |visitor: &PersonId| self.connections_of(site, &PersonKey { kind: UserType::Visitor, id: visitor.clone() });
         let (mine, gone) = (own(visitor), previous.map(own).unwrap_or_default());
         for index in mine.iter().chain(&gone) {
             self.push_durable(*index, frame.clone());
@@ -368,6 +320,15 @@ impl Hub {
     }
 
     // ---- who is here ----
+
+    /// The connections here of a visitor of a website, or of a member of its organization.
+    pub(crate) fn connections_of(&self, site: &SiteKey, person: &PersonKey) -> Few<u32> {
+        let place = (person.kind == UserType::Visitor).then(|| site.clone());
+        match self.locals.get(&(place, site.organization.clone(), person.clone())) {
+            Some(Local::Here(indexes)) => indexes.clone(),
+            Some(Local::Grace(_)) | None => Few::None,
+        }
+    }
 
     pub(super) fn local_key(&self, index: u32) -> Option<LocalKey> {
         let principal = &self.conn(index)?.principal;
@@ -492,7 +453,7 @@ impl Hub {
         let was_member_here = self.presence.is_member_here(organization, &person.key);
         self.presence.set_member(organization, person, websites, shard, is_here);
         let is_gone = was_member_here && !self.presence.is_member_here(organization, &person.key);
-        if is_gone && self.speaks_for((organization, &person.key)) {
+        if is_gone {
             self.end_activities_of(organization, &person.key);
         }
         for (site, was_online) in sites.iter().zip(before) {
@@ -512,34 +473,6 @@ impl Hub {
         let mut sites: Vec<SiteKey> = self.locals.sites().cloned().collect();
         sites.sort_unstable();
         sites
-    }
-
-    /// An agent's last connection has ended, and with it whatever it was doing.
-    ///
-    /// One shard says so for all: that the agent comes back on another shard may reach some before its end and some
-    /// behind it.
-    fn end_activities_of(&mut self, organization: &cossistant_protocol::OrganizationId, key: &PersonKey) {
-        for (slot, site) in self.sites.keys() {
-            if site.organization != *organization {
-                continue;
-            }
-            let Some(at) = self.sites.get(slot) else { continue };
-            let mut active: Vec<(ConversationId, Arc<PersonInfo>, bool)> = at
-                .conversations
-                .iter()
-                .filter_map(|(id, conversation)| {
-                    let activity =
-                        conversation.goings.as_ref()?.activity.iter().find(|other| other.person.key == *key)?;
-                    Some((id.clone(), Arc::clone(&activity.person), activity.to_visitor))
-                })
-                .collect();
-            active.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-            for (conversation, person, to_visitor) in active {
-                let (site, phase) = (site.clone(), Arc::from(PHASE_DONE));
-                let done = Notice::Activity { site, conversation, person, phase, text: None, to_visitor };
-                self.effects.push(Effect::Publish(done));
-            }
-        }
     }
 
     /// Notes that a connection types in, or views, a conversation, so that its end ends that.
@@ -613,4 +546,4 @@ pub(crate) enum What {
 pub(crate) type LocalKey = (Option<SiteKey>, cossistant_protocol::OrganizationId, PersonKey);
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

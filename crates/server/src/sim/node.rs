@@ -161,8 +161,11 @@ impl SimNode {
 
     /// When a shard's next timer is due, by its own clock.
     fn deadline(&mut self, shard: usize) -> Option<u64> {
-        let shards = &self.shards;
-        *self.deadlines[shard].get_or_insert_with(|| shards[shard].next_deadline_ms())
+        let core = &mut self.shards[shard];
+        if core.has_sooner_timer() {
+            self.deadlines[shard] = None;
+        }
+        *self.deadlines[shard].get_or_insert_with(|| core.watch_timers())
     }
 }
 
@@ -293,6 +296,7 @@ impl SimServer {
         let Some(node) = &mut self.node else { return };
         for shard in 0..node.shards.len() {
             if node.deadline(shard).is_some_and(|deadline| deadline <= clock.as_millis()) {
+                node.deadlines[shard] = None;
                 self.apply(shard, Shard::handle_timers);
                 return;
             }
@@ -341,7 +345,6 @@ impl SimServer {
         let core = &mut node.shards[shard];
         let result = action(core, clock);
         let outputs = core.take_outputs();
-        node.deadlines[shard] = None;
         for output in outputs {
             self.perform(shard, output);
         }
@@ -612,8 +615,8 @@ fn in_short(notice: &Notice) -> String {
         Notice::Viewing { conversation, person, source, is_viewing, .. } => {
             format!("viewing {is_viewing} of {:?} in {conversation} by {source:?}", person.key)
         }
-        Notice::Activity { conversation, person, phase, .. } => {
-            format!("activity {phase} of {:?} in {conversation}", person.key)
+        Notice::Activity { conversation, person, phase, stamp, .. } => {
+            format!("activity {phase} of {:?} in {conversation} by {stamp:?}", person.key)
         }
         Notice::Seen { conversation, person, team, .. } => format!("{person:?} in {conversation}: {}", team.json()),
         Notice::Presence { person, shard, is_here, .. } => format!("here {is_here} of {:?} on {shard:?}", person.key),

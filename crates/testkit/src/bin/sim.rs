@@ -4,14 +4,14 @@
 //! first that breaks a promise is shrunk; its trace and the command that runs it again are printed, and the exit code
 //! is 1. `--trace` prints the trace of one history, `--survey` goes on behind a failure and prints a line for each.
 //!
-//! `sim --prove` looks for each planted bug, prints which seed found it by which rule, and fails if one was not found.
+//! `sim --again` runs the histories that found a fault once. `sim --prove` looks for each planted bug, prints which seed found it by which rule, and fails if one was not found.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cossistant_testkit::sim::{Failure, Keep, Outcome, Plant, Run, run, shrink};
+use cossistant_testkit::sim::{FOUND, Failure, Keep, Outcome, Plant, Run, run, shrink};
 
 /// What the command line asks for.
 struct Wish {
@@ -23,6 +23,7 @@ struct Wish {
     is_traced: bool,
     is_survey: bool,
     is_proof: bool,
+    is_again: bool,
 }
 
 /// How many histories are run unless it is said.
@@ -31,8 +32,8 @@ const COUNT: u64 = 100;
 const PROOF: u64 = 10_000;
 /// For how long a failure is shrunk.
 const PATIENCE: Duration = Duration::from_secs(60);
-const USAGE: &str =
-    "usage: sim [--seeds N] [--seed S] [--plant BUG] [--keep STEPS] [--threads N] [--trace | --survey | --prove]";
+const USAGE: &str = "usage: sim [--seeds N] [--seed S] [--plant BUG] [--keep STEPS] [--threads N] \
+                     [--trace | --survey | --again | --prove]";
 
 fn main() -> ExitCode {
     let wish = match Wish::read() {
@@ -44,6 +45,8 @@ fn main() -> ExitCode {
     };
     let is_well = if wish.is_proof {
         prove(&wish)
+    } else if wish.is_again {
+        again(&wish)
     } else if wish.is_traced {
         trace(&wish)
     } else {
@@ -63,6 +66,7 @@ impl Wish {
             is_traced: false,
             is_survey: false,
             is_proof: false,
+            is_again: false,
         };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
@@ -72,6 +76,7 @@ impl Wish {
                 "--trace" => wish.is_traced = true,
                 "--survey" => wish.is_survey = true,
                 "--prove" => wish.is_proof = true,
+                "--again" => wish.is_again = true,
                 "--seed" => wish.first = number(value()?)?,
                 "--seeds" => wish.count = Some(number(value()?)?),
                 "--threads" => wish.threads = usize::try_from(number(value()?)?).unwrap_or(1).max(1),
@@ -182,6 +187,18 @@ fn search(wish: &Wish) -> bool {
          their time in {seconds:.1} s, {rate:.0} histories/s on {threads} threads"
     ));
     true
+}
+
+/// Runs the histories that found a fault once, each of which must keep every promise now.
+fn again(wish: &Wish) -> bool {
+    let failed = FOUND.iter().find(|(seed, _)| run(&wish.run(*seed)).failure.is_some());
+    if let Some((seed, found)) = failed {
+        say(&format!("history {seed} once found this: {found}"));
+        report(wish, *seed);
+    } else {
+        say(&format!("{} histories that found a fault once kept every promise", FOUND.len()));
+    }
+    failed.is_none()
 }
 
 /// Shrinks what failed, and says how to run it again.

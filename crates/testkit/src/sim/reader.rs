@@ -75,14 +75,20 @@ pub(super) struct Thread {
     is_fresh: bool,
     /// Whether that was ever so.
     pub(super) has_jumped: bool,
-    /// The website was resumed, perhaps at a place before the one at which this began by itself.
-    is_resumed_behind: bool,
+    /// Where a confirmation of its own began it, if that was behind what was told before.
+    begun_at: Option<u64>,
+    /// The website was resumed when nothing was told yet behind the beginning at this place: it brings what was before.
+    website_brings: Option<u64>,
 }
 
 impl Thread {
     /// Whether the place that was seen last says nothing of what comes next.
     pub(super) fn is_open_ended(&self) -> bool {
         self.may_jump || self.is_fresh || self.told.is_empty()
+    }
+
+    fn newest(&self) -> u64 {
+        self.told.last_key_value().map_or(0, |(seq, _)| *seq)
     }
 }
 
@@ -102,13 +108,19 @@ impl Reader {
     /// It is out of turn.
     pub(super) fn take(&mut self, told: &Told) -> Result<(), String> {
         let thread = self.threads.entry(told.conversation.clone()).or_default();
-        if thread.is_resumed_behind && thread.last.is_some_and(|last| told.seq <= last) {
-            // Its website goes on further back than it began by itself; nothing may come that came already.
-            if thread.told.insert(told.seq, told.what.clone()).is_some() {
-                return Err(format!("{} came with seq {} again", told.conversation, told.seq));
+        if let Some(upto) = thread.website_brings {
+            let newest = thread.newest();
+            if told.seq <= upto {
+                if told.seq <= newest {
+                    return Err(format!("{} came with seq {} behind {newest}", told.conversation, told.seq));
+                }
+                thread.told.insert(told.seq, told.what.clone());
+                self.offsets.extend(told.offset);
+                return Ok(());
             }
-            self.offsets.extend(told.offset);
-            return Ok(());
+            // It goes on before its website has brought all of that: the rest would be out of order.
+            thread.website_brings = None;
+            thread.has_jumped |= newest < upto;
         }
         if let Some(last) = thread.last {
             let is_next = told.seq == last + 1 || ((thread.may_jump || thread.is_fresh) && told.seq > last);
@@ -146,6 +158,8 @@ impl Reader {
             thread.last = thread.last.map(|last| last.min(head));
             thread.may_jump = true;
             thread.has_jumped = true;
+            thread.begun_at = None;
+            thread.website_brings = None;
         }
         self.offsets.retain(|offset| *offset <= website_head);
         self.website_base = self.website_base.map(|base| base.min(website_head));
@@ -178,7 +192,11 @@ impl Reader {
             Channel::Conversation(id) if !holds_website => {
                 let thread = self.threads.entry(id.to_string()).or_default();
                 if thread.last.is_none() || thread.may_jump || thread.is_fresh {
-                    thread.last = Some(begin.max(thread.last.unwrap_or(0)));
+                    let last = begin.max(thread.last.unwrap_or(0));
+                    if last > thread.newest() {
+                        thread.begun_at = Some(last);
+                    }
+                    thread.last = Some(last);
                     thread.may_jump = false;
                     thread.is_fresh = false;
                 }
@@ -193,9 +211,11 @@ impl Reader {
                 let is_first = self.website_base.is_none();
                 for (id, thread) in &mut self.threads {
                     if is_first && confirmed.replayed > 0 {
-                        thread.is_resumed_behind = true;
-                        // Of what came before a conversation's own beginning, the engine tells nothing once that goes on.
-                        thread.has_jumped |= held.contains(id);
+                        // In order comes before complete: of what was before a beginning it tells nothing once that
+                        // has gone on.
+                        let has_begun = thread.begun_at.is_some() && thread.last == thread.begun_at;
+                        thread.website_brings = thread.last.filter(|_| has_begun);
+                        thread.has_jumped |= held.contains(id) && !has_begun;
                     }
                     if !held.contains(id) && (std::mem::take(&mut thread.is_fresh) || is_first) {
                         thread.may_jump = true;

@@ -1,5 +1,6 @@
 //! What came over one connection, and which of it may come twice.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -20,6 +21,8 @@ pub(super) struct Letter {
     text: Box<str>,
     pub(super) envelope: Envelope,
     pub(super) message: Heard,
+    /// What of it a visitor must never be told, once that was asked.
+    secret: OnceCell<Option<&'static str>>,
 }
 
 impl Letter {
@@ -35,7 +38,8 @@ impl Letter {
             ("\"visitor_offline\"", "of a visitor's presence"),
             ("\"for the team\"", "what an agent does for the team"),
         ];
-        forbidden.iter().find(|(part, _)| self.text.contains(part)).map(|(_, what)| *what)
+        let find = || forbidden.iter().find(|(part, _)| self.text.contains(part)).map(|(_, what)| *what);
+        *self.secret.get_or_init(find)
     }
 
     /// Whether it is about the demo's organization.
@@ -61,7 +65,8 @@ impl Library {
         let incoming = Incoming::Message(Box::new(message));
         let envelope = envelope(&incoming);
         let Incoming::Message(message) = incoming else { return Err("it is of no known type".to_owned()) };
-        let letter = Rc::new(Letter { text: text.into(), envelope, message: Rc::from(message) });
+        let letter =
+            Rc::new(Letter { text: text.into(), envelope, message: Rc::from(message), secret: OnceCell::new() });
         self.0.insert(hash, Rc::clone(&letter));
         Ok(letter)
     }

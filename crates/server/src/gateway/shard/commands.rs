@@ -15,7 +15,7 @@ use crate::chat::{ChatError, SubscribeRequest};
 use crate::event::Frame;
 use crate::gateway::connection::{Ephemeral, EphemeralMessage, Phase, TypingUntil};
 use crate::hub::{Answer, Doing, What, WorkId};
-use crate::store::SiteKey;
+use crate::store::{PersonKey, SiteKey};
 
 /// How often a typing state that goes on is told again to the other shards, in ms.
 const TYPING_TOLD_MS: u64 = 1_000;
@@ -293,9 +293,8 @@ impl Shard {
                 }
             }
             Ephemeral::Activity { phase, text, to_visitor } => {
-                let (phase, text) = (Arc::from(phase), text.map(Arc::from));
-                let notice = Notice::Activity { site, conversation, person, phase, text, to_visitor };
-                self.outputs.push(Output::Publish(notice));
+                let said = (Arc::from(phase), text.map(Arc::from));
+                self.hub.say_activity(index, site, conversation, said, to_visitor);
             }
             Ephemeral::Seen(_) => {}
         }
@@ -356,6 +355,22 @@ impl Shard {
         self.end_typing(index, &conversation);
         let source = Some(source);
         self.outputs.push(Output::Publish(Notice::TypingStopped { site, conversation, person, source }));
+    }
+
+    /// Some shard has told that a person types no longer: so it is with the connections here, too.
+    ///
+    /// What they told before may get to a shard behind that. It hears behind both of them that it has ended.
+    pub(super) fn confirm_typing_end(&mut self, site: &SiteKey, conversation: &ConversationId, key: &PersonKey) {
+        for index in self.hub.connections_of(site, key).iter().copied() {
+            let is_it = |typing: &TypingUntil| typing.site == *site && typing.conversation == *conversation;
+            if self.connection(index).is_some_and(|connection| connection.typing().iter().any(is_it))
+                && let (Some(person), Some(source)) = (self.hub.person(index), self.hub.source(index))
+            {
+                self.end_typing(index, conversation);
+                let (site, conversation, source) = (site.clone(), conversation.clone(), Some(source));
+                self.outputs.push(Output::Publish(Notice::TypingStopped { site, conversation, person, source }));
+            }
+        }
     }
 
     /// Forgets that the connection types.

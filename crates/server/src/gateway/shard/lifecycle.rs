@@ -349,9 +349,13 @@ impl Shard {
         match notice {
             Notice::Directory(ref directory) => self.change_directory(Arc::clone(directory)),
             Notice::Disconnect { ref who, is_revoked } => self.disconnect(who, is_revoked),
+            Notice::TypingStopped { ref site, ref conversation, ref person, source: None } => {
+                self.confirm_typing_end(site, conversation, &person.key);
+                self.hub.handle_notice(notice);
+            }
             Notice::Events(_)
             | Notice::TypingStarted { .. }
-            | Notice::TypingStopped { .. }
+            | Notice::TypingStopped { source: Some(_), .. }
             | Notice::Progress { .. }
             | Notice::Viewing { .. }
             | Notice::Activity { .. }

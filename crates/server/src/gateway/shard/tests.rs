@@ -187,3 +187,28 @@ fn nothing_is_read_behind_a_visitors_word_that_may_begin_a_conversation() {
         assert!(shard.is_reading(at.index), "{conversation}");
     }
 }
+
+#[test]
+fn an_end_of_typing_from_another_shard_is_confirmed_by_the_one_that_told_of_it() {
+    let mut shard = shard();
+    let at = connected(&mut shard);
+    let typing = r#"{"type":"typing_start","conversationId":"c"}"#;
+    shard.handle_text(at.index, typing, Timestamp(10));
+    let told = |shard: &mut Shard| {
+        let notice = |output| if let Output::Publish(notice) = output { Some(notice) } else { None };
+        shard.take_outputs().into_iter().filter_map(notice).collect::<Vec<_>>()
+    };
+    let started = told(&mut shard);
+    let [Notice::TypingStarted { site, conversation, person, source }] = started.as_slice() else {
+        panic!("{started:?}")
+    };
+    let (site, conversation, person) = (site.clone(), conversation.clone(), Arc::clone(person));
+    shard.handle_notice(Notice::TypingStopped { site, conversation, person, source: None }, Timestamp(20));
+    let confirmed = told(&mut shard);
+    let is_own = |notice: &Notice| matches!(notice, Notice::TypingStopped { source: Some(own), .. } if own == source);
+    assert!(confirmed.len() == 1 && is_own(&confirmed[0]), "{confirmed:?}");
+    // Whoever types on says so at once, and not only when it would be time to say it again.
+    shard.handle_text(at.index, typing, Timestamp(30));
+    let again = told(&mut shard);
+    assert!(matches!(again.as_slice(), [Notice::TypingStarted { .. }]), "{again:?}");
+}

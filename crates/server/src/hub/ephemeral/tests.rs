@@ -11,7 +11,7 @@ use crate::chat::{Snapshot, SubscribeRequest};
 use crate::hub::{Answer, Ask, HubConfig, MAX_FRAMES_PER_WRITE};
 use crate::store::Websites;
 
-fn site() -> SiteKey {
+pub(in crate::hub) fn site() -> SiteKey {
     SiteKey { organization: OrganizationId::new("org").unwrap(), website: WebsiteId::new("w").unwrap() }
 }
 
@@ -23,7 +23,7 @@ fn person(kind: UserType, id: &str) -> Arc<PersonInfo> {
     Arc::new(PersonInfo { key: PersonKey { kind, id: PersonId::new(id).unwrap() }, name: None, avatar_url: None })
 }
 
-fn hub(shard: u16) -> Hub {
+pub(in crate::hub) fn hub(shard: u16) -> Hub {
     Hub::new(HubConfig {
         shard: ShardId(shard),
         shards: 2,
@@ -34,13 +34,11 @@ fn hub(shard: u16) -> Hub {
     })
 }
 
-/// A user of the website who is subscribed to it, and to whom nothing is written yet.
-fn reader(hub: &mut Hub) -> u32 {
-    let at = ConnRef { index: hub.reserve(), serial: 1 };
-    let principal = Principal::from(PrincipalFields {
+pub(in crate::hub) fn principal(kind: UserType, id: &str) -> Principal {
+    Principal::from(PrincipalFields {
         organization: site().organization,
-        kind: UserType::User,
-        id: PersonId::new("reader").unwrap(),
+        kind,
+        id: PersonId::new(id).unwrap(),
         websites: Websites::All,
         is_admin: false,
         name: None,
@@ -49,8 +47,13 @@ fn reader(hub: &mut Hub) -> u32 {
         expires_at: None,
         issued_at: None,
         credential: CredentialKind::Operator,
-    });
-    hub.connect(at, principal, false);
+    })
+}
+
+/// A user of the website who is subscribed to it, and to whom nothing is written yet.
+fn reader(hub: &mut Hub) -> u32 {
+    let at = ConnRef { index: hub.reserve(), serial: 1 };
+    hub.connect(at, principal(UserType::User, "reader"), false);
     let channel = Channel::Website(site().website);
     hub.subscribe(at.index, None, SubscribeRequest { channel, after: None, last: None, epoch: None });
     let effects = hub.take_effects();
@@ -198,33 +201,4 @@ fn a_mark_that_comes_late_replaces_no_newer_one() {
         hub.handle_notice(Notice::Seen { site: site(), conversation, person, team, visitor: None });
     }
     assert!(queued(&hub, reader).contains("\"lastSeenSeq\":16"));
-}
-
-#[test]
-fn one_shard_ends_the_activity_of_an_agent_that_is_gone() {
-    let mut hubs = [hub(0), hub(1)];
-    let agent = person(UserType::AiAgent, "bot");
-    let mut ends = 0;
-    for hub in &mut hubs {
-        for is_here in [true, false] {
-            hub.handle_notice(Notice::Presence {
-                who: Who::Member(site().organization, agent.key.clone()),
-                person: Arc::clone(&agent),
-                websites: Some(Websites::All),
-                shard: ShardId(0),
-                is_here,
-            });
-            hub.handle_notice(Notice::Activity {
-                site: site(),
-                conversation: ConversationId::new("c").unwrap(),
-                person: Arc::clone(&agent),
-                phase: Arc::from(if is_here { "thinking" } else { "still thinking" }),
-                text: None,
-                to_visitor: false,
-            });
-        }
-        let is_end = |effect: &Effect| matches!(effect, Effect::Publish(Notice::Activity { phase, .. }) if &**phase == PHASE_DONE);
-        ends += hub.take_effects().iter().filter(|effect| is_end(effect)).count();
-    }
-    assert_eq!(ends, 1);
 }

@@ -73,10 +73,10 @@ impl State {
         let mut words = text(identity.and_then(|identity| identity.name.as_ref()));
         words.append(&mut text(identity.and_then(|identity| identity.email.as_ref())));
         for index in 0..thread.events.len() {
-            if let (Some(_), Body::Message { words: more, .. }) =
+            if let (Some(_), Body::Message { search_text, .. }) =
                 (thread.seq(index, audience), &thread.events[index].body)
             {
-                words.extend(more.iter().cloned());
+                words.append(&mut search::words(search_text));
             }
         }
         !asked.is_empty() && asked.iter().all(|prefix| words.iter().any(|word| word.starts_with(prefix)))

@@ -103,7 +103,7 @@ pub(super) struct Entry {
 #[derive(Debug, Clone)]
 pub(super) enum Body {
     Created(Timestamp),
-    Message { message: Message, words: BTreeSet<String> },
+    Message { message: Message, search_text: String },
     Updated(usize),
     Status { status: ConversationStatus, by: Option<PersonId> },
     Assigned { assignee: Option<PersonId>, by: Option<PersonId> },
@@ -234,9 +234,9 @@ impl Thread {
     }
 
     /// A message by its place.
-    pub(super) fn message_at(&mut self, index: usize) -> Option<(&mut Message, &mut BTreeSet<String>)> {
+    pub(super) fn message_at(&mut self, index: usize) -> Option<(&mut Message, &mut String)> {
         match &mut self.events.get_mut(index)?.body {
-            Body::Message { message, words } => Some((message, words)),
+            Body::Message { message, search_text } => Some((message, search_text)),
             Body::Created(_) | Body::Updated(_) | Body::Status { .. } | Body::Assigned { .. } => None,
         }
     }

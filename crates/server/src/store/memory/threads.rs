@@ -13,7 +13,7 @@ use crate::store::rules::{self, MessageFacts};
 use crate::store::{
     AppendMessage, Appended, Audience, ChangeConversation, Changed, Conflict, Conversation, ConversationSnapshot,
     CreateConversation, Created, DeleteMessage, EditMessage, KnownMessage, MarkSeen, Message, MessagePage, MovedMark,
-    PersonKey, Scope, SeenMark, SiteKey, StoreError, StoredEvent, search,
+    PersonKey, Scope, SeenMark, SiteKey, StoreError, StoredEvent,
 };
 
 impl State {
@@ -142,7 +142,7 @@ impl State {
             updated_at: None,
             deleted: false,
         };
-        let body = Body::Message { message, words: search::words(&append.search_text) };
+        let body = Body::Message { message, search_text: append.search_text };
         let event = self.push(key, body, is_note, append.at);
         let thread = self.threads.get_mut(key).expect("the event was just pushed to it");
         thread.messages.insert(append.message.clone(), thread.events.len() - 1);
@@ -181,10 +181,9 @@ impl State {
 
     pub(super) fn edit(&mut self, edit: EditMessage) -> Result<Vec<StoredEvent>, StoreError> {
         let key = (edit.organization, edit.conversation);
-        let words = search::words(&edit.search_text);
         let (index, facts, editor) = self.facts(&key, &edit.scope, &edit.message, edit.editor)?;
         facts.check_edit(&editor, edit.not_before)?;
-        self.rewrite(&key, index, Some(edit.content), words, edit.at);
+        self.rewrite(&key, index, Some(edit.content), edit.search_text, edit.at);
         Ok(vec![self.push(&key, Body::Updated(index), facts.is_note, edit.at)])
     }
 
@@ -194,7 +193,7 @@ impl State {
         if !delete.is_admin {
             facts.check_edit(&editor, delete.not_before)?;
         }
-        self.rewrite(&key, index, None, Default::default(), delete.at);
+        self.rewrite(&key, index, None, String::new(), delete.at);
         Ok(vec![self.push(&key, Body::Updated(index), facts.is_note, delete.at)])
     }
 
@@ -223,18 +222,18 @@ impl State {
         key: &(OrganizationId, ConversationId),
         index: usize,
         content: Option<Arc<str>>,
-        new_words: std::collections::BTreeSet<String>,
+        new_search_text: String,
         at: Timestamp,
     ) {
         let thread = self.threads.get_mut(key).expect("the caller looked it up");
-        let Some((message, words)) = thread.message_at(index) else { return };
+        let Some((message, search_text)) = thread.message_at(index) else { return };
         if content.is_none() {
             message.deleted = true;
             message.metadata = None;
         }
         message.content = content;
         message.updated_at = Some(at);
-        *words = new_words;
+        *search_text = new_search_text;
     }
 
     pub(super) fn create(&mut self, create: CreateConversation) -> Result<Created, StoreError> {

@@ -25,6 +25,9 @@ use crate::store::{MemoryStore, SiteKey, Store};
 /// The longest that a shard takes to notice that it lost announcements.
 const LOSS_NOTICED_MS: u64 = 1_000;
 
+/// How often an answer to a connection that is gone, under a bug, looks for another one, in ms.
+const DEAD_ANSWER_MS: u64 = 50;
+
 /// Notices on their way to the shards.
 #[derive(Default)]
 pub(super) struct SimBus(Mutex<Vec<Notice>>);
@@ -435,6 +438,13 @@ impl SimServer {
                     node.put(at, Due::Poll(task));
                 }
             }
+            Poll::Ready(Finished::Job(at, done)) if self.waits_for_another(task.shard, at) => {
+                let (shard, later) = (task.shard, self.now + DEAD_ANSWER_MS);
+                let future = Box::pin(async move { Finished::Job(at, done) });
+                if let Some(node) = &mut self.node {
+                    node.put(later, Due::Poll(Task { shard, future }));
+                }
+            }
             Poll::Ready(Finished::Job(at, done)) => {
                 let (at, done) = self.spoil(task.shard, at, done);
                 self.apply(task.shard, |shard, now| shard.handle_done(at, done, now));
@@ -452,12 +462,18 @@ impl SimServer {
         }
     }
 
+    /// Whether an answer, under a bug, stays until somebody has the place of the connection that it was meant for.
+    fn waits_for_another(&self, shard: usize, at: ConnRef) -> bool {
+        let core = self.node.as_ref().map(|node| &node.shards[shard]);
+        self.config.plant == Some(Plant::DeadAnswer) && core.is_some_and(|core| core.connection(at.index).is_none())
+    }
+
     /// The planted bugs of a job's way back to its connection.
     fn spoil(&self, shard: usize, mut at: ConnRef, mut done: Done) -> (ConnRef, Done) {
         match (self.config.plant, &mut done) {
             (Some(Plant::DeadAnswer), _) => {
-                let here = self.node.as_ref().and_then(|node| node.shards[shard].hub().conn(at.index));
-                at.serial = here.map_or(at.serial, |conn| conn.serial);
+                let here = self.node.as_ref().and_then(|node| node.shards[shard].connection(at.index));
+                at.serial = here.map_or(at.serial, |connection| connection.serial);
             }
             (Some(Plant::ExpiredReceives), Done::LoggedIn(Ok(logged_in))) => {
                 let fields = PrincipalFields { expires_at: None, ..(*logged_in.principal).clone() };

@@ -146,7 +146,7 @@ fn read_frame(bytes: &[u8]) -> Option<(Option<FromServer>, usize)> {
         short => (2, usize::from(short)),
     };
     let payload = bytes.get(start..start + length)?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| "no UTF-8".to_owned());
     let frame = match first & 0x0f {
         0x1 => Some(FromServer::Text(text(payload))),
         0x8 => {

@@ -92,7 +92,12 @@ impl World {
 
     /// The application gets a message.
     fn show(&mut self, at: usize, message: &ServerMessage) {
-        if let ServerMessage::ConnectionEstablished(_) = message {
+        if let ServerMessage::ConnectionEstablished(established) = message {
+            let client = &self.clients[at];
+            if (established.user_type, &established.user_id) != (client.kind, &client.person) {
+                let what = format!("{} is let in as {:?} {}", client.name, established.user_type, established.user_id);
+                self.fail(Rule::Contract, what);
+            }
             self.enter_life(at);
         }
         let holds_website = self.clients[at].holds_website();

@@ -8,8 +8,8 @@ use crate::layer::Rounds;
 use crate::step::{command, sh, target_directory};
 
 /// How many histories a test run has, and a long one.
-const SHORT: u64 = 8_000;
-const LONG: u64 = 50_000;
+const SHORT: u64 = 50_000;
+const LONG: u64 = 250_000;
 /// What a history spends its time in. These are optimized; the rest is as every other test has it, so that nothing else
 /// is built for this.
 const HOT: [&str; 4] = ["cossistant-engine", "cossistant-protocol", "cossistant-server", "cossistant-testkit"];

@@ -32,10 +32,16 @@ pub(super) fn count(result: &'static str, spans: usize) {
     metrics::counter!(TRACE_SPANS_TOTAL, "result" => result).increment(spans as u64);
 }
 
-/// The thread that sends.
+/// The thread that sends. Dropping it takes no more traces, and leaves the thread to end by itself.
 #[derive(Debug)]
 pub(crate) struct Exporter {
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        IS_ON.store(false, Ordering::Relaxed);
+    }
 }
 
 impl Exporter {
@@ -49,18 +55,19 @@ impl Exporter {
         getrandom::fill(&mut seed).map_err(|error| std::io::Error::other(error.to_string()))?;
         let (ended, waiting) = sync_channel(WAITING_MAX);
         let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
-        let thread =
-            std::thread::Builder::new().name("traces".to_owned()).spawn(move || send_always(&url, &waiting))?;
         let tracer = Tracer { ratio, ended, seed: AtomicU64::new(u64::from_ne_bytes(seed)) };
-        // A second one would have no tracer, and end with its queue.
+        // A second one would have no tracer, and end with its queue. The thread ends where nothing is taken.
         IS_ON.store(TRACER.set(tracer).is_ok(), Ordering::Relaxed);
-        Ok(Self { thread })
+        let mut exporter = Self { thread: None };
+        let send = move || send_always(&url, &waiting);
+        exporter.thread = Some(std::thread::Builder::new().name("traces".to_owned()).spawn(send)?);
+        Ok(exporter)
     }
 
-    /// Takes no more traces, and sends what waits; that takes as long as one request may.
-    pub(crate) fn stop(self) {
+    /// Takes no more traces, and sends what waits; that may take as long as two requests.
+    pub(crate) fn stop(mut self) {
         IS_ON.store(false, Ordering::Relaxed);
-        if self.thread.join().is_err() {
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the sender of traces panicked");
         }
     }

@@ -181,3 +181,130 @@ impl TlsWire {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream as StdStream};
+    use std::sync::Arc;
+    use std::thread::JoinHandle;
+
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
+
+    use super::*;
+
+    type Peer = StreamOwned<ClientConnection, StdStream>;
+
+    fn pem(bytes: &[u8]) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(bytes).unwrap()
+    }
+
+    /// The server's end of a connection that has shaken hands, and the client's.
+    fn pair() -> (Wire, Peer) {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(pem(include_bytes!("../../webhook/send/certificates/authority.pem"))).unwrap();
+        let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let key = include_bytes!("../../webhook/send/certificates/receiver.key");
+        let certificate = pem(include_bytes!("../../webhook/send/certificates/receiver.pem"));
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], PrivateKeyDer::from_pem_slice(key).unwrap())
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut near = StdStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut far, _) = listener.accept().unwrap();
+        let shaking: JoinHandle<(StdStream, ServerConnection)> = std::thread::spawn(move || {
+            let mut session = ServerConnection::new(Arc::new(server)).unwrap();
+            while session.is_handshaking() {
+                session.complete_io(&mut far).unwrap();
+            }
+            (far, session)
+        });
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut session = ClientConnection::new(Arc::new(client), name).unwrap();
+        while session.is_handshaking() {
+            session.complete_io(&mut near).unwrap();
+        }
+        let (far, server_session) = shaking.join().unwrap();
+        far.set_nonblocking(true).unwrap();
+        (Wire::new(Upgraded::Tls(far, Box::new(server_session))), StreamOwned::new(session, near))
+    }
+
+    /// Reads until something else than bytes comes: the end (`None`), or an error.
+    fn read_all(wire: &mut Wire) -> (Vec<u8>, Option<ErrorKind>) {
+        let (mut all, mut buffer) = (Vec::new(), [0; 1000]);
+        loop {
+            match wire.read(&mut buffer) {
+                Ok(0) => return (all, None),
+                Ok(count) => all.extend_from_slice(&buffer[..count]),
+                // The peer goes on writing.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::yield_now(),
+                Err(error) => return (all, Some(error.kind())),
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_session_has_taken_is_kept_until_the_system_takes_it() {
+        let (mut wire, mut peer) = pair();
+        let piece: Vec<u8> = (0..UNSENT_MAX * 2).map(|at| (at % 251) as u8).collect();
+        let mut taken = Vec::new();
+        // The peer reads nothing, so there is room no more sooner or later.
+        while !wire.has_unsent() {
+            let count = wire.write_vectored(&[IoSlice::new(&piece[..100]), IoSlice::new(&piece[100..])]).unwrap();
+            assert!((1..=UNSENT_MAX).contains(&count), "{count} bytes are taken at a time");
+            taken.extend_from_slice(&piece[..count]);
+        }
+        assert_eq!(wire.flush().unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(wire.write(&piece).unwrap_err().kind(), ErrorKind::WouldBlock, "nothing more is taken");
+
+        let length = taken.len();
+        let reading = std::thread::spawn(move || {
+            let mut read = vec![0; length];
+            peer.read_exact(&mut read).unwrap();
+            let rest = peer.read(&mut [0; 1]).unwrap();
+            (read, rest)
+        });
+        while let Err(error) = wire.flush() {
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+            std::thread::yield_now();
+        }
+        assert!(!wire.has_unsent());
+        wire.end();
+        let (read, rest) = reading.join().unwrap();
+        assert!(read == taken && rest == 0, "all of it in order, and the end");
+    }
+
+    #[test]
+    fn what_came_is_read_before_the_end() {
+        let (mut wire, mut peer) = pair();
+        assert_eq!(wire.read(&mut [0; 10]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        let words: Vec<u8> = (0..100_000_u32).map(|at| (at % 253) as u8).collect();
+        let expected = words.clone();
+        let writing = std::thread::spawn(move || {
+            peer.write_all(&words).unwrap();
+            peer.conn.send_close_notify();
+            peer.flush().unwrap();
+            peer
+        });
+        assert!(read_all(&mut wire) == (expected, None));
+        drop(writing.join().unwrap());
+    }
+
+    #[test]
+    fn what_is_no_tls_is_an_error_behind_what_was() {
+        let (mut wire, mut peer) = pair();
+        peer.write_all(b"a word").unwrap();
+        peer.flush().unwrap();
+        peer.sock.write_all(&[0xff; 64]).unwrap();
+        assert_eq!(read_all(&mut wire), (b"a word".to_vec(), Some(ErrorKind::InvalidData)));
+    }
+}

@@ -13,8 +13,9 @@ use crate::wasm;
 /// How many randomly changed messages Rust and Zod are compared on.
 const CHANGED_MESSAGES: u64 = 5_000;
 
-/// Every target, the simulation too.
-const CLIPPY: &str = "cargo clippy --workspace --all-targets --features cossistant-testkit/sim --locked -- -D warnings";
+/// Every target, the simulation and the fuzzer too.
+const CLIPPY: &str = "cargo clippy --workspace --all-targets --locked \
+    --features cossistant-testkit/sim,cossistant-fuzz/program -- -D warnings";
 
 /// Options of `cargo xtask check`.
 #[derive(clap::Args, Default)]

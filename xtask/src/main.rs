@@ -7,6 +7,7 @@ mod conformance;
 mod debian;
 mod deny;
 mod e2e;
+mod fuzz;
 mod generate;
 mod inputs;
 mod layer;
@@ -38,6 +39,8 @@ enum Command {
     Conformance,
     /// The client and the web apps in Chromium, against the real server, over networks that fail.
     E2e(e2e::Args),
+    /// Random inputs for everything that takes bytes from outside, led by the code that they reach.
+    Fuzz(fuzz::Args),
     /// Write the files that are generated from the Rust types.
     Gen(generate::Args),
     /// Build everything and start the server with a demo organization, the inbox and a demo shop.
@@ -58,6 +61,7 @@ fn main() -> Result<()> {
         Command::Check(args) => check::run(&args),
         Command::Conformance => conformance::run(),
         Command::E2e(args) => e2e::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Gen(args) => generate::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Sim(args) => sim::run(&args),

@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use crate::layer::{self, Layer, Rounds};
-use crate::step::sh;
-use crate::{apps, check, conformance, deny, e2e, sim, web};
+use crate::step::{command, run as run_command};
+use crate::{apps, check, conformance, deny, e2e, fuzz, sim, web};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -22,7 +22,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "check", run: |_| check::run_without_dependencies() },
     // The server is tested with the apps inside.
     Layer { name: "apps", run: |_| apps::build() },
-    Layer { name: "cargo-test", run: |_| sh("cargo test --workspace --locked") },
+    Layer { name: "cargo-test", run: |_| cargo_test() },
     Layer { name: "simulation", run: sim::rounds },
     Layer { name: "conformance", run: conformance::rounds },
     Layer { name: "packages", run: |_| web::check() },
@@ -40,4 +40,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let rounds = if args.long { Rounds::Long } else { Rounds::Short };
     layer::run(LAYERS, args.only.as_deref(), rounds)
+}
+
+/// The kept inputs of the fuzzer's validators are judged by JavaScript as well.
+fn cargo_test() -> Result<()> {
+    let validators = fuzz::bundle_validators()?;
+    run_command(command("cargo test --workspace --locked").env("COSSISTANT_VALIDATORS", validators))
 }

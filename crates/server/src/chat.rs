@@ -9,7 +9,7 @@ mod ids;
 mod messages;
 mod people;
 mod reach;
-mod sanitize;
+pub mod sanitize;
 mod setup;
 mod subscribe;
 mod webhooks;

@@ -160,11 +160,18 @@ impl Host {
                 && label.len() <= MAX_LABEL_LENGTH
                 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         };
-        // A name whose last part is a number would be read as an IPv4 address by browsers.
-        let ends_in_number = text.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-        let is_name = text.len() <= MAX_HOST_LENGTH && text.split('.').all(is_label) && !ends_in_number;
+        let is_name = text.len() <= MAX_HOST_LENGTH
+            && text.split('.').all(is_label)
+            && !text.rsplit('.').next().is_some_and(is_number);
         is_name.then(|| Self::Name(text.to_ascii_lowercase().into_boxed_str()))
     }
+}
+
+/// Whether browsers read a name whose last part this is as an IPv4 address, written unusually: `127.1`, `0x7f.1`.
+fn is_number(last: &str) -> bool {
+    let hexadecimal = last.strip_prefix("0x").or(last.strip_prefix("0X"));
+    last.bytes().all(|byte| byte.is_ascii_digit())
+        || hexadecimal.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Splits `host` or `host:port`; the port has no sign and no leading zero.

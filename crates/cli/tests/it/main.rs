@@ -1,6 +1,6 @@
 //! The wire contract, proven against the real binary from outside.
 //!
-//! But for `resume`, which tests our own client, nothing here knows the product's code: requests and answers are JSON as a stranger would
+//! But for `crowd` and who uses it, which test our own client, nothing here knows the product's code: requests and answers are JSON as a stranger would
 //! write it. Each module shares one server; a test that stops, floods or configures a server
 //! has one of its own.
 
@@ -10,11 +10,13 @@ mod auth;
 mod auth_live;
 mod chat;
 mod cli;
+mod crowd;
 mod damage;
 mod doctor;
 mod durability;
 mod ephemeral;
 mod figures;
+mod faults;
 mod floods;
 mod frames;
 mod handshake;

@@ -10,6 +10,7 @@ mod auth;
 mod auth_live;
 mod chat;
 mod cli;
+mod clock;
 mod crowd;
 mod damage;
 mod doctor;

@@ -138,7 +138,11 @@ impl Chat {
             UserType::Visitor => &self.limiter.visitor_messages,
             UserType::User | UserType::AiAgent => &self.limiter.team_messages,
         };
-        buckets.take(key, now.as_millis())
+        buckets.take(key, now.as_millis())?;
+        match actor.visitor_site() {
+            Some(site) => self.limiter.website_messages.take(site, now.as_millis()),
+            None => Ok(()),
+        }
     }
 
     /// Takes a token for a new conversation from a visitor's bucket.

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{ClientAddr, Failure, State, now};
+use super::{ClientAddr, Failure, State, limit_key, now};
 use crate::auth::{HttpPrincipal, Principal};
 use crate::chat::ChatError;
 
@@ -72,7 +72,9 @@ impl Call {
         let AgentQuery { agent_id } = self.query()?;
         let agent_id = agent_id.as_ref().map(|id| id.as_str());
         let directory = self.state.directory.current();
-        let principal = self.state.auth.authenticate_bearer(token, agent_id, &directory, now()).await?;
+        let now = now();
+        let judged = self.state.auth.authenticate_bearer(token, agent_id, &directory, now);
+        let principal = self.state.guard.judge(token, limit_key(self.address()), now, judged).await?;
         if let HttpPrincipal::Person(person) = principal {
             person.check_origin(self.origin(), &directory)?;
             return Ok(HttpPrincipal::Person(self.state.chat.resolve(person).await?));

@@ -25,19 +25,23 @@ pub(super) async fn admit_visitor(call: Call) -> Result<Response, Failure> {
     let site = website.row.key.clone();
     let visitor = match &body.visitor_token {
         Some(token) => {
-            let principal = state.auth.authenticate_socket(token.as_str(), None, &directory, now).await?;
+            let judged = state.auth.authenticate_socket(token.as_str(), None, &directory, now);
+            let principal = state.guard.judge(token.as_str(), limit_key(address), now, judged).await?;
             if principal.visitor_site().as_ref() != Some(&site) {
                 return Err(AuthError::forbidden("the visitor's token is not for this website").into());
             }
             Some(state.chat.resolve(principal).await?.id.clone())
         }
         None => {
-            state.new_visitors.take(limit_key(address), now.as_millis()).map_err(Failure::rate_limited)?;
+            state.new_visitors.take(limit_key(address), &site, now.as_millis()).map_err(Failure::rate_limited)?;
             None
         }
     };
     let identity = match &body.identity_token {
-        Some(token) => Some(state.auth.authenticate_identity(token.as_str(), &site, &directory, now).await?),
+        Some(token) => {
+            let judged = state.auth.authenticate_identity(token.as_str(), &site, &directory, now);
+            Some(state.guard.judge(token.as_str(), limit_key(address), now, judged).await?)
+        }
         None => None,
     };
     let arrival = Arrival { site: site.clone(), visitor, identity, page };

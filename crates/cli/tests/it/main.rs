@@ -5,6 +5,7 @@
 //! has one of its own.
 
 mod apps;
+mod attacks;
 mod audience;
 mod auth;
 mod auth_live;

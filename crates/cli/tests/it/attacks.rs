@@ -115,25 +115,6 @@ async fn text_that_is_no_utf_8_is_closed_with_1007_wherever_it_is_cut() {
 }
 
 #[tokio::test]
-async fn a_message_that_never_ends_is_closed() {
-    let server = options("").start();
-    let stage = Stage::of(&server);
-    let mut socket = RawSocket::connect(&stage, "").await;
-    socket.send(0x01, b"{\"type\":").await;
-    // It shows that it lives, so silence is no reason.
-    let alive = async {
-        loop {
-            socket.send(0x89, b"").await;
-            if let Ok(code) = tokio::time::timeout(Duration::from_secs(1), socket.close_code()).await {
-                return code;
-            }
-        }
-    };
-    let code = tokio::time::timeout(Duration::from_secs(60), alive).await.expect("a message has its time");
-    assert_eq!(code, Some(4008), "section 4, it took too long");
-}
-
-#[tokio::test]
 async fn nothing_follows_a_close_and_a_cut_frame_harms_nobody() {
     let stage = stage();
     let mut other = stage.user(&unique("u")).await;

@@ -16,10 +16,13 @@ use crate::auth::{AuthError, IssuedToken};
 use crate::chat::Arrival;
 use crate::store::{Member, PersonKey, VisitorRow};
 
+/// A key and two tokens; tokens that go into a head are no longer than that either.
+const MAX_ADMISSION_BYTES: usize = 32 * 1024;
+
 pub(super) async fn admit_visitor(call: Call) -> Result<Response, Failure> {
     let now = now();
     let (origin, page, address) = (call.origin().map(str::to_owned), call.page(), call.address());
-    let (state, body) = call.body::<AdmitVisitor>().await?;
+    let (state, body) = call.body_within::<AdmitVisitor>(MAX_ADMISSION_BYTES).await?;
     let directory = state.directory.current();
     let website = state.auth.admit_page(body.public_key.as_str(), origin.as_deref(), &directory)?;
     let site = website.row.key.clone();

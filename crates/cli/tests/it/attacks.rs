@@ -233,11 +233,9 @@ async fn text_is_kept_as_it_was_sent_and_names_are_cleaned() {
 async fn clocks_of_clients_order_nothing() {
     let stage = stage();
     let (mut visitor, conversation) = stage.visitor_in_conversation().await;
-    let mut last = 1;
-    for timestamp in [json!(253_402_300_799_000_u64), json!(0), json!(1)] {
+    for (last, timestamp) in (1..).zip([json!(253_402_300_799_000_u64), json!(0), json!(1)]) {
         let ack = say_with(&mut visitor, &conversation, json!({"timestamp": timestamp})).await;
         assert_eq!(number(&ack, "seq"), last + 1, "section 6, the server's order: {ack}");
-        last += 1;
         let year: u16 = text(&ack, "createdAt")[..4].parse().expect("a year");
         assert!((2024..2200).contains(&year), "section 4, createdAt is the server's: {ack}");
     }

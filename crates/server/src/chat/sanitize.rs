@@ -35,12 +35,12 @@ pub(super) fn is_simple(html: &str) -> bool {
             rest = behind;
             continue;
         }
-        if rest.starts_with("![") {
-            return false;
-        }
         let (is_end, tag) = rest.strip_prefix('/').map_or((false, rest), |tag| (true, tag));
-        // All else is text, or nothing up to its end.
         if !tag.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            // Text; or a comment too, of a kind that ends with the first `>`.
+            if doubt == Doubt::None && (is_end || rest.starts_with(['!', '?'])) {
+                rest = rest.split_once('>').map_or("", |(_, behind)| behind);
+            }
             continue;
         }
         let end = tag.find(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '>'));
@@ -58,10 +58,10 @@ pub(super) fn is_simple(html: &str) -> bool {
             }
             continue;
         }
-        if SIBLINGS.iter().any(|sibling| is(sibling)) && open.last().is_some_and(is) {
+        if SIBLINGS.iter().any(is) && open.last().is_some_and(is) {
             open.pop();
         }
-        if !VOID.iter().any(|void| is(void)) {
+        if !VOID.iter().any(is) {
             open.push(name);
         }
         work += open.len();

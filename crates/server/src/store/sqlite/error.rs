@@ -101,7 +101,14 @@ impl OpenError {
     pub(super) fn reading(path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
         |error| match Self::opening(path)(error) {
             Self::Database(reason) => Self::Corrupt { path: path.to_owned(), reason },
-            told => told,
+            told @ (Self::Locked { .. }
+            | Self::DatabaseLocked { .. }
+            | Self::NewerVersion { .. }
+            | Self::WrongKind { .. }
+            | Self::ChangedMigration { .. }
+            | Self::NotEmpty(_)
+            | Self::Corrupt { .. }
+            | Self::Io { .. }) => told,
         }
     }
 

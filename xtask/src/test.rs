@@ -1,10 +1,12 @@
 //! `cargo xtask test`: all checks and all tests, one layer after another.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::layer::{self, Layer, Rounds};
-use crate::step::{command, run as run_command};
-use crate::{apps, check, conformance, deny, e2e, fuzz, sim, web};
+use crate::step::{command, run as run_command, say};
+use crate::{apps, check, conformance, debian, deny, e2e, fuzz, sim, web};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -22,7 +24,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "check", run: |_| check::run_without_dependencies() },
     // The server is tested with the apps inside.
     Layer { name: "apps", run: |_| apps::build() },
-    Layer { name: "cargo-test", run: |_| cargo_test() },
+    Layer { name: "cargo-test", run: cargo_test },
     Layer { name: "simulation", run: sim::rounds },
     Layer { name: "conformance", run: conformance::rounds },
     Layer { name: "packages", run: |_| web::check() },
@@ -33,6 +35,23 @@ const LAYERS: &[Layer] = &[
     check::DEPENDENCIES,
 ];
 
+/// Where Debian puts what turns a program's clock; `LIBFAKETIME` names another one.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
+/// The workspace's own tests. Long ones kill servers more often, and let them stand still for longer. The kept inputs of
+/// the fuzzer's validators are judged by JavaScript as well.
+fn cargo_test(rounds: Rounds) -> Result<()> {
+    let is_there = std::env::var_os("LIBFAKETIME").is_some() || Path::new(FAKETIME).exists();
+    if !is_there && let Err(error) = debian::install("faketime", "install libfaketime to have a clock put back") {
+        // The one test that wants it says so too.
+        say(&format!("{error:#}"));
+    }
+    let long = if rounds == Rounds::Long { "1" } else { "0" };
+    let validators = fuzz::bundle_validators()?;
+    let mut tests = command("cargo test --workspace --locked");
+    run_command(tests.env("COSSISTANT_TEST_LONG", long).env("COSSISTANT_VALIDATORS", validators))
+}
+
 /// Runs the layers.
 pub(crate) fn run(args: &Args) -> Result<()> {
     if args.only.is_none() {
@@ -40,10 +59,4 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let rounds = if args.long { Rounds::Long } else { Rounds::Short };
     layer::run(LAYERS, args.only.as_deref(), rounds)
-}
-
-/// The kept inputs of the fuzzer's validators are judged by JavaScript as well.
-fn cargo_test() -> Result<()> {
-    let validators = fuzz::bundle_validators()?;
-    run_command(command("cargo test --workspace --locked").env("COSSISTANT_VALIDATORS", validators))
 }

@@ -1,5 +1,6 @@
 //! `cossistant bench`: puts load on a server and says what it costs.
 
+mod bystanders;
 mod chat;
 mod connection;
 mod disk;

@@ -11,6 +11,7 @@
 //! of that algorithm. The algorithm is the key's, never the token's choice.
 
 mod admit;
+mod guard;
 mod jwks;
 mod own;
 mod principal;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use cossistant_protocol::{CloseCode, ErrorCode, Identity, KeyId, OrganizationId, PersonId, Timestamp, UserType};
 
+pub use guard::Guard;
 pub use jwks::{JwksError, JwksSource};
 pub use own::{IssuedToken, TokenRequest};
 pub use principal::{CredentialKind, Principal, PrincipalFields};

@@ -16,4 +16,4 @@ pub(crate) use jobs::Jobs;
 pub(crate) use shard::{Arrival, Credential, Shard, ShardConfig};
 #[cfg(feature = "sim")]
 pub(crate) use shard::{Done, Output};
-pub(crate) use upgrade::{Admission, Upgrader};
+pub(crate) use upgrade::{Admission, Admitted, Upgrader};

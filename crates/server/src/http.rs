@@ -17,7 +17,6 @@ mod wrap;
 
 use std::collections::HashSet;
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -35,13 +34,14 @@ pub use apps::{AppFile, Apps};
 pub(crate) use call::origin;
 pub use operation::Readiness;
 pub use problem::Failure;
+pub(crate) use wrap::caution_lines;
 
 use self::call::Call;
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Guard};
 use crate::chat::Chat;
 use crate::config::Config;
 use crate::directory::SharedDirectory;
-use crate::limits::Buckets;
+use crate::limits::NewVisitors;
 use crate::store::{PersonKey, SiteKey};
 use crate::webhook::AddressPolicy;
 
@@ -72,8 +72,10 @@ pub struct State {
     pub readiness: Arc<Readiness>,
     /// Writes the figures.
     pub metrics: PrometheusHandle,
-    /// New visitors by address, as [`limit_key`] gives it; shared with the gateway.
-    pub new_visitors: Arc<Buckets<IpAddr>>,
+    /// New visitors by address and by website; shared with the gateway.
+    pub new_visitors: Arc<NewVisitors>,
+    /// Slows down who tries credentials; shared with the gateway.
+    pub guard: Arc<Guard>,
     /// Where webhooks may lead.
     pub webhook_addresses: AddressPolicy,
 }

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::Mutex;
 
 use cossistant_protocol::{OrganizationId, PersonId, WebsiteId};
 
-use crate::store::PersonKey;
+use crate::store::{PersonKey, SiteKey};
 
 /// A rate: so many a second on average, so many at once. A rate of 0 is no limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -117,6 +118,37 @@ impl<K: Eq + Hash> Buckets<K> {
     }
 }
 
+impl<K: Eq + Hash> Buckets<K> {
+    /// Whether a key has a token, without taking it.
+    ///
+    /// # Errors
+    /// After how many ms there is one, if there is none now.
+    pub fn look(&self, key: &K, now_ms: u64) -> Result<(), u64> {
+        let guard = self.buckets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        guard.0.get(key).map_or(Ok(()), |bucket| bucket.clone().take(&self.rate, now_ms))
+    }
+}
+
+/// New visitors, by where they come from and by where they come to.
+#[derive(Debug)]
+pub struct NewVisitors {
+    /// By address, as [`limit_key`](crate::http::limit_key) gives it.
+    pub of_address: Buckets<IpAddr>,
+    /// By website.
+    pub of_website: Buckets<SiteKey>,
+}
+
+impl NewVisitors {
+    /// Takes a token of both.
+    ///
+    /// # Errors
+    /// After how many ms it may be tried again, if one of them has none now.
+    pub fn take(&self, address: IpAddr, site: &SiteKey, now_ms: u64) -> Result<(), u64> {
+        self.of_address.take(address, now_ms)?;
+        self.of_website.take(site.clone(), now_ms)
+    }
+}
+
 /// Who sends: over all connections and HTTP together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SenderKey {
@@ -137,6 +169,8 @@ pub struct Limiter {
     pub team_messages: Buckets<SenderKey>,
     /// New conversations of a visitor.
     pub new_conversations: Buckets<(WebsiteId, PersonId)>,
+    /// Messages of all visitors of a website.
+    pub website_messages: Buckets<SiteKey>,
 }
 
 impl Limiter {
@@ -147,6 +181,7 @@ impl Limiter {
             visitor_messages: Buckets::new(Rate::OFF),
             team_messages: Buckets::new(Rate::OFF),
             new_conversations: Buckets::new(Rate::OFF),
+            website_messages: Buckets::new(Rate::OFF),
         }
     }
 }
@@ -174,6 +209,17 @@ mod tests {
         assert_eq!(bucket.take(&rate, 3_600_000), Ok(()));
         assert_eq!(bucket.take(&rate, 0), Err(100));
         assert_eq!(bucket.take(&rate, 100), Ok(()));
+    }
+
+    #[test]
+    fn looking_takes_nothing() {
+        let buckets = Buckets::new(Rate { per_second: 1.0, burst: 2.0 });
+        for _ in 0..5 {
+            assert_eq!(buckets.look(&1, 0), Ok(()));
+        }
+        assert_eq!((buckets.take(1, 0), buckets.take(1, 0)), (Ok(()), Ok(())));
+        assert_eq!(buckets.look(&1, 0), Err(1_000));
+        assert_eq!((buckets.look(&1, 1_000), buckets.look(&2, 0)), (Ok(()), Ok(())));
     }
 
     #[test]

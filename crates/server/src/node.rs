@@ -16,14 +16,14 @@ use std::time::Duration;
 
 use self::files::{Files, SecretFiles};
 use self::shards::{NodeBus, ShardSet};
-use crate::auth::{AuthSetupError, Authenticator, Secret, SecretFile};
+use crate::auth::{AuthSetupError, Authenticator, Guard, Secret, SecretFile};
 use crate::bus::Bus;
 use crate::chat::{Chat, Ids};
 use crate::config::{Config, demo_rows};
 use crate::directory::SharedDirectory;
 use crate::gateway::{Admission, Jobs, Upgrader};
 use crate::http::{self, Apps, OperationRoutes, Readiness, now as clock};
-use crate::limits::{Buckets, Limiter, Rate};
+use crate::limits::{Buckets, Limiter, NewVisitors, Rate};
 use crate::store::{DataKind, OpenError, Outbox, SqliteConfig, SqliteStore, Store, StoreError};
 use crate::tls::{Tls, TlsError};
 use crate::trace::Exporter;
@@ -149,7 +149,11 @@ impl Node {
             &epoch,
         ));
         let readiness = Arc::new(Readiness::default());
-        let new_visitors = Arc::new(Buckets::new(rate(config.limit_new_visitors, config.limit_new_visitors_burst)));
+        let new_visitors = Arc::new(NewVisitors {
+            of_address: Buckets::new(rate(config.limit_new_visitors, config.limit_new_visitors_burst)),
+            of_website: Buckets::new(rate(config.limit_website_new_visitors, config.limit_website_new_visitors_burst)),
+        });
+        let guard = Arc::new(Guard::new(rate(config.limit_wrong_credentials, config.limit_wrong_credentials_burst)));
         crate::slow::set_threshold(config.slow_operation);
         let metrics = crate::metrics::install().map_err(|error| StartError::Metrics(error.to_string()))?;
         let tls = config.tls_files().map(Tls::start).transpose()?.map(Arc::new);
@@ -162,19 +166,21 @@ impl Node {
             readiness: Arc::clone(&readiness),
             metrics: metrics.clone(),
             new_visitors: Arc::clone(&new_visitors),
+            guard: Arc::clone(&guard),
             webhook_addresses: config.webhook_addresses(),
         };
         let admission = Admission::new(
             rate(config.limit_connects, config.limit_connects_burst),
             config.limit_connections,
             config.limit_connections_total,
+            config.limit_website_connections,
         );
         let upgrader = Arc::new(Upgrader {
             auth: Arc::clone(&auth),
             directory: Arc::clone(&directory),
             admission: Arc::new(admission),
         });
-        let jobs = Arc::new(Jobs::new(chat, Arc::clone(&auth), Arc::clone(&directory), as_bus, new_visitors));
+        let jobs = Arc::new(Jobs::new(chat, Arc::clone(&auth), Arc::clone(&directory), as_bus, new_visitors, guard));
         let here = if config.ops_listen.is_some() { OperationRoutes::Elsewhere } else { OperationRoutes::Here };
         let router = if config.no_apps {
             http::router(state.clone(), here)
@@ -279,6 +285,7 @@ fn limiter(config: &Config) -> Limiter {
         visitor_messages: Buckets::new(rate(config.limit_visitor_messages, config.limit_visitor_messages_burst)),
         team_messages: Buckets::new(rate(config.limit_team_messages, config.limit_team_messages_burst)),
         new_conversations: Buckets::new(rate(config.limit_new_conversations, config.limit_new_conversations_burst)),
+        website_messages: Buckets::new(rate(config.limit_website_messages, config.limit_website_messages_burst)),
     }
 }
 

@@ -26,8 +26,8 @@ pub(crate) use sign::{new_secret, secret_text};
 pub use target::{AddressPolicy, RefusedUrl, check_url};
 
 use self::send::Sender;
-use self::worker::{Stage, Worker};
-use crate::http::now;
+use self::worker::{Clocks, Stage, Worker};
+use crate::http::{now, steady_now};
 use crate::store::Outbox;
 
 /// The thread that sends to webhooks.
@@ -48,7 +48,9 @@ impl Webhooks {
         let sender = Sender::new(policy).map_err(io::Error::other)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stage, stages) = watch::channel(Stage::Running);
-        let worker = Worker::new(outbox, sender, now);
+        // A clock that is put right forwards counts for both.
+        let clocks = Clocks { wall: now, onward: || now().max(steady_now()) };
+        let worker = Worker::new(outbox, sender, clocks);
         let thread = std::thread::Builder::new().name("webhooks".to_owned()).spawn(move || {
             runtime.block_on(worker.run(stages));
             // Whoever still asks for a name is not waited for.

@@ -23,7 +23,7 @@ mod websocket;
 
 pub use http::{Http, Request, Response};
 pub use order::{OrderChecker, OrderError, Place};
-pub use proxy::{Mode, Proxy};
+pub use proxy::{Mode, Proxy, Rough};
 pub use server::{Ready, Server, ServerGuard, ServerOptions, StartError};
 pub use websocket::{Closed, ConnectError, Credential, WsClient, WsOptions};
 

@@ -1,5 +1,7 @@
 //! A TCP proxy that can fail in every way a network does, while connections are open.
 
+mod rough;
+
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
@@ -11,6 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+
+pub use rough::Rough;
+use rough::{Dice, Line, Next};
 
 /// A throttled connection passes a twentieth of its rate each time.
 const THROTTLE_STEP: Duration = Duration::from_millis(50);
@@ -36,6 +41,8 @@ pub enum Mode {
     /// A connection is reset once this many bytes have passed through it, both ways together,
     /// counted from its beginning; the last chunk is cut to fit.
     CutAfter(usize),
+    /// A bad line: every chunk is late, some are held up, and now and then the connection is reset.
+    Rough(Rough),
 }
 
 /// A proxy on 127.0.0.1 and a free port. Dropping it resets nothing but ends everything.
@@ -53,6 +60,8 @@ pub struct Proxy {
 struct Counts {
     accepted: AtomicUsize,
     open: AtomicUsize,
+    cut: AtomicUsize,
+    held_up: AtomicUsize,
 }
 
 impl Proxy {
@@ -112,6 +121,18 @@ impl Proxy {
     pub fn open(&self) -> usize {
         self.counts.open.load(Ordering::SeqCst)
     }
+
+    /// How many connections were reset because their line was [`Mode::Rough`].
+    #[must_use]
+    pub fn cut(&self) -> usize {
+        self.counts.cut.load(Ordering::SeqCst)
+    }
+
+    /// How many chunks were held up because their line was [`Mode::Rough`].
+    #[must_use]
+    pub fn held_up(&self) -> usize {
+        self.counts.held_up.load(Ordering::SeqCst)
+    }
 }
 
 impl Drop for Proxy {
@@ -156,13 +177,13 @@ impl Acceptor {
 
     fn take(&mut self, client: TcpStream) {
         let counts = Arc::clone(&self.counts);
-        counts.accepted.fetch_add(1, Ordering::SeqCst);
+        let number = counts.accepted.fetch_add(1, Ordering::SeqCst);
         counts.open.fetch_add(1, Ordering::SeqCst);
         let modes = self.modes.clone();
         let target = self.targets.borrow().clone();
         self.connections.spawn(async move {
             // A peer that fails is what a proxy is for, not an error of the proxy.
-            serve(client, &target, modes).await.ok();
+            serve(client, &target, modes, &counts, number).await.ok();
             counts.open.fetch_sub(1, Ordering::SeqCst);
         });
     }
@@ -183,13 +204,25 @@ async fn accept(listener: Option<&TcpListener>) -> Option<io::Result<(TcpStream,
 }
 
 /// One connection through the proxy, until either side or a mode ends it.
-async fn serve(client: TcpStream, target: &str, mut modes: watch::Receiver<Mode>) -> io::Result<()> {
+async fn serve(
+    client: TcpStream,
+    target: &str,
+    mut modes: watch::Receiver<Mode>,
+    counts: &Arc<Counts>,
+    number: usize,
+) -> io::Result<()> {
     // A black hole accepts but does not go on: the server knows nothing of the connection yet.
     let mode = *modes.wait_for(|mode| *mode != Mode::BlackHole).await.map_err(io::Error::other)?;
     match mode {
         Mode::Reset => return reset(&client),
         Mode::Fin => return finish(client).await,
-        Mode::Pass | Mode::BlackHole | Mode::Refuse | Mode::Delay(_) | Mode::Throttle(_) | Mode::CutAfter(_) => {}
+        Mode::Pass
+        | Mode::BlackHole
+        | Mode::Refuse
+        | Mode::Delay(_)
+        | Mode::Throttle(_)
+        | Mode::CutAfter(_)
+        | Mode::Rough(_) => {}
     }
     let server = TcpStream::connect(target).await.inspect_err(|_| {
         reset(&client).ok();
@@ -198,9 +231,15 @@ async fn serve(client: TcpStream, target: &str, mut modes: watch::Receiver<Mode>
     server.set_nodelay(true)?;
     let (client, server) = (Arc::new(client), Arc::new(server));
     let passed = Arc::new(AtomicUsize::new(0));
-    let up =
-        Pump { from: Arc::clone(&client), to: Arc::clone(&server), modes: modes.clone(), passed: Arc::clone(&passed) };
-    let down = Pump { from: server, to: client, modes, passed };
+    let pump = |from: &Arc<TcpStream>, to: &Arc<TcpStream>, way| Pump {
+        from: Arc::clone(from),
+        to: Arc::clone(to),
+        modes: modes.clone(),
+        passed: Arc::clone(&passed),
+        counts: Arc::clone(counts),
+        way,
+    };
+    let (up, down) = (pump(&client, &server, 2 * number), pump(&server, &client, 2 * number + 1));
     let (up, down) = (up.run(), down.run());
     tokio::pin!(up, down);
     // A half close is passed on as one; any other end takes the whole connection along.
@@ -231,6 +270,9 @@ struct Pump {
     to: Arc<TcpStream>,
     modes: watch::Receiver<Mode>,
     passed: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
+    /// Which of all ways through the proxy this is, for its dice.
+    way: usize,
 }
 
 /// How one way ended.
@@ -257,6 +299,10 @@ impl Pump {
                 Mode::CutAfter(limit) if self.passed.load(Ordering::SeqCst) >= limit => {
                     return self.reset();
                 }
+                Mode::Rough(rough) => match self.run_rough(rough, &mut buffer).await {
+                    Some(end) => return end,
+                    None => continue,
+                },
                 Mode::Throttle(rate) => (rate / 20).clamp(1, buffer.len()),
                 Mode::Pass | Mode::Refuse | Mode::Delay(_) | Mode::CutAfter(_) => buffer.len(),
             };
@@ -276,6 +322,60 @@ impl Pump {
                     }
                 }
                 Err(_) => return self.reset(),
+            }
+        }
+    }
+
+    /// Passes chunks on late, until the way ends; none when the mode has changed. Reading goes on while chunks are
+    /// under way, so a delay costs time and no throughput.
+    async fn run_rough(&mut self, rough: Rough, buffer: &mut [u8]) -> Option<End> {
+        let mut dice = Dice::new(rough.seed, self.way);
+        let mut line = Line::new(rough);
+        loop {
+            let due = line.due();
+            let step = tokio::select! {
+                biased;
+                changed = self.modes.changed() => match changed {
+                    // What is under way arrives before whatever the new mode does.
+                    Ok(()) => {
+                        while let Some(chunk) = line.pop() {
+                            if chunk.is_empty() {
+                                return Some(self.half_close());
+                            }
+                            if write_all(&self.to, &chunk).await.is_err() {
+                                return Some(self.reset());
+                            }
+                        }
+                        return None;
+                    }
+                    Err(_) => return Some(End::Broken),
+                },
+                () = tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => None,
+                read = read(&self.from, buffer), if line.has_room() => Some(read),
+            };
+            match step {
+                None => {
+                    let chunk = line.pop().unwrap_or_default();
+                    if chunk.is_empty() {
+                        return Some(self.half_close());
+                    }
+                    self.passed.fetch_add(chunk.len(), Ordering::SeqCst);
+                    if write_all(&self.to, &chunk).await.is_err() {
+                        return Some(self.reset());
+                    }
+                }
+                Some(Ok(0)) => line.end(),
+                Some(Ok(count)) => match line.push(&buffer[..count], &mut dice) {
+                    Next::Passes => {}
+                    Next::IsHeldUp => {
+                        self.counts.held_up.fetch_add(1, Ordering::SeqCst);
+                    }
+                    Next::Cuts => {
+                        self.counts.cut.fetch_add(1, Ordering::SeqCst);
+                        return Some(self.reset());
+                    }
+                },
+                Some(Err(_)) => return Some(self.reset()),
             }
         }
     }

@@ -256,6 +256,24 @@ impl Server {
         signal("TERM", pid);
     }
 
+    /// SIGSTOP: it does nothing any more, but its sockets stay open and the system goes on accepting for it.
+    ///
+    /// # Panics
+    ///
+    /// When the signal cannot be sent.
+    pub fn freeze(&self) {
+        signal("STOP", self.pid().expect("the server runs"));
+    }
+
+    /// SIGCONT: it goes on, and finds that time has passed.
+    ///
+    /// # Panics
+    ///
+    /// When the signal cannot be sent.
+    pub fn thaw(&self) {
+        signal("CONT", self.pid().expect("the server runs"));
+    }
+
     /// Waits for the end and gives the exit code; none when a signal ended it, or when it did
     /// not end within `patience` (it is killed then).
     pub fn wait_exit(&mut self, patience: Duration) -> Option<i32> {

@@ -9,6 +9,7 @@ use super::process::Process;
 use super::wire::{self, Kind, Shape, Signer};
 
 /// What answers at the other end.
+#[derive(Clone)]
 pub(super) enum Speech {
     /// The server: WebSockets, tokens, subscriptions.
     Server(Signer),
@@ -37,6 +38,11 @@ pub(super) enum Role {
 impl Peer {
     pub(super) fn fleet(&self) -> Result<Fleet> {
         Fleet::new(self.address, matches!(self.speech, Speech::Server(_)))
+    }
+
+    /// The same other end, with people and conversations apart from those of this run.
+    pub(super) fn apart(&self, name: &str) -> Self {
+        Self { speech: self.speech.clone(), run: format!("{}-{name}", self.run), ..*self }
     }
 
     pub(super) const fn is_floor(&self) -> bool {

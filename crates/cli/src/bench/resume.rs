@@ -1,9 +1,10 @@
-//! All connections break at once, miss a message each, and come back.
+//! All connections break at once, miss a message each, and come back, while others chat.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::bystanders::{self, Event};
 use super::figures::Report;
 use super::fleet::Fleet;
 use super::peer::{Peer, Role};
@@ -29,12 +30,26 @@ impl Resume {
         let first = fleet.open(self.greetings(peer)?)?;
         let heads = peer.subscribe(&mut fleet, (0..self.connections).map(|at| (first + at, peer.conversation(at))))?;
         process.settle(&mut fleet)?;
+        bystanders::chat_during(peer, report, |event, report| self.come_back(peer, &mut fleet, &heads, event, report))
+    }
+
+    /// Cuts all off, lets them miss a message each, and measures how they come back.
+    fn come_back(
+        &self,
+        peer: &Peer,
+        fleet: &mut Fleet,
+        heads: &[u64],
+        event: &Event<'_>,
+        report: &mut Report,
+    ) -> Result<()> {
+        let process = peer.process;
         fleet.cut_all();
-        self.send_meanwhile(peer, &mut fleet)?;
+        self.send_meanwhile(peer, fleet)?;
         let epoch = fleet.epoch().context("no confirmation named the epoch")?.to_owned();
 
         let greetings = self.greetings(peer)?;
         let (before, start) = (process.cpu()?, Instant::now());
+        event.begins();
         let first = fleet.open(greetings)?;
         let accepted = start.elapsed();
         let requests: Vec<_> = heads
@@ -42,9 +57,10 @@ impl Resume {
             .enumerate()
             .map(|(at, head)| (first + at, wire::subscribe(&peer.conversation(at), Some((&epoch, *head)))))
             .collect();
-        let missed = self.resubscribe(&mut fleet, first, &requests, &heads)?;
+        let missed = self.resubscribe(fleet, first, &requests, heads)?;
         let took = start.elapsed();
         let cpu = before.zip(process.cpu()?).map(|(before, after)| (after.saturating_sub(before)).as_secs_f64());
+        event.is_over();
         report.add("connections", self.connections as f64);
         report.add("accepted_after_s", accepted.as_secs_f64());
         report.add("resumed_after_s", took.as_secs_f64());

@@ -75,6 +75,7 @@ pub(super) fn epoch_in(text: &str) -> Option<&str> {
 }
 
 /// Signs tokens of the demo organization.
+#[derive(Clone)]
 pub(super) struct Signer {
     key: EncodingKey,
     expires_at: u64,

@@ -5,7 +5,7 @@ use std::path::Path;
 use cossistant_testkit::{ServerOptions, unique};
 use serde_json::json;
 
-use crate::support::{BINARY, PATIENCE, Stage, new_message, number, options, say, subscribe_with, try_say};
+use crate::support::{PATIENCE, Stage, new_message, number, options, say, subscribe_with, try_say, wrapped};
 
 /// How many events a server reads at a time is its own affair; this is more than that.
 const MANY: usize = 200;
@@ -73,15 +73,9 @@ async fn what_cannot_be_read_is_an_internal_error_and_the_rest_goes_on() {
     assert!(places.windows(2).all(|pair| pair[1] == pair[0] + 1), "section 6, no hole before the close: {places:?}");
 }
 
-/// The program behind a shell that bounds the size of every file that it writes: a disk that is full at some point.
+/// The program with a bound on the size of every file that it writes: a disk that is full at some point.
 fn bounded(folder: &Path, bytes: u64) -> std::path::PathBuf {
-    use std::os::unix::fs::PermissionsExt;
-    let script = folder.join("bounded");
-    let blocks = bytes / 512;
-    let text = format!("#!/bin/sh\ntrap '' XFSZ\nulimit -S -f {blocks} || exit 3\nexec {BINARY} \"$@\"\n");
-    std::fs::write(&script, text).expect("a script");
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("it can be run");
-    script
+    wrapped(folder, &format!("trap '' XFSZ\nulimit -S -f {} || exit 3\nexec", bytes / 512))
 }
 
 #[tokio::test]

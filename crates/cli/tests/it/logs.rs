@@ -17,7 +17,7 @@ const FORGED: &str =
 const LINE_MAX: usize = 4 * 1024;
 
 /// The same words as an address can carry them.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 

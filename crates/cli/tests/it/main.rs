@@ -1,19 +1,23 @@
 //! The wire contract, proven against the real binary from outside.
 //!
-//! But for `resume`, which tests our own client, nothing here knows the product's code: requests and answers are JSON as a stranger would
+//! But for `crowd` and who uses it, which test our own client, nothing here knows the product's code: requests and answers are JSON as a stranger would
 //! write it. Each module shares one server; a test that stops, floods or configures a server
 //! has one of its own.
 
 mod apps;
+mod attacks;
 mod audience;
 mod auth;
 mod auth_live;
 mod chat;
 mod cli;
+mod clock;
+mod crowd;
 mod damage;
 mod doctor;
 mod durability;
 mod ephemeral;
+mod faults;
 mod figures;
 mod floods;
 mod frames;
@@ -25,6 +29,7 @@ mod logs;
 mod network;
 mod old_clients;
 mod presence;
+mod quotas;
 mod raw;
 mod receiver;
 mod replay;

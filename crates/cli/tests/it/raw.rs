@@ -21,13 +21,26 @@ impl RawSocket {
 
     /// Sends bytes right behind the request, before it is answered.
     pub(crate) async fn connect_and_send(stage: &Stage, extensions: &str, behind: &[u8]) -> Self {
+        Self::open(stage, extensions, behind, false).await
+    }
+
+    /// Shows no credentials, and says nothing yet.
+    pub(crate) async fn connect_as_nobody(stage: &Stage) -> Self {
+        Self::open(stage, "", &[], true).await
+    }
+
+    async fn open(stage: &Stage, extensions: &str, behind: &[u8], is_nobody: bool) -> Self {
         let address = stage.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
         let mut stream = TcpStream::connect(&address).await.expect("the server listens");
         let key = base64::engine::general_purpose::STANDARD.encode(b"0123456789abcdef");
-        let token = stage.user_token(&unique("u"));
+        let authorization = if is_nobody {
+            String::new()
+        } else {
+            format!("Authorization: Bearer {}\r\n", stage.user_token(&unique("u")))
+        };
         let request = format!(
             "GET /ws HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: {key}\r\nAuthorization: Bearer {token}\r\nSec-WebSocket-Extensions: {extensions}\r\n\r\n"
+             Sec-WebSocket-Key: {key}\r\n{authorization}Sec-WebSocket-Extensions: {extensions}\r\n\r\n"
         );
         let all = [request.as_bytes(), behind].concat();
         stream.write_all(&all).await.expect("the server reads");

@@ -2,51 +2,17 @@
 
 use std::time::Duration;
 
-use cossistant_client::{Client, Config, Event, Events};
+use cossistant_client::Event;
 use cossistant_protocol::{ConversationId, MessageContent, ServerMessage};
 use cossistant_testkit::unique;
 use tokio::sync::watch;
 
+use crate::crowd::{connect, read, send};
 use crate::support::{Stage, options};
 
 const ROUNDS: usize = 20;
 const MESSAGES_A_ROUND: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A client that dials again soon, so that twenty rounds do not take minutes.
-fn connect(url: &str, token: &str) -> (Client, Events) {
-    let mut config = Config::new(url).expect("the ready file has a good url").with_bearer(token).expect("a token");
-    config.engine.reconnect_delay = 50;
-    config.engine.max_reconnect_delay = 200;
-    Client::connect(config)
-}
-
-/// Reads until so many messages have come; their places and texts, in the order in which they came.
-async fn read(mut events: Events, count: usize) -> Vec<(u64, String)> {
-    let mut read = Vec::new();
-    while read.len() < count {
-        let event = events.recv().await.expect("the client goes on");
-        assert!(!matches!(event, Event::Resync(_) | Event::MessageFailed { .. }), "nothing is given up: {event:?}");
-        if let Event::Message(message) = event
-            && let ServerMessage::NewMessage(message) = *message
-        {
-            let content = message.content.expect("nothing was deleted");
-            let content: serde_json::Value = serde_json::from_str(content.get()).expect("content is JSON");
-            read.push((message.seq, content["text"].as_str().unwrap_or_default().to_owned()));
-        }
-    }
-    read
-}
-
-/// Sends so many messages, each whether or not the server is there.
-async fn send(client: &Client, conversation: &ConversationId, who: &str, count: usize, acked: &watch::Sender<usize>) {
-    for at in 0..count {
-        let content = MessageContent::text(format!("{who} {at}")).expect("a short text");
-        let ack = client.send_message(conversation.clone(), content).await;
-        ack.expect("every message is stored, however often the server is killed");
-        acked.send_modify(|acked| *acked += 1);
-    }
-}
 
 #[tokio::test]
 async fn both_clients_resume_by_themselves_over_twenty_kills() {

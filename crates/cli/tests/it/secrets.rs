@@ -71,7 +71,8 @@ async fn own_tokens_by_both_secrets_are_taken_until_the_old_one_ends() {
 
 #[tokio::test]
 async fn both_admin_keys_are_taken_until_the_old_one_ends() {
-    let server = ServerOptions::new(BINARY).production().start();
+    // It is asked time and again with a key that is wrong soon.
+    let server = ServerOptions::new(BINARY).production().config("limit_wrong_credentials = 0\n").start();
     let stage = Stage::of(&server);
     let made = stage.http.post("/v1/organizations", json!({"name": "Org"})).bearer(&stage.admin_key).send().await;
     let path = format!("/v1/organizations/{}", text(&made.expect(201, "section 8"), "id"));

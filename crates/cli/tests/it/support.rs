@@ -1,5 +1,6 @@
 //! What the modules share: stages to play on, and the few steps that every test takes.
 
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -181,6 +182,21 @@ pub(crate) async fn comes_true(what: &str, mut is_so: impl AsyncFnMut() -> bool)
         assert!(Instant::now() < deadline, "not in time: {what}");
         tokio::task::yield_now().await;
     }
+}
+
+/// Whether the long rounds are asked for, as by `cargo xtask test --long`.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("COSSISTANT_TEST_LONG").is_some_and(|value| value == "1")
+}
+
+/// The program behind a shell that first does something to itself, in a folder of the test's own.
+pub(crate) fn wrapped(folder: &Path, before: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let script = folder.join(unique("wrapped"));
+    let text = format!("#!/bin/sh\n{before} {BINARY} \"$@\"\n");
+    std::fs::write(&script, text).expect("a script");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("it can be run");
+    script
 }
 
 /// The text of a field.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cossistant_protocol::fields::Text;
 use cossistant_protocol::{
-    ConversationId, ConversationSeen, ErrorCode, Invalid, MessageAck, MessageContent, MessageId, NewMessage, RequestId,
-    SendMessage, ServerMessage, Timestamp, UserType, Visibility,
+    ConversationId, ConversationSeen, ErrorCode, Invalid, MAX_HTML_LENGTH, MessageAck, MessageContent, MessageId,
+    NewMessage, RequestId, SendMessage, ServerMessage, Timestamp, UserType, Visibility,
 };
 use sha2::{Digest, Sha256};
 
@@ -138,7 +138,11 @@ impl Chat {
             UserType::Visitor => &self.limiter.visitor_messages,
             UserType::User | UserType::AiAgent => &self.limiter.team_messages,
         };
-        buckets.take(key, now.as_millis())
+        buckets.take(key, now.as_millis())?;
+        match actor.visitor_site() {
+            Some(site) => self.limiter.website_messages.take(site, now.as_millis()),
+            None => Ok(()),
+        }
     }
 
     /// Takes a token for a new conversation from a visitor's bucket.
@@ -318,11 +322,15 @@ pub(crate) fn seen_message(mark: &SeenMark, conversation: ConversationId, audien
 fn prepare(mut content: MessageContent) -> Result<(Arc<str>, String), ChatError> {
     let mut words = content.text.as_ref().map(|text| text.as_str().to_owned()).unwrap_or_default();
     if let Some(html) = content.html.take() {
-        let clean = sanitize::html(html.as_str());
+        let refuse = |reason| ChatError::invalid(Invalid::new("content.html", reason));
+        if !sanitize::is_simple(html.as_str()) {
+            return Err(refuse("is nested too deeply"));
+        }
+        let clean: Text<0, MAX_HTML_LENGTH> =
+            Text::new(sanitize::html(html.as_str())).map_err(|_| refuse("is too long once it is made safe"))?;
         words.push(' ');
-        words.push_str(&sanitize::words(&clean));
-        let too_long = |_| ChatError::invalid(Invalid::new("content.html", "is too long once it is made safe"));
-        content.html = Some(Text::new(clean).map_err(too_long)?);
+        words.push_str(&sanitize::words(clean.as_str()));
+        content.html = Some(clean);
         // Nothing may be left of a message that was all script.
         if content.check().is_err() {
             return Err(ChatError {

@@ -187,6 +187,28 @@ keys! {
     limit_new_conversations: f64 = "1";
     /// New conversations at once of a visitor; 0 for as many as a second brings, at least 1.
     limit_new_conversations_burst: u64 = "0";
+    /// Messages a second of all visitors of a website together; 0 for no limit.
+    limit_website_messages: f64 = "500";
+    /// Messages at once of all visitors of a website together.
+    limit_website_messages_burst: u64 = "5000";
+    /// New visitors a second of a website, from wherever they come; 0 for no limit.
+    limit_website_new_visitors: f64 = "100";
+    /// New visitors at once of a website.
+    limit_website_new_visitors_burst: u64 = "2000";
+    /// Open connections of a website's visitors; 0 for no limit.
+    limit_website_connections: u64 = "100000";
+    /// Wrong credentials a second of an address, past which keys from there are not looked at; 0 for no limit.
+    limit_wrong_credentials: f64 = "5";
+    /// Wrong credentials at once of an address.
+    limit_wrong_credentials_burst: u64 = "100";
+    /// Requests a second of an address to the API; 0 for no limit.
+    limit_requests: f64 = "500";
+    /// Requests at once of an address to the API.
+    limit_requests_burst: u64 = "5000";
+    /// Open HTTP connections of an address that are no WebSockets; 0 for no limit. Trusted proxies have none.
+    limit_http_connections: u64 = "1000";
+    /// Open HTTP connections of the process that are no WebSockets; 0 for no limit.
+    limit_http_connections_total: u64 = "10000";
 
     /// Postgres in place of the embedded store; not in this version.
     database_url: Option<Secret> = "";

@@ -409,6 +409,25 @@ impl Reader {
             ("limit_ephemeral", "limit_ephemeral_burst", config.limit_ephemeral, config.limit_ephemeral_burst),
             ("limit_frames", "limit_frames_burst", config.limit_frames, config.limit_frames_burst),
             ("limit_connects", "limit_connects_burst", config.limit_connects, config.limit_connects_burst),
+            (
+                "limit_website_messages",
+                "limit_website_messages_burst",
+                config.limit_website_messages,
+                config.limit_website_messages_burst,
+            ),
+            (
+                "limit_website_new_visitors",
+                "limit_website_new_visitors_burst",
+                config.limit_website_new_visitors,
+                config.limit_website_new_visitors_burst,
+            ),
+            (
+                "limit_wrong_credentials",
+                "limit_wrong_credentials_burst",
+                config.limit_wrong_credentials,
+                config.limit_wrong_credentials_burst,
+            ),
+            ("limit_requests", "limit_requests_burst", config.limit_requests, config.limit_requests_burst),
         ];
         for (rate_key, key, rate, burst) in limits {
             if rate > 0.0 && burst == 0 {

@@ -50,6 +50,12 @@ fn the_defaults_are_those_of_the_contract() {
     );
     assert_eq!((config.limit_new_visitors, config.limit_new_visitors_burst), (5.0, 5));
     assert_eq!((config.limit_new_conversations, config.limit_new_conversations_burst), (1.0, 1));
+    assert_eq!((config.limit_website_messages, config.limit_website_messages_burst), (500.0, 5000));
+    assert_eq!((config.limit_website_new_visitors, config.limit_website_new_visitors_burst), (100.0, 2000));
+    assert_eq!((config.limit_wrong_credentials, config.limit_wrong_credentials_burst), (5.0, 100));
+    assert_eq!((config.limit_requests, config.limit_requests_burst), (500.0, 5000));
+    assert_eq!((config.limit_http_connections, config.limit_http_connections_total), (1000, 10_000));
+    assert_eq!(config.limit_website_connections, 100_000);
     assert_eq!(config.typing_interval, Some(Duration::from_millis(100)));
 }
 
@@ -212,6 +218,10 @@ fn dev_has_known_keys_no_limits_and_stays_on_loopback() {
         config.limit_connects,
         config.limit_new_visitors,
         config.limit_new_conversations,
+        config.limit_website_messages,
+        config.limit_website_new_visitors,
+        config.limit_wrong_credentials,
+        config.limit_requests,
     ] {
         assert_eq!(rate, 0.0);
     }

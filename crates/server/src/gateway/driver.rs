@@ -153,6 +153,7 @@ impl Driver {
             let span = if kind == JobKind::Send { Span::begin("send_message", None) } else { None };
             let context = span.as_ref().map(Span::context);
             let done = driver.jobs.run(job, (driver.clocks.wall)()).within(context).await;
+            let done = driver.seat(at, done);
             driver.note_job(kind, started.elapsed());
             if let Some(span) = span {
                 span.end(matches!(done, Done::Sent { result: Err(_), .. }));

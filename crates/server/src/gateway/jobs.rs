@@ -1,19 +1,18 @@
 //! What a shard's core asks for and cannot do itself: keys, the store, other shards.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use cossistant_protocol::{ConversationId, PersonId, ServerMessage, Timestamp, UserType, VisitorPresence, WebsiteId};
 
 use super::shard::{Credential, Done, Job, LogIn, LoggedIn};
-use crate::auth::{AuthError, Authenticator, Principal};
+use crate::auth::{AuthError, Authenticator, Guard, Principal};
 use crate::bus::{Bus, Notice};
 use crate::chat::Chat;
 use crate::directory::SharedDirectory;
 use crate::event::{Event, Frame};
 use crate::gateway::connection::EphemeralMessage;
 use crate::hub::{Answer, Ask};
-use crate::limits::Buckets;
+use crate::limits::NewVisitors;
 use crate::store::{PersonKey, SiteKey, StoreError, TouchPerson, Websites};
 
 /// Runs the jobs of every shard.
@@ -22,7 +21,8 @@ pub(crate) struct Jobs {
     auth: Arc<Authenticator>,
     directory: Arc<SharedDirectory>,
     bus: Arc<dyn Bus>,
-    new_visitors: Arc<Buckets<IpAddr>>,
+    new_visitors: Arc<NewVisitors>,
+    guard: Arc<Guard>,
 }
 
 impl Jobs {
@@ -31,9 +31,10 @@ impl Jobs {
         auth: Arc<Authenticator>,
         directory: Arc<SharedDirectory>,
         bus: Arc<dyn Bus>,
-        new_visitors: Arc<Buckets<IpAddr>>,
+        new_visitors: Arc<NewVisitors>,
+        guard: Arc<Guard>,
     ) -> Self {
-        Self { chat, auth, directory, bus, new_visitors }
+        Self { chat, auth, directory, bus, new_visitors, guard }
     }
 
     pub(crate) fn publish(&self, notice: Notice) {
@@ -98,15 +99,16 @@ impl Jobs {
         match log_in.credential {
             Credential::Bearer(token) => {
                 let agent_id = log_in.agent_id.as_deref();
-                let principal = self.auth.authenticate_socket(token.expose(), agent_id, &directory, now).await?;
+                let judged = self.auth.authenticate_socket(token.expose(), agent_id, &directory, now);
+                let principal = self.guard.judge(token.expose(), log_in.address, now, judged).await?;
                 principal.check_origin(log_in.origin.as_deref(), &directory)?;
                 Ok(LoggedIn { principal: self.chat.resolve(principal).await?, visitor_token: None })
             }
             Credential::PublicKey(key) => {
                 let website = self.auth.admit_page(&key, log_in.origin.as_deref(), &directory)?;
-                self.new_visitors.take(log_in.address, now.as_millis()).map_err(|retry_after| {
-                    AuthError::rate_limited("too many new visitors from this address", retry_after)
-                })?;
+                self.new_visitors
+                    .take(log_in.address, &website.row.key, now.as_millis())
+                    .map_err(|retry_after| AuthError::rate_limited("too many new visitors", retry_after))?;
                 let (principal, issued) = self.auth.admit_visitor(&website, self.chat.ids.visitor(now), now);
                 Ok(LoggedIn { principal, visitor_token: Some(issued.token) })
             }

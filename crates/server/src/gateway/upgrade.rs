@@ -1,8 +1,9 @@
 //! From an HTTP request to a WebSocket: who may open one, and with what.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::body::Body;
 use axum::response::IntoResponse;
@@ -18,6 +19,10 @@ use crate::auth::{Authenticator, Secret};
 use crate::directory::SharedDirectory;
 use crate::http::{Failure, limit_key, origin};
 use crate::limits::{Buckets, Rate};
+use crate::store::SiteKey;
+
+/// After how many ms one tries again when there is no room.
+const RETRY_MS: u64 = 5_000;
 
 /// Bounds on connections, over all shards.
 #[derive(Debug)]
@@ -25,54 +30,99 @@ pub(crate) struct Admission {
     connects: Buckets<IpAddr>,
     per_address: u64,
     total: u64,
+    per_website: u64,
     // Guards the counts alone; held for one step.
-    open: Mutex<(HashMap<IpAddr, u64>, u64)>,
+    open: Mutex<Open>,
+}
+
+/// How many connections are open.
+#[derive(Debug, Default)]
+struct Open {
+    addresses: HashMap<IpAddr, u64>,
+    websites: HashMap<SiteKey, u64>,
+    total: u64,
+}
+
+/// Counts one less, and forgets who has none.
+fn leave<K: Eq + Hash>(counts: &mut HashMap<K, u64>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
 }
 
 /// An admitted connection; dropping it makes room.
 #[derive(Debug)]
 pub(crate) struct Admitted {
     admission: Arc<Admission>,
-    address: IpAddr,
+    address: Option<IpAddr>,
+    website: Option<Box<SiteKey>>,
 }
 
 impl Admission {
     /// 0 is no limit.
-    pub(crate) fn new(connects: Rate, per_address: u64, total: u64) -> Self {
-        Self { connects: Buckets::new(connects), per_address, total, open: Mutex::new((HashMap::new(), 0)) }
+    pub(crate) fn new(connects: Rate, per_address: u64, total: u64, per_website: u64) -> Self {
+        Self { connects: Buckets::new(connects), per_address, total, per_website, open: Mutex::default() }
     }
 
-    /// Counts a connection of an address.
-    fn admit(self: &Arc<Self>, address: IpAddr, now: Timestamp) -> Result<Admitted, Failure> {
-        /// After how many ms one tries again when there is no room.
-        const RETRY_MS: u64 = 5_000;
-        let address = limit_key(address);
-        self.connects.take(address, now.as_millis()).map_err(Failure::rate_limited)?;
-        let mut guard = self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (addresses, total) = &mut *guard;
-        if self.total > 0 && *total >= self.total {
+    fn counts(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Counts a connection of an address; of none, it counts for the total alone.
+    pub(crate) fn admit(self: &Arc<Self>, address: Option<IpAddr>, now: Timestamp) -> Result<Admitted, Failure> {
+        let address = address.map(limit_key);
+        if let Some(address) = address {
+            self.connects.take(address, now.as_millis()).map_err(Failure::rate_limited)?;
+        }
+        let mut open = self.counts();
+        if self.total > 0 && open.total >= self.total {
             return Err(Failure::unavailable("the server has no room for more connections", RETRY_MS));
         }
-        let count = addresses.entry(address).or_default();
-        if self.per_address > 0 && *count >= self.per_address {
-            return Err(Failure::rate_limited(RETRY_MS));
+        if let Some(address) = address {
+            let count = open.addresses.entry(address).or_default();
+            if self.per_address > 0 && *count >= self.per_address {
+                return Err(Failure::rate_limited(RETRY_MS));
+            }
+            *count += 1;
+        }
+        open.total += 1;
+        Ok(Admitted { admission: Arc::clone(self), address, website: None })
+    }
+}
+
+impl Admitted {
+    /// Counts it as one of the visitors of a website.
+    ///
+    /// # Errors
+    /// After how many ms one may try again, if the website has no room for it.
+    pub(crate) fn count_for(&mut self, site: SiteKey) -> Result<(), u64> {
+        let mut open = self.admission.counts();
+        if let Some(before) = self.website.take() {
+            leave(&mut open.websites, &before);
+        }
+        let count = open.websites.entry(site.clone()).or_default();
+        if self.admission.per_website > 0 && *count >= self.admission.per_website {
+            return Err(RETRY_MS);
         }
         *count += 1;
-        *total += 1;
-        Ok(Admitted { admission: Arc::clone(self), address })
+        drop(open);
+        self.website = Some(Box::new(site));
+        Ok(())
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut guard = self.admission.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (addresses, total) = &mut *guard;
-        *total -= 1;
-        if let Some(count) = addresses.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                addresses.remove(&self.address);
-            }
+        let mut open = self.admission.counts();
+        open.total -= 1;
+        if let Some(address) = self.address {
+            leave(&mut open.addresses, &address);
+        }
+        if let Some(website) = &self.website {
+            leave(&mut open.websites, website);
         }
     }
 }
@@ -108,7 +158,7 @@ impl Upgrader {
         now: Timestamp,
     ) -> Result<Box<Upgrade>, Refusal> {
         let key = check_handshake(request)?;
-        let admitted = self.admission.admit(address, now).map_err(refusal)?;
+        let admitted = self.admission.admit(Some(address), now).map_err(refusal)?;
         let headers = request.headers();
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let offered = OfferedProtocols::parse(texts(headers, &header::SEC_WEBSOCKET_PROTOCOL));

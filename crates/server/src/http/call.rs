@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{ClientAddr, Failure, State, now};
+use super::{ClientAddr, Failure, State, limit_key, now};
 use crate::auth::{HttpPrincipal, Principal};
 use crate::chat::ChatError;
 
@@ -72,7 +72,9 @@ impl Call {
         let AgentQuery { agent_id } = self.query()?;
         let agent_id = agent_id.as_ref().map(|id| id.as_str());
         let directory = self.state.directory.current();
-        let principal = self.state.auth.authenticate_bearer(token, agent_id, &directory, now()).await?;
+        let now = now();
+        let judged = self.state.auth.authenticate_bearer(token, agent_id, &directory, now);
+        let principal = self.state.guard.judge(token, limit_key(self.address()), now, judged).await?;
         if let HttpPrincipal::Person(person) = principal {
             person.check_origin(self.origin(), &directory)?;
             return Ok(HttpPrincipal::Person(self.state.chat.resolve(person).await?));
@@ -113,15 +115,21 @@ impl Call {
 
     /// The body, which must be a JSON object; the call comes to its end with it.
     pub(super) async fn body<T: DeserializeOwned>(self) -> Result<(State, T), Failure> {
+        self.body_within(MAX_BODY_BYTES).await
+    }
+
+    /// The same with a bound of its own: what is read before anybody is known must not fill the memory.
+    pub(super) async fn body_within<T: DeserializeOwned>(self, most: usize) -> Result<(State, T), Failure> {
         if !self.parts.headers.get(CONTENT_TYPE).is_some_and(is_json) {
             return Err(Failure::unsupported_media_type());
         }
         let declared = self.header(&CONTENT_LENGTH).and_then(|value| value.parse::<usize>().ok());
         if declared.is_some_and(|length| length > DISCARDED_BYTES) {
-            return Err(Failure::too_large(MAX_BODY_BYTES));
+            return Err(Failure::too_large(most));
         }
         let body = self.body.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(body)).await.map_err(|_| Failure::too_slow())??;
+        let bytes =
+            tokio::time::timeout(BODY_TIMEOUT, collect(body, most)).await.map_err(|_| Failure::too_slow())??;
         let not_json = || Failure::invalid(Invalid::new("", "the body is not JSON"));
         let text = std::str::from_utf8(&bytes).map_err(|_| not_json())?;
         serde_json::from_str::<&RawValue>(text).map_err(|_| not_json())?;
@@ -147,7 +155,7 @@ fn is_json(value: &HeaderValue) -> bool {
     media.eq_ignore_ascii_case("application/json")
 }
 
-async fn collect(mut body: Body) -> Result<Vec<u8>, Failure> {
+async fn collect(mut body: Body, most: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let mut length = 0_usize;
     while let Some(frame) = body.frame().await {
@@ -157,11 +165,11 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, Failure> {
         if length > DISCARDED_BYTES {
             break;
         }
-        if length <= MAX_BODY_BYTES {
+        if length <= most {
             bytes.extend_from_slice(data);
         }
     }
-    if length > MAX_BODY_BYTES { Err(Failure::too_large(MAX_BODY_BYTES)) } else { Ok(bytes) }
+    if length > most { Err(Failure::too_large(most)) } else { Ok(bytes) }
 }
 
 /// An answer with a JSON body.

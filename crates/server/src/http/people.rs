@@ -16,28 +16,35 @@ use crate::auth::{AuthError, IssuedToken};
 use crate::chat::Arrival;
 use crate::store::{Member, PersonKey, VisitorRow};
 
+/// A key and two tokens; tokens that go into a head are no longer than that either.
+const MAX_ADMISSION_BYTES: usize = 32 * 1024;
+
 pub(super) async fn admit_visitor(call: Call) -> Result<Response, Failure> {
     let now = now();
     let (origin, page, address) = (call.origin().map(str::to_owned), call.page(), call.address());
-    let (state, body) = call.body::<AdmitVisitor>().await?;
+    let (state, body) = call.body_within::<AdmitVisitor>(MAX_ADMISSION_BYTES).await?;
     let directory = state.directory.current();
     let website = state.auth.admit_page(body.public_key.as_str(), origin.as_deref(), &directory)?;
     let site = website.row.key.clone();
     let visitor = match &body.visitor_token {
         Some(token) => {
-            let principal = state.auth.authenticate_socket(token.as_str(), None, &directory, now).await?;
+            let judged = state.auth.authenticate_socket(token.as_str(), None, &directory, now);
+            let principal = state.guard.judge(token.as_str(), limit_key(address), now, judged).await?;
             if principal.visitor_site().as_ref() != Some(&site) {
                 return Err(AuthError::forbidden("the visitor's token is not for this website").into());
             }
             Some(state.chat.resolve(principal).await?.id.clone())
         }
         None => {
-            state.new_visitors.take(limit_key(address), now.as_millis()).map_err(Failure::rate_limited)?;
+            state.new_visitors.take(limit_key(address), &site, now.as_millis()).map_err(Failure::rate_limited)?;
             None
         }
     };
     let identity = match &body.identity_token {
-        Some(token) => Some(state.auth.authenticate_identity(token.as_str(), &site, &directory, now).await?),
+        Some(token) => {
+            let judged = state.auth.authenticate_identity(token.as_str(), &site, &directory, now);
+            Some(state.guard.judge(token.as_str(), limit_key(address), now, judged).await?)
+        }
         None => None,
     };
     let arrival = Arrival { site: site.clone(), visitor, identity, page };

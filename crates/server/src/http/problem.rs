@@ -106,6 +106,16 @@ impl Failure {
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::Unavailable, detail) }
     }
 
+    /// The status of the answer.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// After how many seconds one may ask again; 0 for at once.
+    pub(crate) fn retry_after_seconds(&self) -> u64 {
+        self.retry_after.unwrap_or_default().div_ceil(1000)
+    }
+
     /// The body of the answer, of the type [`PROBLEM_TYPE`]. It counts as given.
     pub(crate) fn into_document(self) -> Vec<u8> {
         metrics::counter!(crate::metrics::REFUSED_TOTAL, "code" => self.code.as_str()).increment(1);
@@ -160,6 +170,8 @@ impl IntoResponse for Failure {
         if let Some(ms) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000)));
         }
+        // Some are answered before the request has come to any route.
+        super::wrap::caution(headers);
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -88,16 +88,25 @@ fn preflight(is_allowed: bool) -> Response {
 }
 
 /// Answers are data: never run, framed, guessed at, or kept.
-pub(super) fn caution(headers: &mut HeaderMap) {
-    let caution: [(HeaderName, &'static str); 4] = [
+fn caution_fields() -> [(HeaderName, &'static str); 4] {
+    [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (CACHE_CONTROL, "no-store"),
         (REFERRER_POLICY, "no-referrer"),
         (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-    ];
-    for (name, value) in caution {
+    ]
+}
+
+/// Adds the headers of caution, where an answer has none of its own.
+pub(crate) fn caution(headers: &mut HeaderMap) {
+    for (name, value) in caution_fields() {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
+}
+
+/// The same as lines of a head.
+pub(crate) fn caution_lines() -> String {
+    caution_fields().iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
 }
 
 pub(super) fn record(method: &Method, route: String, status: StatusCode, started: Instant) {

@@ -28,16 +28,17 @@ use tower::ServiceExt as _;
 
 use super::accept::Room;
 use super::files::Files;
-use super::socket::{HttpSocket, Stream};
+use super::socket::{HttpSocket, Stream, turn_away};
 use super::{StartError, clock, rate};
 use crate::auth::Authenticator;
 use crate::bus::{Bus, Notice, ShardId};
 use crate::chat::Ids;
 use crate::config::Config;
 use crate::directory::SharedDirectory;
-use crate::gateway::{Clocks, ConnectionConfig, Driver, Jobs, Shard, ShardConfig, Upgrader};
-use crate::http::{ClientAddr, Failure, PresenceFuture, PresenceView, client_addr, steady_now};
+use crate::gateway::{Admission, Admitted, Clocks, ConnectionConfig, Driver, Jobs, Shard, ShardConfig, Upgrader};
+use crate::http::{ClientAddr, Failure, PresenceFuture, PresenceView, client_addr, limit_key, steady_now};
 use crate::hub::HubConfig;
+use crate::limits::{Buckets, Rate};
 use crate::store::{PersonKey, SiteKey};
 use crate::tls::Tls;
 use crate::trace::{self, SpanContext};
@@ -148,6 +149,10 @@ struct Common {
     auth: Arc<Authenticator>,
     files: Arc<Files>,
     room: Room,
+    /// Bounds HTTP connections, until they end or become WebSockets.
+    doors: Arc<Admission>,
+    /// Requests to the API, by address.
+    requests: Buckets<IpAddr>,
 }
 
 impl ShardSet {
@@ -180,7 +185,21 @@ impl ShardSet {
             ops_listener = Some((listener, router));
         }
         let room = Room::default();
-        let common = Arc::new(Common { config: config.clone(), upgrader, jobs, router, metrics, auth, files, room });
+        let (of_address, in_all) = (config.limit_http_connections, config.limit_http_connections_total);
+        let doors = Arc::new(Admission::new(Rate::OFF, of_address, in_all, 0));
+        let requests = Buckets::new(rate(config.limit_requests, config.limit_requests_burst));
+        let common = Arc::new(Common {
+            config: config.clone(),
+            upgrader,
+            jobs,
+            router,
+            metrics,
+            auth,
+            files,
+            room,
+            doors,
+            requests,
+        });
         let (stop, stopped) = watch::channel(None);
         let ids = Arc::new(Ids::new(super::random_seed()?));
         let mut threads = Vec::new();
@@ -374,6 +393,18 @@ struct Server {
     stopped: watch::Receiver<Option<Duration>>,
 }
 
+impl Server {
+    /// Counts an HTTP connection. Those to the address for operators are always taken, and all clients of a proxy
+    /// come from its one address.
+    fn admit(&self, peer: IpAddr, is_ops: bool) -> Result<Option<Admitted>, Failure> {
+        if is_ops {
+            return Ok(None);
+        }
+        let address = (!self.common.config.trusts_proxy(peer)).then_some(peer);
+        self.common.doors.admit(address, clock()).map(Some)
+    }
+}
+
 async fn accept(server: Rc<Server>, listener: std::net::TcpListener, router: Option<Router>) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
@@ -382,8 +413,20 @@ async fn accept(server: Rc<Server>, listener: std::net::TcpListener, router: Opt
     loop {
         let (stream, peer) = server.common.room.accept(&listener).await;
         // Without it small frames would wait for an acknowledgement; a socket that refuses is closed soon.
-        if stream.set_nodelay(true).is_ok() {
-            tokio::task::spawn_local(serve(Rc::clone(&server), stream, peer.ip(), router.clone()));
+        if stream.set_nodelay(true).is_err() {
+            continue;
+        }
+        match server.admit(peer.ip(), router.is_some()) {
+            Ok(admitted) => {
+                let served = serve(Rc::clone(&server), stream, peer.ip(), router.clone());
+                tokio::task::spawn_local(async move {
+                    served.await;
+                    drop(admitted);
+                });
+            }
+            // Who speaks TLS would not understand.
+            Err(failure) if server.common.files.tls.is_none() => turn_away(&stream, failure),
+            Err(_) => {}
         }
     }
 }
@@ -451,7 +494,7 @@ async fn serve_http(server: &Rc<Server>, stream: Stream, peer: IpAddr, router: O
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(HttpSocket::new(stream), service)
+        .serve_connection(HttpSocket::new(stream, timeout), service)
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -479,6 +522,11 @@ async fn respond(
     // With none or several of them, a proxy and this server could think of different sites.
     if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1 {
         return Failure::invalid(Invalid::new("host", "must be given once")).into_response();
+    }
+    if request.uri().path().starts_with("/v1/")
+        && let Err(wait) = server.common.requests.take(limit_key(address), clock().as_millis())
+    {
+        return Failure::rate_limited(wait).into_response();
     }
     if request.uri().path() != "/ws" || is_ops {
         request.extensions_mut().insert(ClientAddr(address));

@@ -3,19 +3,23 @@
 //! A request whose head cannot be read never reaches a handler: the parser answers it with a bare status and closes.
 //! That answer is put into the form of all others on its way out.
 
+use std::future::Future as _;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use cossistant_protocol::http::PROBLEM_TYPE;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 
 use crate::gateway::Upgraded;
-use crate::http::Failure;
+use crate::http::{Failure, caution_lines};
 
 /// The bytes of one HTTP connection: as they are, or by TLS.
 #[derive(Debug)]
@@ -89,6 +93,10 @@ impl AsyncWrite for Stream {
 pub(super) struct HttpSocket {
     io: TokioIo<Stream>,
     refusal: Option<Refusal>,
+    /// For how long the peer may take nothing of what is written.
+    patience: Duration,
+    /// When that is over, while it takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 /// An answer that is being written in place of the parser's.
@@ -101,8 +109,37 @@ struct Refusal {
 }
 
 impl HttpSocket {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self { io: TokioIo::new(stream), refusal: None }
+    pub(super) fn new(stream: Stream, patience: Duration) -> Self {
+        Self { io: TokioIo::new(stream), refusal: None, patience, stalled: None }
+    }
+
+    /// A peer that asks and never reads would hold its socket for ever.
+    fn unless_stalled<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let patience = self.patience;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        stalled.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the peer reads nothing")))
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let Self { io, refusal: under_way, .. } = self;
+        if under_way.is_none() {
+            *under_way = refusal(bytes);
+        }
+        let Some(refusal) = under_way else { return Pin::new(io).poll_write(cx, bytes) };
+        while refusal.written < refusal.bytes.len() {
+            let written = ready!(Pin::new(&mut *io).poll_write(cx, &refusal.bytes[refusal.written..]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            refusal.written += written;
+        }
+        let replaced = refusal.replaced;
+        *under_way = None;
+        Poll::Ready(Ok(replaced))
     }
 
     /// The socket, once no HTTP is spoken on it any more.
@@ -127,10 +164,26 @@ fn refusal(head: &[u8]) -> Option<Refusal> {
         return None;
     }
     let body = failure.into_document();
-    let fields = format!("content-type: {PROBLEM_TYPE}\r\ncontent-length: {}\r\n", body.len());
+    let fields = format!("content-type: {PROBLEM_TYPE}\r\ncontent-length: {}\r\n{}", body.len(), caution_lines());
     let mut bytes = text.replacen(NO_BODY, &fields, 1).into_bytes();
     bytes.extend(body);
     Some(Refusal { bytes, written: 0, replaced: head.len() })
+}
+
+/// Tells a peer for which there is no room why, as far as that can be said at once.
+pub(super) fn turn_away(stream: &TcpStream, failure: Failure) {
+    let (status, retry_after) = (failure.status(), failure.retry_after_seconds());
+    let body = failure.into_document();
+    let head = format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\nretry-after: {retry_after}\r\ncontent-type: {PROBLEM_TYPE}\r\n\
+         content-length: {}\r\n{}\r\n",
+        body.len(),
+        caution_lines()
+    );
+    // A new socket has room for it; if not, the end itself says enough.
+    if let Err(error) = SockRef::from(stream).send(&[head.as_bytes(), &body].concat()) {
+        tracing::debug!(%error, "a peer was turned away without a word");
+    }
 }
 
 impl Read for HttpSocket {
@@ -141,21 +194,8 @@ impl Read for HttpSocket {
 
 impl Write for HttpSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { io, refusal: under_way } = &mut *self;
-        if under_way.is_none() {
-            *under_way = refusal(bytes);
-        }
-        let Some(refusal) = under_way else { return Pin::new(io).poll_write(cx, bytes) };
-        while refusal.written < refusal.bytes.len() {
-            let written = ready!(Pin::new(&mut *io).poll_write(cx, &refusal.bytes[refusal.written..]))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            refusal.written += written;
-        }
-        let replaced = refusal.replaced;
-        *under_way = None;
-        Poll::Ready(Ok(replaced))
+        let written = self.write(cx, bytes);
+        self.unless_stalled(cx, written)
     }
 
     fn poll_write_vectored(
@@ -167,7 +207,10 @@ impl Write for HttpSocket {
         let mut filled = slices.iter().filter(|slice| !slice.is_empty());
         match (filled.next(), filled.next()) {
             (Some(only), None) => self.poll_write(cx, only),
-            _ => Pin::new(&mut self.io).poll_write_vectored(cx, slices),
+            _ => {
+                let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+                self.unless_stalled(cx, written)
+            }
         }
     }
 
@@ -176,11 +219,14 @@ impl Write for HttpSocket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        // By TLS a write is taken before the peer takes it.
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.unless_stalled(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        let shut = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.unless_stalled(cx, shut)
     }
 }
 

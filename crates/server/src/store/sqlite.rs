@@ -110,7 +110,7 @@ impl SqliteStore {
             // Looked at without writing, so that data which is not ours stays as it is.
             schema::check(&path, &connection::reader(&path).map_err(OpenError::opening(&path))?)?;
         }
-        let conn = connection::writer(&path)?;
+        let conn = connection::writer(&path).map_err(OpenError::opening(&path))?;
         schema::migrate(&path, &conn, config.kind)?;
         let epoch = schema::epoch(&path, &conn)?;
         let readers = (0..config.readers.max(1)).map(|_| connection::reader(&path)).collect::<Result<_, _>>()?;

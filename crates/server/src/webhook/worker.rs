@@ -52,12 +52,21 @@ pub(super) enum Stage {
 pub(super) struct Worker {
     outbox: Arc<dyn Outbox>,
     sender: Sender,
-    clock: fn() -> Timestamp,
+    clocks: Clocks,
     lanes: Lanes,
     tasks: JoinSet<Ended>,
     began: Instant,
     /// When old rows are removed next.
     clean_at: Instant,
+}
+
+/// The two times of a worker.
+#[derive(Clone, Copy)]
+pub(super) struct Clocks {
+    /// The system's: what receivers are told, and what messages are dated by.
+    pub(super) wall: fn() -> Timestamp,
+    /// Never goes back, so that no attempt waits for the hour by which the system's clock was put back.
+    pub(super) onward: fn() -> Timestamp,
 }
 
 /// A delivery is no longer in the works.
@@ -68,9 +77,9 @@ struct Ended {
 }
 
 impl Worker {
-    pub(super) fn new(outbox: Arc<dyn Outbox>, sender: Sender, clock: fn() -> Timestamp) -> Self {
+    pub(super) fn new(outbox: Arc<dyn Outbox>, sender: Sender, clocks: Clocks) -> Self {
         let now = Instant::now();
-        Self { outbox, sender, clock, lanes: Lanes::default(), tasks: JoinSet::new(), began: now, clean_at: now }
+        Self { outbox, sender, clocks, lanes: Lanes::default(), tasks: JoinSet::new(), began: now, clean_at: now }
     }
 
     /// Works until it is told that all is over, or nobody is left to tell it.
@@ -123,7 +132,7 @@ impl Worker {
         if self.clean_at <= Instant::now() {
             self.clean().await?;
         }
-        let now = (self.clock)();
+        let (now, wall) = ((self.clocks.onward)(), (self.clocks.wall)());
         let take = TakeDeliveries { now, limit: self.lanes.room(), lane: LANE, busy: self.lanes.busy() };
         let DueDeliveries { deliveries, next_at, unseen_at, waiting_since } = self.outbox.due_deliveries(take).await?;
         let waits = waiting_since.map_or(0, |since| now.as_millis().saturating_sub(since.as_millis()));
@@ -131,23 +140,24 @@ impl Worker {
         metrics::gauge!(WEBHOOK_WAITING_SECONDS).set(waits as f64 / 1000.0);
         for due in deliveries {
             self.lanes.begin(&due.webhook, &due.id);
-            self.tasks.spawn(deliver(Arc::clone(&self.outbox), self.sender.clone(), self.clock, due));
+            self.tasks.spawn(deliver(Arc::clone(&self.outbox), self.sender.clone(), self.clocks, due));
         }
-        let is_unseen_due = unseen_at.is_some_and(|at| at <= now);
+        // Messages have their dates from the system's clock, and what is unseen is counted from those.
+        let is_unseen_due = unseen_at.is_some_and(|at| at <= wall);
         if is_unseen_due {
-            self.outbox.tell_unseen(now).await?;
+            self.outbox.tell_unseen(wall).await?;
             return Ok(Duration::ZERO);
         }
         // Whatever waits for room is looked for again when an attempt ends.
         let next_at = next_at.filter(|_| self.lanes.room() > 0);
-        let first = [next_at, unseen_at].into_iter().flatten().min();
-        let pause = first.map(|at| Duration::from_millis(at.as_millis().saturating_sub(now.as_millis())));
-        Ok(pause.unwrap_or(LOOK_EVERY))
+        let until = |at: Option<Timestamp>, now: Timestamp| at.map(|at| at.as_millis().saturating_sub(now.as_millis()));
+        let pause = [until(next_at, now), until(unseen_at, wall)].into_iter().flatten().min();
+        Ok(pause.map_or(LOOK_EVERY, Duration::from_millis))
     }
 
     async fn clean(&mut self) -> Result<(), StoreError> {
         self.lanes.forget_idle();
-        let now = (self.clock)();
+        let now = (self.clocks.onward)();
         let before = |ms| Timestamp(now.as_millis().saturating_sub(ms));
         let clean = CleanOutbox {
             now,
@@ -163,8 +173,8 @@ impl Worker {
 }
 
 /// Makes one attempt and writes what came of it; only then may the delivery be taken again.
-async fn deliver(outbox: Arc<dyn Outbox>, sender: Sender, clock: fn() -> Timestamp, due: DueDelivery) -> Ended {
-    let (http_status, outcome) = attempt(&sender, clock, &due).await;
+async fn deliver(outbox: Arc<dyn Outbox>, sender: Sender, clocks: Clocks, due: DueDelivery) -> Ended {
+    let (http_status, outcome) = attempt(&sender, clocks, &due).await;
     let was_taken = match &outcome {
         AttemptOutcome::Delivered => Some(true),
         AttemptOutcome::Failed { .. } => Some(false),
@@ -172,7 +182,7 @@ async fn deliver(outbox: Arc<dyn Outbox>, sender: Sender, clock: fn() -> Timesta
     };
     count(&due, &outcome);
     let DueDelivery { id: delivery, webhook, round, .. } = due;
-    let attempt = Attempt { webhook, delivery, round, at: clock(), http_status, outcome };
+    let attempt = Attempt { webhook, delivery, round, at: (clocks.wall)(), http_status, outcome };
     while let Err(error) = outbox.settle_delivery(attempt.clone()).await {
         tracing::warn!(%error, "what came of a webhook's delivery cannot be written yet");
         tokio::time::sleep(STORE_PAUSE).await;
@@ -181,16 +191,16 @@ async fn deliver(outbox: Arc<dyn Outbox>, sender: Sender, clock: fn() -> Timesta
     Ended { webhook, delivery, was_taken }
 }
 
-async fn attempt(sender: &Sender, clock: fn() -> Timestamp, due: &DueDelivery) -> (Option<u16>, AttemptOutcome) {
+async fn attempt(sender: &Sender, clocks: Clocks, due: &DueDelivery) -> (Option<u16>, AttemptOutcome) {
     let Some(body) = payload(due) else { return (None, AttemptOutcome::Gone) };
-    let seconds = clock().as_millis() / 1000;
+    let seconds = (clocks.wall)().as_millis() / 1000;
     let signed = Signed { id: due.id.to_string(), seconds, signature: signature(&due.secret, &due.id, seconds, &body) };
     let (http_status, error) = match sender.send(&due.url, signed, Bytes::from(body)).await {
         Ok(status) if (200..300).contains(&status) => return (Some(status), AttemptOutcome::Delivered),
         Ok(status) => (Some(status), format!("the answer had the status {status}")),
         Err(error) => (None, error.to_string()),
     };
-    let next_at = next_attempt(due.attempts.saturating_add(1), clock(), random());
+    let next_at = next_attempt(due.attempts.saturating_add(1), (clocks.onward)(), random());
     (http_status, AttemptOutcome::Failed { error, next_at })
 }
 

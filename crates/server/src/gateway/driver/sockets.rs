@@ -14,9 +14,10 @@ use tokio::io::unix::AsyncFd;
 
 use super::Driver;
 use super::wire::{Upgraded, Wire};
+use crate::auth::AuthError;
 use crate::gateway::deflate::DeflateParams;
 use crate::gateway::frame::{Decoded, Decoder, DecoderConfig};
-use crate::gateway::shard::Arrival;
+use crate::gateway::shard::{Arrival, Done};
 use crate::gateway::upgrade::Admitted;
 use crate::hub::{ConnRef, MAX_FRAMES_PER_WRITE};
 use crate::slow;
@@ -39,7 +40,7 @@ struct Socket {
     is_blocked: bool,
     is_partial: bool,
     /// Makes room for another connection when it is dropped.
-    _admitted: Admitted,
+    admitted: Admitted,
 }
 
 /// What only busy or refused connections have.
@@ -162,7 +163,7 @@ impl Driver {
             is_ending: false,
             is_blocked: false,
             is_partial: false,
-            _admitted: admitted,
+            admitted,
         };
         if !early.is_empty() {
             // Copied, since it shares the buffer in which the request was read.
@@ -175,6 +176,19 @@ impl Driver {
         }
         self.woken.borrow_mut().push(at);
         self.perform(outputs);
+    }
+
+    /// Counts a visitor who has logged in for the website, which may have no room.
+    pub(super) fn seat(&self, at: ConnRef, done: Done) -> Done {
+        let Done::LoggedIn(Ok(logged_in)) = &done else { return done };
+        let Some(site) = logged_in.principal.visitor_site() else { return done };
+        let mut sockets = self.sockets.borrow_mut();
+        match sockets.get(at).map_or(Ok(()), |socket| socket.admitted.count_for(site)) {
+            Ok(()) => done,
+            Err(wait) => {
+                Done::LoggedIn(Err(AuthError::rate_limited("the website has no room for more visitors", wait)))
+            }
+        }
     }
 
     /// A refused connection has no outbox: its last frames are written as the socket takes them.

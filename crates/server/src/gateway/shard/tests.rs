@@ -127,6 +127,28 @@ fn a_presence_is_told_once_at_a_time_and_again_until_the_store_answers() {
 }
 
 #[test]
+fn a_message_that_never_ends_is_closed_however_much_its_sender_lives() {
+    let mut shard = shard();
+    let (endless, at) = (connected(&mut shard), connected(&mut shard));
+    for conn in [endless, at] {
+        shard.handle_partial(conn.index, true, Timestamp(0));
+    }
+    // One of them came to its end in time, and the next one has begun.
+    shard.handle_partial(at.index, false, Timestamp(20_000));
+    shard.handle_partial(at.index, true, Timestamp(20_000));
+    let mut open_at = |now| {
+        for conn in [endless, at] {
+            shard.handle_pong(conn.index, Timestamp(now));
+        }
+        shard.handle_timers(Timestamp(now));
+        (!shard.is_closing(endless.index), !shard.is_closing(at.index))
+    };
+    assert_eq!(open_at(29_000), (true, true));
+    assert_eq!(open_at(31_000), (false, true));
+    assert!(open_at(49_000).1 && !open_at(51_000).1, "each message has its own time");
+}
+
+#[test]
 fn timers_go_by_the_steady_time_and_tokens_by_the_systems() {
     let mut shard = shard();
     shard.set_wall(Timestamp(1_000_000), Timestamp(0));

@@ -19,6 +19,14 @@ pub enum OpenError {
         /// The process, if it left its number.
         pid: Option<u32>,
     },
+    /// Another process holds a lock on the database itself, as the tools of SQLite may.
+    #[error("{path} is locked by {}: end it, or wait until it lets go", holder(*.pid))]
+    DatabaseLocked {
+        /// The file.
+        path: PathBuf,
+        /// The process, where the system tells.
+        pid: Option<u32>,
+    },
     /// It was made by a newer version of the program.
     #[error("{path} is of version {found}, but this program knows only versions up to {known}: use a newer program")]
     NewerVersion {
@@ -78,7 +86,29 @@ impl OpenError {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
                 Self::Corrupt { path: path.to_owned(), reason: error.to_string() }
             }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Self::DatabaseLocked { path: path.to_owned(), pid: super::lock::holder(path) }
+            }
+            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                let error = std::io::Error::other(error.to_string());
+                Self::Io { path: path.to_owned(), error }
+            }
             Some(_) | None => error.into(),
+        }
+    }
+
+    /// An error of reading what says of which version the data is.
+    pub(super) fn reading(path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
+        |error| match Self::opening(path)(error) {
+            Self::Database(reason) => Self::Corrupt { path: path.to_owned(), reason },
+            told @ (Self::Locked { .. }
+            | Self::DatabaseLocked { .. }
+            | Self::NewerVersion { .. }
+            | Self::WrongKind { .. }
+            | Self::ChangedMigration { .. }
+            | Self::NotEmpty(_)
+            | Self::Corrupt { .. }
+            | Self::Io { .. }) => told,
         }
     }
 

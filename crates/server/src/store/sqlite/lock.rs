@@ -55,3 +55,37 @@ fn note_pid(file: &mut File) -> std::io::Result<()> {
     file.seek(SeekFrom::Start(0))?;
     writeln!(file, "{}", std::process::id())
 }
+
+/// Which process holds a lock on a file, other than this one, as far as the system tells (Linux does).
+pub(super) fn holder(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    let inode = std::fs::metadata(path).ok()?.ino();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    holder_in(&locks, inode, std::process::id())
+}
+
+/// Its lines are like `1: POSIX  ADVISORY  WRITE 4711 08:01:1234 0 EOF`.
+fn holder_in(locks: &str, inode: u64, own: u32) -> Option<u32> {
+    locks.lines().find_map(|line| {
+        let mut fields = line.split_whitespace().skip(4);
+        let pid: u32 = fields.next()?.parse().ok()?;
+        let of: u64 = fields.next()?.rsplit(':').next()?.parse().ok()?;
+        (of == inode && pid != own && pid > 0).then_some(pid)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_holds_a_file_is_found_among_the_systems_locks() {
+        let locks = "1: POSIX  ADVISORY  WRITE 77 00:32:5 1073741826 1073742335\n\
+                     1: -> POSIX  ADVISORY  READ 99 00:32:5 0 EOF\n\
+                     2: FLOCK  ADVISORY  WRITE 78 08:01:6 0 EOF\n\
+                     3: POSIX  ADVISORY  READ 79 08:01:6 0 EOF\n";
+        assert_eq!(holder_in(locks, 5, 1), Some(77));
+        assert_eq!(holder_in(locks, 6, 78), Some(79), "not oneself");
+        assert_eq!(holder_in(locks, 7, 1), None);
+    }
+}

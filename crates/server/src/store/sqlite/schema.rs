@@ -48,15 +48,14 @@ pub(super) const VERSION: u32 = MIGRATIONS.len() as u32;
 /// Which version data is of; 0 for an empty file. Writes nothing.
 pub(super) fn version(path: &Path, conn: &Connection) -> Result<u32, OpenError> {
     let corrupt = |reason: String| OpenError::Corrupt { path: path.to_owned(), reason };
-    let tables: i64 = conn
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(|error| corrupt(error.to_string()))?;
+    let tables: i64 =
+        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(OpenError::reading(path))?;
     if tables == 0 {
         return Ok(0);
     }
     let found: Option<u32> = conn
         .query_row("SELECT max(version) FROM migrations", [], |row| row.get(0))
-        .map_err(|error| corrupt(error.to_string()))?;
+        .map_err(OpenError::reading(path))?;
     found.ok_or_else(|| corrupt("it has no version".to_owned()))
 }
 

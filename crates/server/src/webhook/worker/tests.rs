@@ -71,7 +71,7 @@ async fn rows(store: &MemoryStore) -> Vec<DeliveryRow> {
 async fn a_delivery_that_nobody_takes_is_tried_for_a_day_and_kept_for_two_weeks() {
     let store = store().await;
     let sender = Sender::new(AddressPolicy::Public).unwrap();
-    let worker = Worker::new(Arc::clone(&store) as Arc<dyn Outbox>, sender, clock);
+    let worker = Worker::new(Arc::clone(&store) as Arc<dyn Outbox>, sender, Clocks { wall: clock, onward: clock });
     let (stage, stages) = watch::channel(Stage::Running);
     let task = tokio::spawn(worker.run(stages));
 
@@ -106,7 +106,7 @@ async fn a_store_that_fails_is_asked_again() {
     // The outcome of the first attempt cannot be written twice; it is not tried again meanwhile.
     store.fail_next_writes(2);
     let sender = Sender::new(AddressPolicy::Public).unwrap();
-    let mut worker = Worker::new(Arc::clone(&store) as Arc<dyn Outbox>, sender, clock);
+    let mut worker = Worker::new(Arc::clone(&store) as Arc<dyn Outbox>, sender, Clocks { wall: clock, onward: clock });
     worker.clean_at = Instant::now() + HOUR;
     let (stage, stages) = watch::channel(Stage::Running);
     let task = tokio::spawn(worker.run(stages));

@@ -7,14 +7,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use cossistant_protocol::{OrganizationId, PersonId, WebsiteId};
-use cossistant_server::auth::{AuthSettings, Authenticator, Secret};
+use cossistant_server::auth::{AuthSettings, Authenticator, Guard, Secret};
 use cossistant_server::bus::{Bus, Notice};
 use cossistant_server::chat::{Chat, Ids};
 use cossistant_server::directory::SharedDirectory;
 use cossistant_server::http::{
     OperationRoutes, PresenceFuture, PresenceView, Readiness, State, operation_router, router,
 };
-use cossistant_server::limits::{Buckets, Limiter, Rate};
+use cossistant_server::limits::{Buckets, Limiter, NewVisitors, Rate};
 use cossistant_server::metrics;
 use cossistant_server::store::{MemoryStore, PersonKey, SiteKey, Store};
 use cossistant_server::webhook::AddressPolicy;
@@ -200,7 +200,11 @@ impl Api {
             presence: Arc::clone(&present) as Arc<dyn PresenceView>,
             readiness: Arc::clone(&readiness),
             metrics: metrics::detached().unwrap(),
-            new_visitors: Arc::new(Buckets::new(new_visitors)),
+            new_visitors: Arc::new(NewVisitors {
+                of_address: Buckets::new(new_visitors),
+                of_website: Buckets::new(Rate::OFF),
+            }),
+            guard: Arc::new(Guard::new(Rate::OFF)),
             webhook_addresses: AddressPolicy::Public,
         };
         let mut api = Self {

@@ -52,7 +52,7 @@ async fn where_nobody_is_told_a_message_costs_no_statement_more() {
         })
         .await
         .unwrap();
-    assert_eq!(runs, [50, 1, 0, 0, 0], "the webhooks are read once, and nothing else");
+    assert_eq!(runs, [50, 2, 0, 0, 0], "the webhooks are read for the new one and once after it, and nothing else");
 }
 
 /// What waits in the queue together is one group: the writer stands still until all of it is there.

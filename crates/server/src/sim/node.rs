@@ -12,14 +12,14 @@ use cossistant_protocol::{KeyId, Limits, PersonId, Timestamp, UserType};
 use super::socket::{Flushed, Socket};
 use super::store::{PacedStore, answer};
 use super::{FromClient, FromServer, Plant, SimConnection, SimRequest, SimServer};
-use crate::auth::{HttpPrincipal, PrincipalFields, Secret};
+use crate::auth::{Guard, HttpPrincipal, PrincipalFields, Secret};
 use crate::bus::{Bus, Notice, ShardId};
 use crate::chat::{Chat, ChatError, Ids};
 use crate::directory::SharedDirectory;
 use crate::event::Event;
 use crate::gateway::{Arrival, ConnectionConfig, Credential, Done, Jobs, Output, Shard, ShardConfig};
 use crate::hub::{ConnRef, HubConfig, LocalKey};
-use crate::limits::{Buckets, Limiter, Rate};
+use crate::limits::{Buckets, Limiter, NewVisitors, Rate};
 use crate::store::{MemoryStore, SiteKey, Store};
 
 /// The longest that a shard takes to notice that it lost announcements.
@@ -105,9 +105,15 @@ impl SimNode {
         let chat =
             Chat::new(as_store, as_bus(), Arc::clone(&directory), ids(), Limiter::off(), config.replay_limit, &epoch);
         let chat = Arc::new(chat);
-        let off = Arc::new(Buckets::new(Rate::OFF));
-        let jobs =
-            Jobs::new(Arc::clone(&chat), Arc::clone(&server.auth), Arc::clone(&directory), as_bus(), Arc::clone(&off));
+        let unlimited = NewVisitors { of_address: Buckets::new(Rate::OFF), of_website: Buckets::new(Rate::OFF) };
+        let jobs = Jobs::new(
+            Arc::clone(&chat),
+            Arc::clone(&server.auth),
+            Arc::clone(&directory),
+            as_bus(),
+            Arc::new(unlimited),
+            Arc::new(Guard::new(Rate::OFF)),
+        );
         let shard_ids = Arc::new(ids());
         let is_bounded = config.plant != Some(Plant::UnboundedOutbox);
         let max_outbox_bytes = if is_bounded { config.max_outbox_bytes } else { usize::MAX };

@@ -53,6 +53,7 @@ pub const FOUND: &[(u64, &str)] = &[
     (119_943, "the same, on the way to the agent's own shard"),
     (13_560, "the judge did not expect a website to bring what was before a conversation's beginning"),
     (75_217, "the judge expected a website to bring it behind what the conversation had gone on with"),
+    (37_670, "the judge took a late answer to a wish that had been given up for one to the wish after it"),
 ];
 
 /// Which history to run, and how.

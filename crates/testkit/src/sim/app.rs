@@ -3,7 +3,7 @@
 use cossistant_engine::{
     Channel as EngineChannel, ConnectionState, Failure as MessageFailure, Frame, Input, Output, SubscriptionState,
 };
-use cossistant_protocol::{Channel, ClientFrame, ClientMessage, ServerMessage};
+use cossistant_protocol::{Channel, ClientFrame, ClientMessage, RequestId, ServerMessage};
 use cossistant_server::sim::{FromClient, Tenant};
 
 use super::client::name_of;
@@ -40,6 +40,9 @@ impl World {
             }
             Output::Transmit { generation, frame } => {
                 let is_pass = matches!(frame, Frame::Pass(_));
+                if let Frame::Subscribe { id, channel, .. } = &frame {
+                    self.clients[at].asked.insert(name_of(channel), id.clone());
+                }
                 let Some(text) = encode(frame, Some(&self.clients[at].token.text)) else {
                     return self.fail(Rule::Contract, "a frame cannot be encoded".to_owned());
                 };
@@ -101,11 +104,13 @@ impl World {
             self.enter_life(at);
         }
         let holds_website = self.clients[at].holds_website();
-        if let ServerMessage::SubscriptionConfirmed(confirmed) = message
-            && !self.clients[at].held.contains(&name_of(&to_engine(&confirmed.channel)))
-        {
-            // It was given up while it was asked for.
-            return;
+        if let ServerMessage::SubscriptionConfirmed(confirmed) = message {
+            let channel = name_of(&to_engine(&confirmed.channel));
+            let asked = self.clients[at].asked.get(&channel).map(String::as_str);
+            if !self.clients[at].held.contains(&channel) || asked != confirmed.id.as_ref().map(RequestId::as_str) {
+                // It was given up while it was asked for, and may have been asked for again since.
+                return;
+            }
         }
         self.clients[at].replica.apply(message);
         if let ServerMessage::SubscriptionConfirmed(confirmed) = message {

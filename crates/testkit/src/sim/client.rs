@@ -99,6 +99,8 @@ pub(super) struct Client {
     pub(super) replica: Replica,
     pub(super) reader: Reader,
     pub(super) held: BTreeSet<HeldChannel>,
+    /// By which `id` each channel was asked for last.
+    pub(super) asked: BTreeMap<HeldChannel, String>,
     /// Channels whose last confirmation said that something is missing.
     pub(super) unrecovered: BTreeSet<HeldChannel>,
     /// In the order of sending.
@@ -156,6 +158,7 @@ impl Client {
             next_number: 1,
             viewing: BTreeSet::new(),
             confirmed_in: BTreeMap::new(),
+            asked: BTreeMap::new(),
             life: 0,
             frames: BTreeMap::new(),
         }

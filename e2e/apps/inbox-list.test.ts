@@ -72,8 +72,11 @@ test("a count is exact beyond a page, and follows what happens", async () => {
   const desk = await world.desk({ person: "ada" });
   await desk.page.locator('[data-conversation^="counted-"]').first().waitFor();
   expect(await desk.page.locator('[data-conversation^="silent-"]').count()).toBe(0);
-  const all = Number(await until("open ones are counted", () => countOn(desk, "Open")));
-  expect(all).toBeGreaterThanOrEqual(230);
+  // It begins at nothing, because the newest page has nothing to count.
+  const all = await until("open ones are counted", async () => {
+    const count = Number(await countOn(desk, "Open"));
+    return count >= 230 ? count : undefined;
+  });
   await until("those of nobody are counted", async () => (await countOn(desk, "Unassigned")) === `${all}`);
   expect(await countOn(desk, "Mine")).toBe("");
 

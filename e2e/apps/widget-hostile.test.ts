@@ -86,8 +86,19 @@ test("as the server tells them", async () => {
     member.leave();
   }
   const member = await stage.member("Mallory");
-  for (const html of HTML_PAYLOADS) await member.answer(id, { html: `x ${html}` });
   const token = await stage.server.token("user", "mallory");
+  let tooDeep = 0;
+  for (const html of HTML_PAYLOADS) {
+    const content = { html: `x ${html}` };
+    await stage.server
+      .api("POST", `/v1/conversations/${id}/messages`, { id: unique("attack"), content }, token)
+      .catch((error: unknown) => {
+        // What would take long to read is refused; nothing else of it is.
+        if (!String(error).includes("nested too deeply")) throw error;
+        tooDeep += 1;
+      });
+  }
+  expect(tooDeep).toBeLessThanOrEqual(2);
   for (const url of URL_PAYLOADS) {
     const attachments = [{ id: url, url, type: "image/png", name: url }, { id: "2", url, type: "text/html", name: url }];
     await stage.server

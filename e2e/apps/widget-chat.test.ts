@@ -256,13 +256,15 @@ test("a long conversation is loaded and shown as it is wanted, and stays where i
     it.scrollTop = 100;
     const row = rows().find((message) => message.getBoundingClientRect().top > it.getBoundingClientRect().top);
     const text = row?.querySelector(".text")?.textContent;
-    const top = row?.getBoundingClientRect().top ?? 0;
+    // Its words: above them it has a name until older ones of the same person come.
+    const topOf = (message: Element | undefined) => message?.querySelector(".text")?.getBoundingClientRect().top ?? Number.NaN;
+    const top = topOf(row);
     await new Promise<void>((resolve) => {
       const look = () => (rows().length > count + 20 ? resolve() : requestAnimationFrame(look));
       look();
     });
     const same = rows().find((message) => message.querySelector(".text")?.textContent === text);
-    return (same?.getBoundingClientRect().top ?? Number.NaN) - top;
+    return topOf(same) - top;
   });
   expect(Math.abs(moved)).toBeLessThan(4);
   await until(

@@ -11,7 +11,7 @@ const BEGINNING = 240;
 
 /** What the list is told. */
 export interface ScrollInput {
-  /** The first row that is shown; another one means that rows came above. */
+  /** What the list begins with; another one means that something came above what was there, or went. */
   firstKey: string | undefined;
   /** Changes when rows come at the end by the reader's own doing, which leads there. */
   ownCount: number;

@@ -35,7 +35,12 @@ export function Thread() {
     else if (hasMore) void loadMore().then(() => setSize((now) => now + WINDOW));
   }, [messages.length, size, hasMore, loadMore]);
   const ownCount = messages.filter(({ isOwn }) => isOwn).length;
-  const scroll = useScroll({ firstKey: shown[0]?.key, ownCount, onBeginning });
+  const isFirstLoad = !!conversation?.isLoading && messages.length === 0 && connection.isConnected;
+  const isLoadingShown = !!conversation?.isLoadingMore || isFirstLoad;
+  const isErrorShown = !!conversation?.error && !conversation.isLoading;
+  // A line that comes above the first message moves what the reader looks at as much as messages do.
+  const firstKey = shown[0] && `${isErrorShown} ${isLoadingShown} ${shown[0].key}`;
+  const scroll = useScroll({ firstKey, ownCount, onBeginning });
   useMarkSeen(scroll.isAtEnd);
   useIncoming((message) => announce(`${nameOf(message, texts)}: ${saidBy(message)}`));
 
@@ -43,14 +48,13 @@ export function Thread() {
   const avatarUrl = useCallback((name?: string) => team?.find((member) => name && member.name === name)?.avatarUrl, [team]);
   const seenUpTo = Math.max(0, ...(conversation?.seen ?? []).map(({ userType, lastSeenSeq }) => (userType === "visitor" ? 0 : lastSeenSeq)));
   const newestOwn = lastOwn(messages, ({ delivery }) => delivery !== "failed");
-  const isFirstLoad = !!conversation?.isLoading && messages.length === 0 && connection.isConnected;
 
   return (
     <div className="scroller">
       <div className="list" ref={scroll.ref} onScroll={scroll.onScroll} role="region" aria-label={texts.messages} tabIndex={0}>
         <ol className="messages">
-          {conversation?.error && !conversation.isLoading && <Line text={texts.loadFailed} />}
-          {(conversation?.isLoadingMore || isFirstLoad) && <Line text={texts.loading} />}
+          {isErrorShown && <Line text={texts.loadFailed} />}
+          {isLoadingShown && <Line text={texts.loading} />}
           {rows.map((row) => {
             if (row.type === "day") return <DayLine key={row.key} at={row.at} />;
             if (row.type === "new") return <Line key={row.key} kind="new" text={texts.newMessages} />;

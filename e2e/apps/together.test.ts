@@ -169,7 +169,7 @@ test("the AI agent answers while both watch it write, and hands over to a person
   await visit.write("I would like to return a mug. How does that go?");
   const [seenByVisitor, seenByTeam] = await Promise.all([
     growth(visit.page, "cossistant-widget .message.writing .bubble.draft", 2),
-    growth(grace.page, '[data-testid="preview"] .plain', 2),
+    growth(grace.page, '[data-testid="preview"].ours .plain', 2),
   ]);
   await visit.panel.locator(".message.other[data-delivery]", { hasText: "within thirty days" }).waitFor();
   const text = (await world.texts(id)).at(-1) ?? "";

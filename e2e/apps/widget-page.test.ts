@@ -1,5 +1,6 @@
 /** The widget on pages that are not kind to it, and what it owes to them. */
 
+import type { Route } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 
 import { until } from "../harness/wait.js";
@@ -263,6 +264,21 @@ test("what happens is said to screen readers, once", async () => {
   await stage.proxy.set({ type: "pass" });
   await visit.reconnect();
   await until("the end of it is said", async () => (await status.textContent()) === "You are online again.");
+  grace.leave();
+});
+
+test("an answer that comes before the conversation is loaded is said, too", async () => {
+  const visit = await stage.visit();
+  await visit.open();
+  const held: Route[] = [];
+  await visit.page.route(/\/v1\/conversations\/[^/]+\/messages(\?|$)/, (route) => void held.push(route));
+  await visit.write("Hello");
+  await until("the conversation is being loaded", () => held.length > 0);
+  const grace = await stage.member();
+  await grace.answer(await visit.conversationId(), "Good morning!");
+  await visit.panel.locator(".message.other", { hasText: "Good morning!" }).waitFor();
+  for (const route of held) await route.continue();
+  await until("the answer is said", async () => (await visit.panel.locator("[role=status]").textContent()) === "Grace Hopper: Good morning!");
   grace.leave();
 });
 

@@ -38,7 +38,10 @@ export function useMarkSeen(isAtEnd: boolean): void {
   }, [isOpen, isAtEnd, isVisible, isKnown, unreadCount, markSeen]);
 }
 
-/** Calls back for each message of somebody else that comes while the list is shown; not for older ones that are loaded. */
+/**
+ * Calls back for each message of somebody else that comes while the list is shown; not for older ones that are loaded.
+ * What answers a message that was sent here is new, even if it is there before the rest of the conversation is.
+ */
 export function useIncoming(callback: (message: ConversationMessage) => void): void {
   const { messages, conversation } = useSupport();
   const latest = useRef(callback);
@@ -47,13 +50,15 @@ export function useIncoming(callback: (message: ConversationMessage) => void): v
   });
   const newest = messages.filter(({ seq }) => seq !== undefined).at(-1);
   const last = useRef<number>(undefined);
+  const firstSent = useRef<string>(undefined);
   const isKnown = !!conversation && !conversation.isLoading;
   useEffect(() => {
+    firstSent.current ??= messages.find(({ isOwn, seq }) => isOwn && seq === undefined)?.key;
     if (!isKnown) return;
-    const before = last.current;
+    const before = last.current ?? messages.find(({ key }) => key === firstSent.current)?.seq;
     last.current = newest?.seq ?? 0;
     if (newest && !newest.isOwn && !newest.isDeleted && before !== undefined && (newest.seq ?? 0) > before) latest.current(newest);
-  }, [isKnown, newest]);
+  }, [isKnown, newest, messages]);
 }
 
 function useIsVisible(): boolean {

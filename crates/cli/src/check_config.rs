@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use clap::Args;
-use cossistant_server::auth::{AuthSetupError, Authenticator, Secret};
+use cossistant_server::auth::{AuthSetupError, Authenticator, OwnSecrets, Secret, SecretPair};
 use cossistant_server::config::{Checked, Config, ConfigError, Effective, Problem};
 use cossistant_server::tls::TlsError;
 use serde_json::{Value, json};
@@ -105,8 +105,8 @@ fn tls_problem(config: &Config) -> Option<Problem> {
 }
 
 fn key_problem(config: &Config) -> Option<Problem> {
-    let any = || Secret::new("a secret that only has to be there");
-    let error = Authenticator::new(config.auth_settings(any(), any())).err()?;
+    let any = || SecretPair::from(Secret::new("a secret that only has to be there"));
+    let error = Authenticator::new(config.auth_settings(OwnSecrets { admin_key: any(), own: any() })).err()?;
     let is_of_public_key = matches!(&error, AuthSetupError::PublicKey(_) | AuthSetupError::PublicKeyFile { .. });
     let key = if is_of_public_key { "jwt_public_key" } else { "jwt_secret" };
     Some(Problem { place: key.to_owned(), error: ConfigError::Conflict { key, reason: without_name(&error, key) } })

@@ -7,6 +7,7 @@ mod backup;
 mod bench;
 mod chat;
 mod check_config;
+mod clock;
 mod doctor;
 mod key;
 mod link;

@@ -1,15 +1,15 @@
 //! `cossistant secret`: replaces the server's own secrets.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
-use cossistant_protocol::Timestamp;
-use cossistant_server::auth::{RotationError, previous_path, rotate_secret};
+use cossistant_server::auth::{OwnSecret, RotationError, previous_path, rotate_secret};
 use serde_json::json;
 
 use crate::Failure;
+use crate::clock::now;
 use crate::output::print;
 use crate::token::parse_life;
 
@@ -52,17 +52,10 @@ impl Which {
         }
     }
 
-    const fn file(self) -> &'static str {
+    const fn secret(self) -> OwnSecret {
         match self {
-            Self::Admin => "admin-key",
-            Self::Visitor => "visitor-secret",
-        }
-    }
-
-    const fn prefix(self) -> &'static str {
-        match self {
-            Self::Admin => "ak_",
-            Self::Visitor => "own_",
+            Self::Admin => OwnSecret::AdminKey,
+            Self::Visitor => OwnSecret::Signing,
         }
     }
 }
@@ -98,8 +91,9 @@ impl Rotate {
     fn run(self) -> Result<(), Failure> {
         let now = now();
         let until = now.plus_millis(u64::try_from(self.keep.as_millis()).unwrap_or(u64::MAX));
-        let file = self.data.join(self.which.file());
-        let rotated = rotate_secret(&file, self.which.prefix(), until, now, self.force);
+        let secret = self.which.secret();
+        let file = secret.path_in(&self.data);
+        let rotated = rotate_secret(&file, secret.prefix(), until, now, self.force);
         let is_overlap = matches!(rotated, Err(RotationError::Overlap(_)));
         rotated.map_err(|error| if is_overlap { anyhow!("{error} (--force ends it now)") } else { error.into() })?;
         let name = self.which.name();
@@ -109,11 +103,6 @@ impl Rotate {
         let old = previous_path(&file);
         print(&format!("{} is new; the old one, in {}, is taken until {until}", file.display(), old.display()))
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn parse_keep(text: &str) -> Result<Duration, String> {

@@ -1,12 +1,10 @@
 //! `cossistant tail`: shows what happens on a website, as it happens.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use clap::Args;
 use cossistant_client::{Channel, Client, Event, ServerMessage, WebsiteId};
-use cossistant_protocol::Timestamp;
 
 use crate::Failure;
+use crate::clock::now;
 use crate::link::{Change, Endpoint, Link, interrupted};
 use crate::output::print;
 use crate::words;
@@ -76,8 +74,7 @@ impl Tail {
 
 fn line(message: &ServerMessage) -> Option<String> {
     let text = words::describe(message)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let time = words::time(message).unwrap_or(Timestamp(u64::try_from(now).unwrap_or(u64::MAX)));
+    let time = words::time(message).unwrap_or_else(now);
     let place = words::conversation(message).map(|id| format!("{id}  ")).unwrap_or_default();
     Some(format!("{time}  {place}{text}"))
 }

@@ -30,7 +30,7 @@ pub use jwks::{JwksError, JwksSource};
 pub use own::{IssuedToken, TokenRequest};
 pub use principal::{CredentialKind, Principal, PrincipalFields};
 pub use rotation::{
-    OwnSecrets, PreviousSecret, RotationError, SecretPair, previous_path, read_previous, rotate_secret,
+    OwnSecret, OwnSecrets, PreviousSecret, RotationError, SecretPair, previous_path, read_previous, rotate_secret,
 };
 pub use secret::{Secret, SecretFile, new_secret, read_or_create_secret};
 
@@ -122,16 +122,16 @@ pub enum AuthSetupError {
 pub struct AuthSettings {
     /// Verifies HS256 tokens without `kid`, for all organizations.
     pub jwt_secret: Option<Secret>,
+    /// The secret before that one, if it is still to be taken.
+    pub jwt_secret_previous: Option<PreviousSecret>,
     /// Verifies RS256, ES256 or EdDSA tokens without `kid`, for all organizations: a PEM, or the path of one.
     pub jwt_public_key: Option<String>,
     /// What `jwt_public_key` and JWKS keys that do not say so are for; else the kind of key says.
     pub jwt_algorithm: Option<SigningAlgorithm>,
     /// Where the operator's key set is.
     pub jwks: Option<JwksSource>,
-    /// The admin key.
-    pub admin_key: Secret,
-    /// The secret by which the server signs its own tokens.
-    pub own_secret: Secret,
+    /// The server's own.
+    pub own: OwnSecrets,
     /// How long a visitor's token lives.
     pub visitor_token_life: Duration,
 }
@@ -215,25 +215,15 @@ impl Authenticator {
     pub fn new(settings: AuthSettings) -> Result<Self, AuthSetupError> {
         let secret = settings.jwt_secret.map(|secret| VerifyingKey::from_secret(secret.expose().as_bytes()));
         let public_key = settings.jwt_public_key.map(|text| read_public_key(&text, settings.jwt_algorithm));
-        let pair = |current| SecretPair { current, previous: None };
-        let held = Held::new(&OwnSecrets { admin_key: pair(settings.admin_key), own: pair(settings.own_secret) })?;
+        let secret_before = settings.jwt_secret_previous.as_ref().map(verifying);
         Ok(Self {
-            secret_before: None,
             secret: secret.transpose().map_err(AuthSetupError::Secret)?,
+            secret_before: secret_before.transpose().map_err(AuthSetupError::Secret)?,
             public_key: public_key.transpose()?,
             jwks: settings.jwks.map(|source| Arc::new(Jwks::new(source, settings.jwt_algorithm))),
-            held: RwLock::new(Arc::new(held)),
+            held: RwLock::new(Arc::new(Held::new(&settings.own)?)),
             visitor_token_life: settings.visitor_token_life,
         })
-    }
-
-    /// Takes tokens by the operator's secret before the present one too, until its time is over.
-    ///
-    /// # Errors
-    /// [`AuthSetupError::Secret`]: it is empty.
-    pub fn with_previous_secret(mut self, previous: &PreviousSecret) -> Result<Self, AuthSetupError> {
-        self.secret_before = Some(verifying(previous).map_err(AuthSetupError::Secret)?);
-        Ok(self)
     }
 
     /// Puts other secrets of the server itself in force, for all that is judged from now on.

@@ -23,7 +23,7 @@ pub use keys::{Config, KEYS, Key};
 pub use read::{Checked, Effective, Problem};
 pub use value::{AddressRange, InvalidRange, LogFormat, LogLevel};
 
-use crate::auth::{AuthSettings, JwksSource, PreviousSecret, Secret, SecretPair};
+use crate::auth::{AuthSettings, JwksSource, OwnSecrets, PreviousSecret, SecretPair};
 use crate::tls::TlsFiles;
 use crate::webhook::AddressPolicy;
 
@@ -119,25 +119,19 @@ impl Config {
         read::check(flags, environment, file)
     }
 
-    /// The keys by which credentials are verified. `admin_key` is used when the configuration has none.
+    /// The keys by which credentials are verified, with those of the server itself.
     #[must_use]
-    pub fn auth_settings(&self, admin_key: Secret, own_secret: Secret) -> AuthSettings {
+    pub fn auth_settings(&self, own: OwnSecrets) -> AuthSettings {
+        let previous = self.jwt_secret_previous.clone().zip(self.jwt_secret_previous_until);
         AuthSettings {
             jwt_secret: self.jwt_secret.clone(),
+            jwt_secret_previous: previous.map(|(secret, until)| PreviousSecret { secret, until }),
             jwt_public_key: self.jwt_public_key.clone(),
             jwt_algorithm: self.jwt_algorithm,
             jwks: self.jwt_jwks_url.as_deref().map(JwksSource::parse),
-            admin_key: self.admin_key.clone().unwrap_or(admin_key),
-            own_secret,
+            own,
             visitor_token_life: self.visitor_token_life,
         }
-    }
-
-    /// The operator's secret before the present one, if it is still to be taken.
-    #[must_use]
-    pub fn previous_jwt_secret(&self) -> Option<PreviousSecret> {
-        let (secret, until) = (self.jwt_secret_previous.clone()?, self.jwt_secret_previous_until?);
-        Some(PreviousSecret { secret, until })
     }
 
     /// The admin key of the configuration, if it has one, and the one before it.

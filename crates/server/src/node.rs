@@ -121,12 +121,7 @@ impl Node {
             tracing::warn!(path = %file.path.display(), "others can read the admin key; set its mode to 0600");
         }
         let admin_key = secrets.admin_key.current.clone();
-        let mut auth = Authenticator::new(config.auth_settings(admin_key.clone(), secrets.own.current.clone()))?;
-        if let Some(previous) = config.previous_jwt_secret() {
-            auth = auth.with_previous_secret(&previous)?;
-        }
-        auth.renew(&secrets)?;
-        let auth = Arc::new(auth);
+        let auth = Arc::new(Authenticator::new(config.auth_settings(secrets))?);
         if let Err(error) = auth.reload_keys().await {
             tracing::warn!(%error, "the JWKS could not be read yet");
         }

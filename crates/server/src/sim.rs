@@ -28,7 +28,7 @@ use socket::Socket;
 pub use socket::{FromClient, FromServer};
 use store::{Doom, Trouble, answer};
 
-use crate::auth::{AuthSettings, Authenticator, Secret, TokenRequest};
+use crate::auth::{AuthSettings, Authenticator, OwnSecrets, Secret, TokenRequest};
 use crate::config::demo_rows;
 use crate::store::{
     Audience, Conversation, MemoryStore, OrganizationRow, SiteKey, Store as _, StoredEvent, WebsiteRow, Websites,
@@ -404,11 +404,11 @@ fn authenticator() -> Arc<Authenticator> {
     let make = || {
         let auth = Authenticator::new(AuthSettings {
             jwt_secret: None,
+            jwt_secret_previous: None,
             jwt_public_key: None,
             jwt_algorithm: None,
             jwks: None,
-            admin_key: Secret::new("ak_sim"),
-            own_secret: Secret::new(OWN_SECRET),
+            own: OwnSecrets { admin_key: Secret::new("ak_sim").into(), own: Secret::new(OWN_SECRET).into() },
             visitor_token_life: std::time::Duration::from_secs(30 * 24 * 3_600),
         });
         Arc::new(auth.expect("the keys are good"))

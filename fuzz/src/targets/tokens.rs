@@ -11,7 +11,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cossistant_protocol::{KeyId, OrganizationId, Timestamp, TypingPreview, WebsiteId};
-use cossistant_server::auth::{AuthSettings, Authenticator, CredentialKind, HttpPrincipal, Principal, Secret};
+use cossistant_server::auth::{
+    AuthSettings, Authenticator, CredentialKind, HttpPrincipal, OwnSecrets, Principal, Secret,
+};
 use cossistant_server::directory::Directory;
 use cossistant_server::store::{
     DirectoryRows, KeyMaterial, KeyRow, OrganizationRow, SiteKey, WebsiteRow, WebsiteSettings,
@@ -83,11 +85,14 @@ struct World {
 static WORLD: LazyLock<World> = LazyLock::new(|| World {
     authenticator: Authenticator::new(AuthSettings {
         jwt_secret: Some(Secret::new(OPERATOR)),
+        jwt_secret_previous: None,
         jwt_public_key: Some(ES256_PUBLIC.into()),
         jwt_algorithm: None,
         jwks: None,
-        admin_key: Secret::new("ak_one"),
-        own_secret: Secret::new("own-secret-own-secret-own-secret"),
+        own: OwnSecrets {
+            admin_key: Secret::new("ak_one").into(),
+            own: Secret::new("own-secret-own-secret-own-secret").into(),
+        },
         visitor_token_life: Duration::from_secs(1_000),
     })
     .expect("the settings are good"),

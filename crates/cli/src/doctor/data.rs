@@ -3,24 +3,26 @@
 use std::fs::Metadata;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use cossistant_server::auth::{previous_path, read_previous};
+use cossistant_protocol::Timestamp;
+use cossistant_server::auth::{OwnSecret, previous_path, read_previous};
 use cossistant_server::config::Config;
 use cossistant_server::store::{DataKind, Depth, Holder, Inspection, OpenError, holder as holder_of, inspect};
 use indicatif::{HumanBytes, HumanDuration};
 use nix::sys::statvfs::statvfs;
 
 use super::Finding;
+use crate::clock::now;
 
 /// Below this, the store soon has no room.
 const LITTLE_SPACE: u64 = 1024 * 1024 * 1024;
 /// Below this, a backup or the log beside the store may not fit.
 const NO_SPACE: u64 = 64 * 1024 * 1024;
-/// How far the newest event may be ahead of the clock: two clocks are never quite the same.
-const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
+/// How far the newest event may be ahead of the clock, in ms: two clocks are never quite the same.
+const CLOCK_LEEWAY_MS: u64 = 5_000;
 /// The beginning of 2026: before it, this program was not there.
-const FIRST_TIME_MS: u64 = 1_767_225_600_000;
+const FIRST_TIME: Timestamp = Timestamp(1_767_225_600_000);
 /// For how long a delivery may wait before somebody should look: past the second of the short retries.
 const LONG_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How long before its end a certificate should have been renewed.
@@ -115,8 +117,13 @@ fn space(dir: &Path, findings: &mut Vec<Finding>) {
 
 /// The files of secrets, if there are any yet.
 pub(super) fn secrets(config: &Config, findings: &mut Vec<Finding>) {
-    for (name, prefix) in [("admin-key", "ak_"), ("visitor-secret", "")] {
-        let path = config.data.join(name);
+    for secret in OwnSecret::ALL {
+        let path = secret.path_in(&config.data);
+        // What only signs may be any text.
+        let prefix = match secret {
+            OwnSecret::AdminKey => secret.prefix(),
+            OwnSecret::Signing => "",
+        };
         let Ok(metadata) = std::fs::metadata(&path) else { continue };
         let shown = path.display();
         let text = match std::fs::read_to_string(&path) {
@@ -148,7 +155,7 @@ fn previous(path: &Path) -> Option<Finding> {
     let beside = previous_path(path);
     match read_previous(path) {
         Ok(None) => None,
-        Ok(Some(before)) if Duration::from_millis(before.until.as_millis()) <= now() => {
+        Ok(Some(before)) if before.until <= now() => {
             let found = format!("{} is not taken any more", beside.display());
             Some(Finding::ok("secrets", found))
         }
@@ -165,16 +172,14 @@ fn previous(path: &Path) -> Option<Finding> {
 /// The certificate's dates; that it can be read and has its key is proven before.
 pub(super) fn certificate(config: &Config, findings: &mut Vec<Finding>) {
     let Some(Ok(pair)) = config.tls_files().map(|files| files.load()) else { return };
-    let (from, until) =
-        (Duration::from_millis(pair.not_before.as_millis()), Duration::from_millis(pair.not_after.as_millis()));
     let (now, found) = (now(), format!("valid until {}", pair.not_after));
     let advice = "have it renewed; a running server takes the new files by itself";
-    findings.push(if until <= now {
+    findings.push(if pair.not_after <= now {
         Finding::fail("certificate", format!("its time was over at {}", pair.not_after), advice)
-    } else if from > now {
+    } else if pair.not_before > now {
         let advice = "set the clock, or wait: until then clients refuse it";
         Finding::fail("certificate", format!("is not valid before {}", pair.not_before), advice)
-    } else if until - now < SOON {
+    } else if between(now, pair.not_after) < SOON {
         Finding::warn("certificate", found, advice)
     } else {
         Finding::ok("certificate", found)
@@ -229,20 +234,20 @@ fn integrity(seen: &Inspection, depth: Depth, findings: &mut Vec<Finding>) {
     }
 }
 
-fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+/// How long it is from one time to a later one.
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::from_millis(to.as_millis().saturating_sub(from.as_millis()))
 }
 
 fn clock(seen: Option<&Inspection>, findings: &mut Vec<Finding>) {
     let now = now();
-    if now < Duration::from_millis(FIRST_TIME_MS) {
+    if now < FIRST_TIME {
         let found = "the system's clock is years behind";
         return findings.push(Finding::fail("clock", found, "set it, and keep it by NTP: tokens are judged by it"));
     }
-    let newest = seen.and_then(|seen| seen.newest_event).map(|at| Duration::from_millis(at.as_millis()));
-    match newest {
-        Some(newest) if newest > now + CLOCK_LEEWAY => {
-            let ahead = HumanDuration(newest.saturating_sub(now));
+    match seen.and_then(|seen| seen.newest_event) {
+        Some(newest) if newest > now.plus_millis(CLOCK_LEEWAY_MS) => {
+            let ahead = HumanDuration(between(now, newest));
             let found = format!("the newest event was stored {ahead} from now");
             let advice = "the clock was put back, or the data is of a machine whose clock was ahead: set it by NTP";
             findings.push(Finding::fail("clock", found, advice));
@@ -254,7 +259,7 @@ fn clock(seen: Option<&Inspection>, findings: &mut Vec<Finding>) {
 
 fn webhooks(seen: &Inspection, findings: &mut Vec<Finding>) {
     let waiting = seen.waiting_deliveries;
-    let oldest = seen.oldest_waiting.map(|at| now().saturating_sub(Duration::from_millis(at.as_millis())));
+    let oldest = seen.oldest_waiting.map(|since| between(since, now()));
     match oldest.filter(|wait| *wait > LONG_WAIT) {
         Some(wait) => {
             let found = format!("{waiting} deliveries wait, the oldest for {}", HumanDuration(wait));

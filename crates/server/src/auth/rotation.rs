@@ -42,6 +42,45 @@ pub struct OwnSecrets {
     pub own: SecretPair,
 }
 
+impl From<Secret> for SecretPair {
+    /// With none before it.
+    fn from(current: Secret) -> Self {
+        Self { current, previous: None }
+    }
+}
+
+/// A secret that the server makes for itself at its first start, and keeps in its data folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnSecret {
+    /// The admin key, unless the configuration has one.
+    AdminKey,
+    /// What signs visitors' tokens, and those of `POST /v1/tokens`.
+    Signing,
+}
+
+impl OwnSecret {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::AdminKey, Self::Signing];
+
+    /// How a new one begins.
+    #[must_use]
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::AdminKey => "ak_",
+            Self::Signing => "own_",
+        }
+    }
+
+    /// Its file in a data folder.
+    #[must_use]
+    pub fn path_in(self, data: &Path) -> PathBuf {
+        data.join(match self {
+            Self::AdminKey => "admin-key",
+            Self::Signing => "visitor-secret",
+        })
+    }
+}
+
 /// The file of the secret before the one that is kept in `path`.
 #[must_use]
 pub fn previous_path(path: &Path) -> PathBuf {

@@ -69,14 +69,18 @@ fn directory() -> Directory {
     Directory::new(rows(), 1)
 }
 
+fn own_secrets(own: &str) -> OwnSecrets {
+    OwnSecrets { admin_key: Secret::new("ak_one").into(), own: Secret::new(own).into() }
+}
+
 fn settings() -> AuthSettings {
     AuthSettings {
         jwt_secret: Some(Secret::new(SECRET)),
+        jwt_secret_previous: None,
         jwt_public_key: None,
         jwt_algorithm: None,
         jwks: None,
-        admin_key: Secret::new("ak_one"),
-        own_secret: Secret::new("own-secret-own-secret-own-secret"),
+        own: own_secrets("own-secret-own-secret-own-secret"),
         visitor_token_life: Duration::from_secs(1000),
     }
 }

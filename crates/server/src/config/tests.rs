@@ -1,4 +1,5 @@
 use super::*;
+use crate::auth::Secret;
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
 

@@ -5,15 +5,11 @@ use std::sync::Arc;
 
 use super::StartError;
 use crate::auth::{
-    Authenticator, OwnSecrets, SecretFile, SecretPair, previous_path, read_or_create_secret, read_previous,
+    Authenticator, OwnSecret, OwnSecrets, SecretFile, SecretPair, previous_path, read_or_create_secret, read_previous,
 };
 use crate::config::Config;
 use crate::tls::Tls;
 use crate::watch::Watched;
-
-/// The files of the server's own secrets, in the data folder.
-const ADMIN_KEY: &str = "admin-key";
-const OWN_SECRET: &str = "visitor-secret";
 
 /// The server's own secrets, as configuration and folder have them.
 #[derive(Debug)]
@@ -26,7 +22,7 @@ pub(super) struct SecretFiles {
 
 impl SecretFiles {
     pub(super) fn new(config: &Config) -> Self {
-        let paths = [ADMIN_KEY, OWN_SECRET].map(|name| config.data.join(name));
+        let paths = OwnSecret::ALL.map(|secret| secret.path_in(&config.data));
         let paths = paths.iter().flat_map(|path| [path.clone(), previous_path(path)]).collect();
         Self { dir: config.data.clone(), configured: config.admin_keys(), watched: Watched::new(paths) }
     }
@@ -34,10 +30,10 @@ impl SecretFiles {
     /// Reads the secrets, and makes those that are not there; also the file of the admin key, if there is one.
     pub(super) fn read(&self) -> Result<(OwnSecrets, Option<SecretFile>), StartError> {
         self.watched.note_read();
-        let (own, own_file) = read(&self.dir, OWN_SECRET, "own_")?;
+        let (own, own_file) = read(&self.dir, OwnSecret::Signing)?;
         let (admin_key, file) = match &self.configured {
             Some(pair) => (pair.clone(), None),
-            None => read(&self.dir, ADMIN_KEY, "ak_").map(|(pair, file)| (pair, Some(file)))?,
+            None => read(&self.dir, OwnSecret::AdminKey).map(|(pair, file)| (pair, Some(file)))?,
         };
         if own_file.created || file.as_ref().is_some_and(|file| file.created) {
             self.watched.note_read();
@@ -46,10 +42,10 @@ impl SecretFiles {
     }
 }
 
-fn read(dir: &Path, name: &str, prefix: &str) -> Result<(SecretPair, SecretFile), StartError> {
-    let path = dir.join(name);
-    let file =
-        read_or_create_secret(&path, prefix).map_err(|error| StartError::Secret { path: path.clone(), error })?;
+fn read(dir: &Path, secret: OwnSecret) -> Result<(SecretPair, SecretFile), StartError> {
+    let path = secret.path_in(dir);
+    let file = read_or_create_secret(&path, secret.prefix())
+        .map_err(|error| StartError::Secret { path: path.clone(), error })?;
     let previous = read_previous(&path).map_err(|error| StartError::Secret { path: previous_path(&path), error })?;
     Ok((SecretPair { current: file.secret.clone(), previous }, file))
 }

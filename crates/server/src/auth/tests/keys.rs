@@ -102,7 +102,7 @@ fn a_key_that_cannot_be_used_is_refused_at_the_start() {
     }
     let empty = Authenticator::new(AuthSettings { jwt_secret: Some(Secret::new("")), ..settings() });
     assert!(matches!(empty, Err(AuthSetupError::Secret(_))));
-    let empty = Authenticator::new(AuthSettings { own_secret: Secret::new(""), ..settings() });
+    let empty = Authenticator::new(AuthSettings { own: own_secrets(""), ..settings() });
     assert!(matches!(empty, Err(AuthSetupError::SelfCheck)));
 }
 

@@ -65,7 +65,7 @@ fn own_tokens_are_never_taken_for_others() {
     }
     assert!(KeyId::new(OWN_KID).is_err(), "no key can have the id");
     let issued = authenticator.issue_token(&request(UserType::User, Websites::All), NOW);
-    let elsewhere = Authenticator::new(AuthSettings { own_secret: Secret::new("another"), ..settings() }).unwrap();
+    let elsewhere = Authenticator::new(AuthSettings { own: own_secrets("another"), ..settings() }).unwrap();
     assert_eq!(code(elsewhere.jwt(&issued.token, &directory, NOW)), ErrorCode::Unauthorized);
 }
 
@@ -116,13 +116,13 @@ fn an_identity_is_the_word_of_the_customer() {
 
 /// The secrets of `settings`, each replaced by another one and taken until `until`.
 fn replaced(until: Timestamp) -> OwnSecrets {
-    let pair = |current: &str, old: Secret| SecretPair {
+    let pair = |current: &str, old: SecretPair| SecretPair {
         current: Secret::new(current),
-        previous: Some(PreviousSecret { secret: old, until }),
+        previous: Some(PreviousSecret { secret: old.current, until }),
     };
     OwnSecrets {
-        admin_key: pair("ak_two", settings().admin_key),
-        own: pair("another own secret", settings().own_secret),
+        admin_key: pair("ak_two", settings().own.admin_key),
+        own: pair("another own secret", settings().own.own),
     }
 }
 
@@ -153,7 +153,7 @@ fn secrets_that_were_replaced_are_taken_until_their_end() {
 fn the_operators_secret_before_is_taken_until_its_end() {
     let until = NOW.plus_millis(10_000);
     let previous = PreviousSecret { secret: Secret::new("the secret before this one"), until };
-    let authenticator = Authenticator::new(settings()).unwrap().with_previous_secret(&previous).unwrap();
+    let authenticator = Authenticator::new(AuthSettings { jwt_secret_previous: Some(previous), ..settings() }).unwrap();
     let signed = |secret: &str| hs256(None, &claims(json!({})), secret);
     let is_taken = |secret: &str, at| authenticator.jwt(&signed(secret), &directory(), at).is_ok();
     assert!(is_taken("the secret before this one", NOW.plus_millis(9_999)));

@@ -8,12 +8,10 @@ use rusqlite::backup::{Backup, StepResult};
 
 use super::lock::{self, Lock};
 use super::{OpenError, connection, schema};
+use crate::auth::{OwnSecret, previous_path};
 
 /// How much is copied between two calls of the progress callback: 4 MiB.
 const PAGES_PER_STEP: i32 = 1024;
-
-/// What a server keeps beside its store and a copy does not hold; one puts these back before or after restoring.
-const SECRETS: [&str; 4] = ["admin-key", "admin-key.previous", "visitor-secret", "visitor-secret.previous"];
 
 /// How far a copy has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,10 +168,14 @@ fn prove(file: &Path, part: &Path) -> Result<(), OpenError> {
     conn.close().map_err(|(_, error)| error.into())
 }
 
+/// Whether nothing is there but the lock and the server's own secrets. These a copy does not hold; one puts them back
+/// before or after restoring.
 fn is_empty(dir: &Path) -> std::io::Result<bool> {
+    let secrets = OwnSecret::ALL.map(|secret| secret.path_in(dir));
     for entry in std::fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        if name != lock::FILE && SECRETS.iter().all(|secret| name != *secret) {
+        let path = entry?.path();
+        let is_secret = secrets.iter().any(|secret| path == *secret || path == previous_path(secret));
+        if path != dir.join(lock::FILE) && !is_secret {
             return Ok(false);
         }
     }

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use cossistant_protocol::{OrganizationId, PersonId, WebsiteId};
-use cossistant_server::auth::{AuthSettings, Authenticator, Guard, Secret};
+use cossistant_server::auth::{AuthSettings, Authenticator, Guard, OwnSecrets, Secret};
 use cossistant_server::bus::{Bus, Notice};
 use cossistant_server::chat::{Chat, Ids};
 use cossistant_server::directory::SharedDirectory;
@@ -177,11 +177,14 @@ impl Api {
         let directory = Arc::new(SharedDirectory::new());
         let auth = Authenticator::new(AuthSettings {
             jwt_secret: Some(Secret::new(tokens::DEV_SECRET)),
+            jwt_secret_previous: None,
             jwt_public_key: None,
             jwt_algorithm: None,
             jwks: None,
-            admin_key: Secret::new(ADMIN),
-            own_secret: Secret::new("the server's own secret, of these tests"),
+            own: OwnSecrets {
+                admin_key: Secret::new(ADMIN).into(),
+                own: Secret::new("the server's own secret, of these tests").into(),
+            },
             visitor_token_life: std::time::Duration::from_secs(3600),
         });
         let chat = Chat::new(

@@ -92,10 +92,7 @@ pub fn holder(dir: &Path) -> Result<Holder, OpenError> {
     };
     match file.try_lock_shared() {
         Ok(()) => Ok(Holder::Nobody),
-        Err(TryLockError::WouldBlock) => {
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
-            Ok(Holder::Process(text.trim().parse().ok()))
-        }
+        Err(TryLockError::WouldBlock) => Ok(Holder::Process(lock::noted_pid(&file))),
         Err(TryLockError::Error(error)) => Err(OpenError::io(&path)(error)),
     }
 }

@@ -30,10 +30,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let read = file.read_to_string(&mut text);
-                let pid = read.ok().and_then(|_| text.trim().parse().ok());
-                return Err(OpenError::Locked { dir: dir.to_owned(), pid });
+                return Err(OpenError::Locked { dir: dir.to_owned(), pid: noted_pid(&file) });
             }
             Err(TryLockError::Error(error)) => return Err(OpenError::io(&path)(error)),
         }
@@ -54,6 +51,13 @@ fn note_pid(file: &mut File) -> std::io::Result<()> {
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
     writeln!(file, "{}", std::process::id())
+}
+
+/// The process that holds the lock of a directory, as it noted itself in the lock's file.
+pub(super) fn noted_pid(mut file: &File) -> Option<u32> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }
 
 /// Which process holds a lock on a file, other than this one, as far as the system tells (Linux does).

@@ -1,7 +1,7 @@
 //! Traces: where the time of one message goes, from its arrival over the commit to the sockets of its readers.
 //!
 //! Off unless an address for them is configured, and then for the few that chance or the caller picks. What belongs to
-//! a trace is found by the task that works for it: whoever works in [`Tracing::scope`] is within that span, and may hand
+//! a trace is found by the task that works for it: whoever works in [`Tracing::within`] is within that span, and may hand
 //! it on by [`current`]. Spans tell kinds, routes and sizes; no texts, tokens or ids of persons.
 //!
 //! Ended spans go into a bounded queue, from which a thread sends them (`trace/export.rs`). When it is full they are
@@ -93,11 +93,10 @@ impl Tracer {
 }
 
 fn tracer() -> Option<&'static Tracer> {
-    // Where nothing is traced, this is all that it costs.
-    if IS_ON.load(Ordering::Relaxed) { TRACER.get() } else { None }
+    if is_on() { TRACER.get() } else { None }
 }
 
-/// Whether traces are taken at all.
+/// Whether traces are taken at all. Where they are not, this is all that they cost.
 pub(crate) fn is_on() -> bool {
     IS_ON.load(Ordering::Relaxed)
 }

@@ -49,11 +49,7 @@ pub fn unique(prefix: &str) -> String {
 /// # Panics
 ///
 /// When `patience` is over; the message is `rule`.
-pub async fn eventually<T, F, Fut>(patience: Duration, rule: &str, mut attempt: F) -> T
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Option<T>>,
-{
+pub async fn eventually<T>(patience: Duration, rule: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = tokio::time::Instant::now() + patience;
     loop {
         if let Some(value) = attempt().await {

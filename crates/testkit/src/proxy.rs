@@ -326,6 +326,16 @@ impl Pump {
         }
     }
 
+    /// Hands a chunk over, of which an empty one is the end of the stream; the end of the way if it comes to that.
+    async fn arrive(&self, chunk: &[u8]) -> Option<End> {
+        if chunk.is_empty() {
+            return Some(self.half_close());
+        }
+        self.passed.fetch_add(chunk.len(), Ordering::SeqCst);
+        let written = write_all(&self.to, chunk).await;
+        written.is_err().then(|| self.reset())
+    }
+
     /// Passes chunks on late, until the way ends; none when the mode has changed. Reading goes on while chunks are
     /// under way, so a delay costs time and no throughput.
     async fn run_rough(&mut self, rough: Rough, buffer: &mut [u8]) -> Option<End> {
@@ -339,11 +349,8 @@ impl Pump {
                     // What is under way arrives before whatever the new mode does.
                     Ok(()) => {
                         while let Some(chunk) = line.pop() {
-                            if chunk.is_empty() {
-                                return Some(self.half_close());
-                            }
-                            if write_all(&self.to, &chunk).await.is_err() {
-                                return Some(self.reset());
+                            if let Some(end) = self.arrive(&chunk).await {
+                                return Some(end);
                             }
                         }
                         return None;
@@ -355,13 +362,8 @@ impl Pump {
             };
             match step {
                 None => {
-                    let chunk = line.pop().unwrap_or_default();
-                    if chunk.is_empty() {
-                        return Some(self.half_close());
-                    }
-                    self.passed.fetch_add(chunk.len(), Ordering::SeqCst);
-                    if write_all(&self.to, &chunk).await.is_err() {
-                        return Some(self.reset());
+                    if let Some(end) = self.arrive(&line.pop().unwrap_or_default()).await {
+                        return Some(end);
                     }
                 }
                 Some(Ok(0)) => line.end(),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{BINARY, PATIENCE, Stage, is_long, number, options, say, subscribe_with, text};
 
 /// How often the server is killed, and in long runs.
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 20;
 const LONG_ROUNDS: usize = 100;
 const SENDERS: usize = 4;
 

@@ -199,12 +199,17 @@ async fn peers_that_vanish_are_let_go_of_and_go_offline() {
     let mut proxy = Proxy::start(&server.address()).await;
     let mut watcher = stage.user(&unique("watcher")).await;
     crate::support::subscribe_website(&mut watcher, &stage.website, json!({})).await;
+    let is_told = |kind: &'static str, client: &cossistant_testkit::WsClient| {
+        let name = client.user_id().to_owned();
+        move |message: &serde_json::Value| message["type"] == kind && message["visitorId"] == name
+    };
     let mut gone = Vec::new();
     for _ in 0..20 {
         let token = cossistant_testkit::Credential::Header(stage.visitor_token(&unique("v")));
         let client = cossistant_testkit::WsOptions::new(&proxy.url(&stage.ws_url), token).deadline(PATIENCE);
         let mut client = client.establish().await;
         say(&mut client, &unique("conv"), "and then the cable was pulled").await;
+        watcher.recv_until("section 7, visitor_online", is_told("visitor_online", &client)).await;
         gone.push(client);
     }
     let descriptors = || {
@@ -214,10 +219,7 @@ async fn peers_that_vanish_are_let_go_of_and_go_offline() {
     let before = descriptors();
     proxy.set(Mode::BlackHole).await;
     for client in &gone {
-        let name = client.user_id().to_owned();
-        let is_told =
-            move |message: &serde_json::Value| message["type"] == "visitor_offline" && message["visitorId"] == name;
-        watcher.recv_until("section 7, a dead line goes offline", is_told).await;
+        watcher.recv_until("section 7, a dead line goes offline", is_told("visitor_offline", client)).await;
     }
     // The close frame cannot arrive, so the sockets are reset some seconds later.
     eventually(Duration::from_secs(60), "section 4, the sockets of the vanished are free", || async {

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cossistant_testkit::tokens::{self, Token};
-use cossistant_testkit::{Credential, Http, Server, ServerGuard, ServerOptions, WsClient, WsOptions, unique};
+use cossistant_testkit::{
+    Credential, Http, Server, ServerGuard, ServerOptions, WsClient, WsOptions, eventually, unique,
+};
 use serde_json::{Value, json};
 
 /// The program under test.
@@ -177,12 +179,7 @@ pub(crate) fn options(config: &str) -> ServerOptions {
 
 /// Waits until something is so, which is asked time and again.
 pub(crate) async fn comes_true(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + 2 * PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        // A server bounds how often it may be asked.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually(2 * PATIENCE, what, async || is_so().await.then_some(())).await;
 }
 
 /// Whether the long rounds are asked for, as by `cargo xtask test --long`.

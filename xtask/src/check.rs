@@ -25,7 +25,7 @@ pub(crate) struct Args {
     only: Option<String>,
 }
 
-/// The layers in their order: what is cheap and fails often comes first. The last one may have to wait for its program.
+/// The layers in their order: what is cheap and fails often comes first.
 const LAYERS: &[Layer] = &[
     Layer { name: "format", run: |_| sh("cargo fmt --all --check") },
     Layer { name: "generated-files", run: |_| generate::check() },
@@ -35,9 +35,8 @@ const LAYERS: &[Layer] = &[
     Layer { name: "wasm", run: |_| wasm::build(false) },
     Layer { name: "typescript", run: |_| check_types() },
     Layer { name: "vitest", run: |_| test_packages() },
-    DEPENDENCIES,
 ];
-/// Whether the dependencies are such as are allowed.
+/// Whether the dependencies are such as are allowed. It comes last, since it may have to wait for its program.
 pub(crate) const DEPENDENCIES: Layer = Layer { name: "dependencies", run: |_| deny::check() };
 
 /// Runs every check.
@@ -45,12 +44,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.only.is_none() {
         deny::prepare()?;
     }
-    layer::run(LAYERS, args.only.as_deref(), Rounds::Short)
+    layer::run(&[LAYERS, &[DEPENDENCIES]].concat(), args.only.as_deref(), Rounds::Short)
 }
 
 /// Runs every check but that of the dependencies.
 pub(crate) fn run_without_dependencies() -> Result<()> {
-    layer::run(&LAYERS[..LAYERS.len() - 1], None, Rounds::Short)
+    layer::run(LAYERS, None, Rounds::Short)
 }
 
 fn document() -> Result<()> {

@@ -15,8 +15,13 @@ use crate::check::install_packages;
 use crate::debian;
 use crate::step::{command, root, run as run_command, say, sh, succeeds, target_directory};
 
-/// What calls rustc for the crates of this workspace. It adds what the fuzzer needs.
+/// What calls rustc for the crates of this workspace, with the flags that this variable has.
 const WRAPPER: &str = "fuzz/rustc-with-counters";
+const WRAPPER_FLAGS: &str = "COSSISTANT_FUZZ_FLAGS";
+/// Counters at every branch, and what is compared with what, so that the fuzzer learns words and numbers.
+const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares";
 /// This workspace's crates are optimized as their dependencies are in tests.
 const OPT_LEVEL: &str = "1";
 /// After how many seconds an input hangs, and how much memory the process may have, in MiB.
@@ -75,18 +80,16 @@ fn build(deep: bool) -> Result<PathBuf> {
     let build = "cargo build --locked --package cossistant-fuzz --features libfuzzer";
     if !deep {
         let mut build = command(build);
-        build.env("RUSTC_WORKSPACE_WRAPPER", root().join(WRAPPER)).env("CARGO_PROFILE_DEV_OPT_LEVEL", OPT_LEVEL);
-        run_command(&mut build)?;
+        build.env("RUSTC_WORKSPACE_WRAPPER", root().join(WRAPPER)).env(WRAPPER_FLAGS, FLAGS);
+        run_command(build.env("CARGO_PROFILE_DEV_OPT_LEVEL", OPT_LEVEL))?;
         return Ok(target_directory()?.join("debug/fuzz"));
     }
     let version = command("rustc -vV").output().context("cannot run rustc")?;
     let version = String::from_utf8(version.stdout)?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names its host")?;
     let folder = target_directory()?.join("fuzz");
-    // The flags of the wrapper, for all that is built for the host by its name: no build scripts, no macros.
-    let wrapper = fs::read_to_string(root().join(WRAPPER))?;
-    let (_, flags) = wrapper.split_once("\"$@\"").context("the wrapper adds its flags behind those it is given")?;
-    let flags = format!("{} -Cdebug-assertions", flags.replace(['\\', '\n'], " ").trim());
+    // For all that is built for the host by its name: no build scripts, no macros.
+    let flags = format!("{FLAGS} -Cdebug-assertions");
     let mut build = command(&format!("{build} --release --target {host} --target-dir"));
     run_command(build.arg(&folder).env("RUSTFLAGS", flags).env("CARGO_PROFILE_RELEASE_LTO", "off"))?;
     Ok(folder.join(host).join("release/fuzz"))

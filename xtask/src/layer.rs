@@ -14,6 +14,7 @@ pub(crate) enum Rounds {
 }
 
 /// A part of a run.
+#[derive(Clone, Copy)]
 pub(crate) struct Layer {
     /// What one calls it by.
     pub(crate) name: &'static str,

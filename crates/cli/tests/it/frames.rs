@@ -3,12 +3,12 @@
 use std::sync::OnceLock;
 
 use cossistant_testkit::{Server, WsClient, unique};
-use flate2::{Compress, Compression, FlushCompress};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::raw::RawSocket;
-use crate::support::{PATIENCE, Stage, is, new_message, say_with, subscribe, text, try_say};
+use crate::support::{PATIENCE, Stage, is, new_message, say, say_with, subscribe, text, try_say};
 
 static SERVER: OnceLock<Server> = OnceLock::new();
 
@@ -336,6 +336,49 @@ async fn deflate_is_negotiated_and_its_limit_counts_inflated_bytes() {
     assert!(bomb.len() < 60_000, "small on the wire");
     socket.send(0xc1, &bomb).await;
     assert_eq!(socket.close_code().await, Some(1009), "section 1, every limit counts inflated bytes");
+}
+
+fn inflated(payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64 * 1024);
+    let whole = [payload, &[0, 0, 0xff, 0xff]].concat();
+    Decompress::new(false)
+        .decompress_vec(&whole, &mut out, FlushDecompress::Sync)
+        .expect("what is compressed inflates");
+    out
+}
+
+#[tokio::test]
+async fn only_long_messages_are_compressed_and_only_for_whole_windows() {
+    let stage = stage();
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    for (offer, is_compressed) in [
+        ("permessage-deflate", true),
+        ("permessage-deflate; server_max_window_bits=15", true),
+        ("permessage-deflate; server_max_window_bits=14", false),
+        ("permessage-deflate; server_max_window_bits=8", false),
+        ("x-unknown", false),
+    ] {
+        let mut socket = RawSocket::connect(&stage, offer).await;
+        let subscribe = format!(r#"{{"type":"subscribe_conversation","id":"s","conversationId":"{conversation}"}}"#);
+        socket.send(0x81, subscribe.as_bytes()).await;
+        socket.send(0x81, br#"{"type":"ping","id":"p"}"#).await;
+        let words = "more than a window of eight bits holds, ".repeat(40);
+        let (mut is_subscribed, mut is_answered, mut is_told) = (false, false, false);
+        while !(is_subscribed && is_answered && is_told) {
+            let frame = tokio::time::timeout(PATIENCE, socket.frame()).await.expect("a frame in time");
+            let (first, payload) = frame.expect("the connection stays open");
+            let text = if first == 0xc1 { inflated(&payload) } else { payload };
+            let is_long = text.len() >= 256;
+            assert_eq!(first, if is_long && is_compressed { 0xc1 } else { 0x81 }, "section 1, for {offer}");
+            let message: Value = serde_json::from_slice(&text).expect("a message");
+            is_answered |= message["type"] == "pong";
+            if message["type"] == "subscription_confirmed" {
+                is_subscribed = true;
+                say(&mut visitor, &conversation, &words).await;
+            }
+            is_told |= message["type"] == "new_message" && message["content"]["text"] == words;
+        }
+    }
 }
 
 #[tokio::test]

@@ -196,7 +196,7 @@ impl Upgrader {
             address: limit_key(address),
             origin,
             // Events are compressed once for all, which only a full window can read.
-            deflate: deflate.as_ref().is_some_and(|deflate| deflate.takes_shared(usize::MAX)),
+            deflate: deflate.as_ref().is_some_and(DeflateParams::takes_shared),
             credential,
             agent_id: query.agent_id,
             page: page.filter(|page| page.len() <= MAX_PAGE_BYTES && !page.contains('\0')),

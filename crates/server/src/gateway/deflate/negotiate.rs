@@ -20,14 +20,9 @@ impl DeflateParams {
         self.server_max_window_bits.unwrap_or(MAX_WINDOW_BITS)
     }
 
-    /// Whether a message of `payload_bytes`, compressed at the full window to be shared, may be
-    /// sent to this connection.
-    ///
-    /// It may if the connection takes the full window. It may as well if the message is no longer
-    /// than the connection's window, since nothing in it can then refer back further than that.
-    pub fn takes_shared(&self, payload_bytes: usize) -> bool {
-        let bits = self.server_window_bits();
-        bits == MAX_WINDOW_BITS || payload_bytes <= 1 << bits
+    /// Whether a message that was compressed at the full window, to be shared, may be sent to this connection.
+    pub fn takes_shared(&self) -> bool {
+        self.server_window_bits() == MAX_WINDOW_BITS
     }
 }
 

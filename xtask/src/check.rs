@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::build;
 use crate::deny;
 use crate::generate;
 use crate::layer::{self, Layer, Rounds};
@@ -75,12 +76,12 @@ fn check_types() -> Result<()> {
 /// Runs the tests of the npm packages, with messages that Rust has judged and scenarios that it has played, some of
 /// them against the real server.
 fn test_packages() -> Result<()> {
-    sh("cargo build --locked --package cossistant")?;
+    build::as_tested("--bin cossistant")?;
     let file = |name: &str| std::env::temp_dir().join(format!("cossistant-{name}-{}.jsonl", std::process::id()));
     let (messages, scenarios) = (file("differential"), file("scenarios"));
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     generate::differential(&messages, seed, CHANGED_MESSAGES)?;
-    let play = command("cargo test --quiet --locked --package cossistant-client --lib scenarios::random_scenarios_for")
+    let play = command("cargo test --quiet --locked --workspace --lib scenarios::random_scenarios_for")
         .env("COSSISTANT_SCENARIOS", &scenarios)
         .env("COSSISTANT_SCENARIO_SEED", seed.to_string())
         .status();

@@ -11,9 +11,10 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::build;
 use crate::debian;
 use crate::layer::Rounds;
-use crate::step::{Running, command, run as run_command, say, sh, succeeds, target_directory};
+use crate::step::{Running, command, run as run_command, say, succeeds, target_directory};
 
 const KOSOKU: &str = "kosoku==0.1.0";
 /// How many cases Autobahn has, and how many of them are of framing alone. Fewer would mean that some were not played.
@@ -36,7 +37,7 @@ pub(crate) fn rounds(rounds: Rounds) -> Result<()> {
 fn play(choice: &[&str], cases: usize) -> Result<()> {
     let folder = target_directory()?.join("conformance");
     let kosoku = install(&folder.join("python"))?;
-    sh("cargo build --locked --package cossistant-server --example echo")?;
+    build::as_tested("--example echo")?;
     let echo = start(&target_directory()?.join("debug/examples/echo"))?;
     let reports = folder.join("reports");
     if reports.exists() {

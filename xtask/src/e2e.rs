@@ -7,8 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 
 use crate::layer::Rounds;
-use crate::step::{command, run as run_command, sh};
-use crate::{apps, debian, web};
+use crate::step::{command, run as run_command};
+use crate::{apps, build, debian, web};
 
 /// Where Debian puts the browser; `CHROMIUM` names another one.
 const CHROMIUM: &str = "/usr/bin/chromium";
@@ -103,7 +103,7 @@ pub(crate) fn packages(rounds: Rounds) -> Result<()> {
 /// What every browser test needs: the server with the apps inside, the example agent, the engine, and a browser.
 fn prepare() -> Result<()> {
     apps::build()?;
-    sh("cargo build --locked --package cossistant --package faq-agent")?;
+    build::as_tested("--bin cossistant --bin faq-agent")?;
     let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| CHROMIUM.to_owned());
     if Path::new(&chromium).exists() {
         return Ok(());

@@ -2,6 +2,7 @@
 
 mod apps;
 mod bench;
+mod build;
 mod check;
 mod conformance;
 mod debian;

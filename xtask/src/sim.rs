@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::build;
 use crate::layer::Rounds;
 use crate::step::{command, sh, target_directory};
 
@@ -71,11 +72,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             options.push_str(option);
         }
     }
-    sh(&format!("{} {options}", build("--quiet")?.display()))
+    sh(&format!("{} {options}", build_simulation("--quiet")?.display()))
 }
 
 /// Builds the simulation; the program.
-fn build(options: &str) -> Result<PathBuf> {
+fn build_simulation(options: &str) -> Result<PathBuf> {
     cargo(&format!("build {options} --bin sim"))?;
     Ok(target_directory()?.join("debug/sim"))
 }
@@ -92,7 +93,7 @@ fn cargo(what: &str) -> Result<()> {
 /// The simulation of a test run: the product has nothing of it, its own tests pass, every planted bug is found, and the
 /// same histories as always keep every promise.
 pub(crate) fn rounds(rounds: Rounds) -> Result<()> {
-    let program = build("")?;
+    let program = build_simulation("")?;
     check_product(&program)?;
     cargo("test --lib")?;
     let program = program.display();
@@ -112,7 +113,7 @@ fn check_product(simulation: &std::path::Path) -> Result<()> {
     let tree = String::from_utf8(tree.stdout).context("the names of packages are text")?;
     ensure!(tree.contains("cossistant-server feature \"default\""), "the tree of features reads otherwise");
     ensure!(!tree.contains("cossistant-server feature \"sim\""), "the product is built with the simulated node");
-    sh("cargo build --locked --package cossistant")?;
+    build::as_tested("--bin cossistant")?;
     let has_mark = |path: &std::path::Path| -> Result<bool> {
         let program = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(program.windows(MARK.len()).any(|window| window == MARK))

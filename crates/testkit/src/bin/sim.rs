@@ -2,7 +2,8 @@
 //!
 //! `sim --seeds N [--seed S] [--plant BUG] [--keep STEPS] [--threads N] [--trace | --survey]` runs N histories. The
 //! first that breaks a promise is shrunk; its trace and the command that runs it again are printed, and the exit code
-//! is 1. `--trace` prints the trace of one history, `--survey` goes on behind a failure and prints a line for each.
+//! is 1. If all keep theirs, one hash of all that was said is printed: a change that is to change nothing leaves it.
+//! `--trace` prints the trace of one history, `--survey` goes on behind a failure and prints a line for each.
 //!
 //! `sim --again` runs the histories that found a fault once. `sim --prove` looks for each planted bug, prints which seed found it by which rule, and fails if one was not found.
 #![forbid(unsafe_code)]
@@ -123,6 +124,8 @@ struct Sums {
     actions: AtomicU64,
     faults: AtomicU64,
     seconds: AtomicU64,
+    /// Of the hashes of all traces, whose order does not matter: equal for equal histories, however long they took.
+    hash: AtomicU64,
 }
 
 impl Sums {
@@ -133,6 +136,7 @@ impl Sums {
             (&self.actions, outcome.actions),
             (&self.faults, outcome.faults),
             (&self.seconds, outcome.elapsed / 1_000),
+            (&self.hash, outcome.trace_hash),
         ];
         for (sum, value) in sums {
             sum.fetch_add(value, Ordering::Relaxed);
@@ -176,15 +180,16 @@ fn search(wish: &Wish) -> bool {
         return false;
     }
     let seconds = start.elapsed().as_secs_f64();
-    let [histories, clients, actions, faults, virtual_seconds] =
-        [sums.histories, sums.clients, sums.actions, sums.faults, sums.seconds].map(AtomicU64::into_inner);
+    let Sums { histories, clients, actions, faults, seconds: virtual_seconds, hash } = sums;
+    let [histories, clients, actions, faults, virtual_seconds, hash] =
+        [histories, clients, actions, faults, virtual_seconds, hash].map(AtomicU64::into_inner);
     #[expect(clippy::cast_precision_loss, reason = "a count of histories is small")]
     let rate = histories as f64 / seconds;
     let threads = wish.threads;
     let end = if wish.is_survey { "were run" } else { "kept every promise" };
     say(&format!(
         "{histories} histories {end}: {clients} clients, {actions} actions, {faults} faults, {virtual_seconds} s of \
-         their time in {seconds:.1} s, {rate:.0} histories/s on {threads} threads"
+         their time in {seconds:.1} s, {rate:.0} histories/s on {threads} threads; hash {hash:016x}"
     ));
     true
 }

@@ -216,6 +216,33 @@ impl SendMessage {
     /// One text for all equal messages: what a repeated idempotency key is compared by.
     #[must_use]
     pub fn canonical(&self) -> String {
+        self.plain_canonical().unwrap_or_else(|| self.any_canonical())
+    }
+
+    /// [`SendMessage::canonical`] of a message of text alone, as nearly all are: its fields are written in their order.
+    fn plain_canonical(&self) -> Option<String> {
+        #[derive(Serialize)]
+        struct Content<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            html: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            text: Option<&'a str>,
+        }
+        #[derive(Serialize)]
+        struct Plain<'a> {
+            content: Content<'a>,
+            visibility: Visibility,
+        }
+        let MessageContent { text, html, attachments: None, metadata: None } = &self.content else { return None };
+        if self.metadata.is_some() {
+            return None;
+        }
+        let content = Content { html: html.as_ref().map(Text::as_str), text: text.as_ref().map(Text::as_str) };
+        let plain = Plain { content, visibility: self.visibility.unwrap_or(Visibility::Public) };
+        Some(serde_json::to_string(&plain).expect("a message is always JSON"))
+    }
+
+    fn any_canonical(&self) -> String {
         let mut value = serde_json::to_value(self).expect("a message is always JSON");
         if let Some(object) = value.as_object_mut() {
             object.remove("conversationId");
@@ -417,5 +444,23 @@ fn data_reason(error: &serde_json::Error) -> String {
         Some((_, "a sequence")) => "must be a list".to_owned(),
         Some((_, kind)) => format!("must be {kind}"),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_message_has_the_same_one_text() {
+        for content in [r#"{"text":"a \" \u0001 \u00e4"}"#, r#"{"html":"<b>","text":""}"#, r#"{"text":"t","html":"h"}"#]
+        {
+            for visibility in [None, Some(Visibility::Internal), Some(Visibility::Public)] {
+                let conversation_id = ConversationId::new("c").unwrap();
+                let content = serde_json::from_str(content).unwrap();
+                let send = SendMessage { conversation_id, content, metadata: None, visibility };
+                assert_eq!(send.plain_canonical(), Some(send.any_canonical()));
+            }
+        }
     }
 }

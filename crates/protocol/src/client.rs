@@ -7,6 +7,7 @@ use crate::fields::{Integer, Strict, Text, object, present};
 use crate::json::{self, Object};
 use crate::limits::{MAX_ACTIVITY_LENGTH, MAX_EPOCH_LENGTH, MAX_PHASE_LENGTH, MAX_TOKEN_BYTES, MAX_TYPING_LENGTH};
 use crate::messages::messages;
+use crate::whole::Whole;
 use crate::{
     ActivityAudience, ConversationId, ErrorCode, ErrorDetails, MessageContent, RequestId, Visibility, WebsiteId,
     check_metadata,
@@ -105,6 +106,13 @@ messages!(
         AgentActivity(AgentActivity) = "agent_activity",
     }
 );
+
+impl ClientMessage {
+    /// Checks what the types of the fields do not.
+    fn check(&self) -> Result<(), Invalid> {
+        if let Self::SendMessage(send) = self { send.check() } else { Ok(()) }
+    }
+}
 
 /// No fields of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -326,11 +334,26 @@ impl ClientFrame {
     /// # Errors
     /// [`Rejected`] with the code and details of the answer.
     pub fn parse(text: &str) -> Result<Self, Rejected> {
-        let reject = |code, id: Option<RequestId>, invalid| Rejected { id, code, invalid, subscription: None };
         if json::nests_too_deep(text) {
             let invalid = Invalid::new("", format!("must nest at most {} levels deep", json::MAX_DEPTH));
-            return Err(reject(ErrorCode::InvalidMessage, None, Some(invalid)));
+            let code = ErrorCode::InvalidMessage;
+            return Err(Rejected { id: None, code, invalid: Some(invalid), subscription: None });
         }
+        match Self::parse_whole(text) {
+            Some(frame) => Ok(frame),
+            None => Self::parse_long(text),
+        }
+    }
+
+    /// Reads a frame that is as it must be, and begins with its type, in one pass.
+    pub(crate) fn parse_whole(text: &str) -> Option<Self> {
+        let Whole { id, timestamp, body: message } = ClientMessage::read_whole(text)?;
+        message.check().is_ok().then_some(Self { id, timestamp, message })
+    }
+
+    /// Reads any frame, or finds out what is wrong with it.
+    pub(crate) fn parse_long(text: &str) -> Result<Self, Rejected> {
+        let reject = |code, id: Option<RequestId>, invalid| Rejected { id, code, invalid, subscription: None };
         let envelope = match read::<Strict<Envelope<'_>>>(text) {
             Ok(Strict(envelope)) => envelope,
             Err(invalid) if is_json(text) => return Err(reject(ErrorCode::InvalidMessage, None, Some(invalid))),
@@ -356,13 +379,7 @@ impl ClientFrame {
         let Some(body) = ClientMessage::parse_body(&kind, text) else {
             return Err(reject(ErrorCode::UnknownType, id, None));
         };
-        let checked = body.and_then(|message| {
-            if let ClientMessage::SendMessage(send) = &message {
-                send.check()?;
-            }
-            Ok(message)
-        });
-        match checked {
+        match body.and_then(|message| message.check().map(|()| message)) {
             Ok(message) => Ok(Self { id, timestamp, message }),
             Err(invalid) => Err(Rejected {
                 subscription: envelope.subscription(&kind),

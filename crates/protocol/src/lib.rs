@@ -23,6 +23,7 @@ mod limits;
 mod messages;
 mod server;
 mod time;
+mod whole;
 
 pub use channel::*;
 pub use client::*;

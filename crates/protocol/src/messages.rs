@@ -29,6 +29,17 @@ macro_rules! messages {
                 }
             }
 
+            /// Reads a frame that begins with its type; `None` if it has to be read the long way.
+            fn read_whole(text: &str) -> Option<$crate::whole::Whole<Self>> {
+                match $crate::whole::leading_type(text)? {
+                    $($type => {
+                        let $crate::whole::Whole { id, timestamp, body } = $crate::whole::read::<$body>(text)?;
+                        Some($crate::whole::Whole { id, timestamp, body: Self::$variant(body) })
+                    })*
+                    _ => None,
+                }
+            }
+
             /// The JSON Schema of each message's body, in the order of [`Self::TYPES`].
             #[cfg(feature = "schema")]
             #[must_use]

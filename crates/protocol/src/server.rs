@@ -108,6 +108,19 @@ impl ServerMessage {
     /// # Errors
     /// [`UnreadableMessage`] tells apart what to skip and what to hand on.
     pub fn parse(text: &str) -> Result<Self, UnreadableMessage> {
+        match Self::parse_whole(text) {
+            Some(message) => Ok(message),
+            None => Self::parse_long(text),
+        }
+    }
+
+    /// Reads a message that is as it must be, and begins with its type, in one pass.
+    pub(crate) fn parse_whole(text: &str) -> Option<Self> {
+        Self::read_whole(text)?.body.check().ok()
+    }
+
+    /// Reads any message, or finds out what is wrong with it.
+    pub(crate) fn parse_long(text: &str) -> Result<Self, UnreadableMessage> {
         let unreadable =
             |invalid| if is_json(text) { UnreadableMessage::Invalid(invalid) } else { UnreadableMessage::NotAMessage };
         let Strict(head) = read::<Strict<Head<'_>>>(text).map_err(unreadable)?;

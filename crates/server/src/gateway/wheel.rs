@@ -10,10 +10,15 @@ const TICK_MS: u64 = 16;
 /// see often, and a small wheel is made sooner.
 const SLOTS: usize = if cfg!(feature = "sim") { 1 << 7 } else { 1 << 12 };
 
+/// How many words of bits the slots take.
+const WORDS: usize = SLOTS / 64;
+
 /// Timers with keys; a key that is no longer wanted is recognised when it fires.
 #[derive(Debug)]
 pub(crate) struct Wheel<K> {
     slots: Vec<Vec<(u64, K)>>,
+    /// Which slots have timers, a bit for each: whoever looks for the next one need not touch the empty ones.
+    busy: [u64; WORDS],
     /// The next tick to look at.
     tick: u64,
     count: usize,
@@ -26,6 +31,7 @@ impl<K> Wheel<K> {
     pub(crate) fn new(now_ms: u64) -> Self {
         Self {
             slots: std::iter::repeat_with(Vec::new).take(SLOTS).collect(),
+            busy: [0; WORDS],
             tick: now_ms / TICK_MS,
             count: 0,
             watched: u64::MAX,
@@ -37,6 +43,7 @@ impl<K> Wheel<K> {
     pub(crate) fn insert(&mut self, deadline_ms: u64, key: K) {
         let tick = deadline_ms.div_ceil(TICK_MS).max(self.tick);
         self.slots[slot(tick)].push((tick, key));
+        self.busy[slot(tick) / 64] |= 1 << (slot(tick) % 64);
         self.count += 1;
         self.has_sooner |= tick < self.watched;
     }
@@ -59,7 +66,9 @@ impl<K> Wheel<K> {
         let now = now_ms / TICK_MS;
         // After a long pause one round sees every slot.
         let first = self.tick.max((now + 1).saturating_sub(SLOTS as u64));
-        for tick in first..=now {
+        let mut next = first;
+        while let Some(tick) = self.next_busy(next).filter(|tick| *tick <= now) {
+            next = tick + 1;
             let entries = &mut self.slots[slot(tick)];
             let mut at = 0;
             while at < entries.len() {
@@ -70,8 +79,11 @@ impl<K> Wheel<K> {
                     at += 1;
                 }
             }
-            if entries.is_empty() && entries.capacity() > 64 {
-                *entries = Vec::new();
+            if entries.is_empty() {
+                self.busy[slot(tick) / 64] &= !(1 << (slot(tick) % 64));
+                if entries.capacity() > 64 {
+                    *entries = Vec::new();
+                }
             }
         }
         self.tick = self.tick.max(now + 1);
@@ -79,11 +91,23 @@ impl<K> Wheel<K> {
 
     /// When to look again, in ms; `None` if there are no timers.
     pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
+        self.next_busy(self.tick).map(|tick| tick * TICK_MS)
+    }
+
+    /// The first tick from this one on whose slot has timers, if any slot has.
+    fn next_busy(&self, tick: u64) -> Option<u64> {
         if self.count == 0 {
             return None;
         }
-        let busy = (self.tick..self.tick + SLOTS as u64).find(|tick| !self.slots[slot(*tick)].is_empty());
-        Some(busy.unwrap_or(self.tick + SLOTS as u64) * TICK_MS)
+        let from = slot(tick);
+        // The bits from the tick on, then the words behind, and at last those of its own word that lie before it.
+        let first = self.busy[from / 64] >> (from % 64);
+        if first != 0 {
+            return Some(tick + u64::from(first.trailing_zeros()));
+        }
+        let behind = (1..=WORDS).find(|step| self.busy[(from / 64 + step) % WORDS] != 0)?;
+        let bits = self.busy[(from / 64 + behind) % WORDS];
+        Some(tick + (behind * 64 - from % 64) as u64 + u64::from(bits.trailing_zeros()))
     }
 }
 
@@ -127,6 +151,22 @@ mod tests {
         assert!(!wheel.take_sooner());
         wheel.insert(500, ());
         assert!(wheel.take_sooner() && !wheel.take_sooner());
+    }
+
+    #[test]
+    fn the_next_busy_slot_is_found_wherever_it_is() {
+        for start in [0, 1, 63, 64, 1_000, SLOTS as u64 - 1] {
+            for ahead in [0, 1, 62, 63, 64, 65, 127, SLOTS as u64 / 2, SLOTS as u64 - 1] {
+                let mut wheel = Wheel::new(start * TICK_MS);
+                wheel.insert((start + ahead) * TICK_MS, ());
+                assert_eq!(wheel.next_deadline_ms(), Some((start + ahead) * TICK_MS), "{start} {ahead}");
+                wheel.insert((start + ahead + SLOTS as u64) * TICK_MS, ());
+                let mut fired = Vec::new();
+                wheel.expire((start + ahead) * TICK_MS, &mut fired);
+                assert_eq!((fired.len(), wheel.count), (1, 1), "{start} {ahead}");
+                assert!(wheel.next_deadline_ms().is_some(), "the slot still has one of a later round");
+            }
+        }
     }
 
     #[test]

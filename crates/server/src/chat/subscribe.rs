@@ -6,7 +6,7 @@ use cossistant_protocol::{Channel, ConversationId, ErrorCode, Timestamp, Website
 
 use super::{Chat, ChatError, require_team};
 use crate::auth::Principal;
-use crate::event::Event;
+use crate::event::{Event, Frame, message_for};
 use crate::store::{Audience, Conversation, CreateConversation, SeenMark, SiteKey, StoreError, StoredEvent};
 
 /// How many events are read from the store at a time.
@@ -40,15 +40,15 @@ pub struct Snapshot {
     pub is_recovered: bool,
     /// The replay: places past this one, up to `head`.
     pub replay_after: u64,
-    /// The first events of the replay.
-    pub page: Vec<Arc<Event>>,
+    /// The first events of the replay, as the subscriber is told them.
+    pub page: Vec<Frame>,
 }
 
-/// More events of a replay.
+/// More events of a replay, as the subscriber is told them.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// The events.
-    pub events: Vec<Arc<Event>>,
+    /// One for each event.
+    pub frames: Vec<Frame>,
 }
 
 /// Events of a website that a subscriber was too slow to take live.
@@ -179,7 +179,7 @@ impl Chat {
         after: u64,
         upto: u64,
     ) -> Result<Page, ChatError> {
-        Ok(Page { events: encoded(&self.stored(site, channel, audience, after, upto).await?) })
+        Ok(Page { frames: told(&self.stored(site, channel, audience, after, upto).await?, audience) })
     }
 
     async fn stored(
@@ -209,12 +209,14 @@ impl Chat {
             .store
             .website_events(site.organization.clone(), site.website.clone(), after, u64::MAX >> 1, PAGE)
             .await?;
-        Ok(CatchUp { has_more: stored.len() == PAGE, events: encoded(&stored) })
+        let events = stored.iter().map(|event| Arc::new(Event::encode(event))).collect();
+        Ok(CatchUp { has_more: stored.len() == PAGE, events })
     }
 }
 
-fn encoded(stored: &[StoredEvent]) -> Vec<Arc<Event>> {
-    stored.iter().map(|event| Arc::new(Event::encode(event))).collect()
+/// What an audience is told of events that were read for it: the other one's frames are never made.
+fn told(stored: &[StoredEvent], audience: Audience) -> Vec<Frame> {
+    stored.iter().filter_map(|event| message_for(event, audience)).map(|message| Frame::new(&message)).collect()
 }
 
 impl Snapshot {
@@ -240,12 +242,12 @@ impl Snapshot {
         });
         let before = begin.map_or(self.head, |place| place - 1);
         if before == self.replay_after {
-            self.page = encoded(first);
+            self.page = told(first, audience);
         } else if request.after.is_some() {
             (self.is_recovered, self.replay_after) = (false, self.head);
         } else {
             // Fewer than the newest so many have ever been.
-            (self.replay_after, self.page) = (before, encoded(first));
+            (self.replay_after, self.page) = (before, told(first, audience));
         }
     }
 }

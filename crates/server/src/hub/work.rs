@@ -414,12 +414,12 @@ impl Hub {
             (Stage::Reading, Answer::Snapshot(Ok(snapshot))) => self.take_snapshot(index, snapshot),
             (Stage::Replaying { after, is_reading, .. }, Answer::Page(Ok(page))) => {
                 *is_reading = false;
-                *after += page.events.len() as u64;
+                *after += page.frames.len() as u64;
                 // Places are dense, so an empty page means that the store lost some: better to close than to skip.
-                if page.events.is_empty() {
+                if page.frames.is_empty() {
                     return self.abandon(at, "the replay is incomplete");
                 }
-                self.write_page(index, &page.events);
+                self.write_page(index, &page.frames);
                 self.go_on(index);
             }
             (Stage::CatchingUp { is_reading, .. }, Answer::CatchUp(Ok(missed))) => {
@@ -538,12 +538,9 @@ impl Hub {
         self.go_on(index);
     }
 
-    fn write_page(&mut self, index: u32, events: &[Arc<Event>]) {
-        let Some(audience) = self.conn(index).map(Conn::audience) else { return };
-        for event in events {
-            if let Some(frame) = event.frame(audience) {
-                self.push_paced(index, frame.clone());
-            }
+    fn write_page(&mut self, index: u32, page: &[Frame]) {
+        for frame in page {
+            self.push_paced(index, frame.clone());
         }
     }
 

@@ -137,7 +137,9 @@ impl Hub {
     }
 
     fn tell_typing(&mut self, slot: u32, conversation: &ConversationId, person: &Arc<PersonInfo>, is_typing: bool) {
-        let Some(site) = self.sites.get(slot).map(|site| site.key.clone()) else { return };
+        // Every shard hears of it, and most have nobody who listens there.
+        let Some(site) = self.sites.get(slot).filter(|site| site.has_listeners(conversation)) else { return };
+        let site = site.key.clone();
         let frame = Frame::new(&ServerMessage::TypingIndicator(TypingIndicator {
             conversation_id: conversation.clone(),
             user_id: person.key.id.clone(),
@@ -170,7 +172,7 @@ impl Hub {
             .sites
             .get_mut(slot)
             .is_some_and(|slot| slot.conversation(conversation).set_viewing(person, source, is_viewing));
-        if told {
+        if told && self.sites.get(slot).is_some_and(|site| site.has_listeners(conversation)) {
             let frame = Frame::new(&ServerMessage::ViewingIndicator(ViewingIndicator {
                 conversation_id: conversation.clone(),
                 user_id: person.key.id.clone(),

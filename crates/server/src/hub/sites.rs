@@ -114,6 +114,12 @@ impl Site {
         self.conversations.get_mut(id).expect("it was put there just now")
     }
 
+    /// Whether anybody here may have to be told of what goes on in a conversation.
+    pub(crate) fn has_listeners(&self, id: &ConversationId) -> bool {
+        let here = self.conversations.get(id);
+        !self.team.is_empty() || here.is_some_and(|here| !here.team.is_empty() || !here.visitors.is_empty())
+    }
+
     pub(crate) fn forget_idle_conversation(&mut self, id: &ConversationId) {
         if self.conversations.get(id).is_some_and(Conversation::is_idle) {
             self.conversations.remove(id);

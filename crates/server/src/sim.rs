@@ -7,6 +7,7 @@
 //!
 //! What the driver and the node do in production, this module does in their place; it is to be kept like them.
 
+mod agenda;
 mod dice;
 mod node;
 mod plant;
@@ -21,6 +22,7 @@ use cossistant_protocol::{
     UserType, WebsiteId,
 };
 
+pub use agenda::Agenda;
 pub use dice::Dice;
 use node::SimNode;
 pub use plant::Plant;

@@ -11,7 +11,7 @@ use cossistant_protocol::{KeyId, Limits, PersonId, Timestamp, UserType};
 
 use super::socket::{Flushed, Socket};
 use super::store::{PacedStore, answer};
-use super::{FromClient, FromServer, Plant, SimConnection, SimRequest, SimServer};
+use super::{Agenda, FromClient, FromServer, Plant, SimConnection, SimRequest, SimServer};
 use crate::auth::{Guard, HttpPrincipal, PrincipalFields, Secret};
 use crate::bus::{Bus, Notice, ShardId};
 use crate::chat::{Chat, ChatError, Ids};
@@ -79,10 +79,12 @@ pub(super) struct SimNode {
     chat: Arc<Chat>,
     directory: Arc<SharedDirectory>,
     bus: Arc<SimBus>,
-    agenda: BTreeMap<(u64, u64), Due>,
-    entries: u64,
-    /// Until when what one shard told another is under way, since a queue keeps its order.
-    lanes: BTreeMap<(usize, usize), u64>,
+    agenda: Agenda<Due>,
+    /// What [`SimServer::next_due`] answered last, as long as nothing has changed since.
+    next_due: Option<Option<u64>>,
+    /// By the shard that tells and the one that is told: until when what was told is under way, since a queue keeps its
+    /// order.
+    lanes: Vec<Vec<u64>>,
 }
 
 impl SimNode {
@@ -153,19 +155,20 @@ impl SimNode {
             chat,
             directory: Arc::clone(&directory),
             bus,
-            agenda: BTreeMap::new(),
-            entries: 0,
-            lanes: BTreeMap::new(),
+            agenda: Agenda::default(),
+            next_due: None,
+            lanes: vec![vec![0; config.shards]; config.shards],
         }
     }
 
     pub(super) fn forget_deadlines(&mut self) {
+        self.next_due = None;
         self.deadlines.fill(None);
     }
 
     fn put(&mut self, at: u64, due: Due) {
-        self.entries += 1;
-        self.agenda.insert((at, self.entries), due);
+        self.next_due = None;
+        self.agenda.put(at, due);
     }
 
     /// When a shard's next timer is due, by its own clock.
@@ -280,13 +283,17 @@ impl SimServer {
     pub fn next_due(&mut self) -> Option<u64> {
         let (offset, now) = (self.clock_offset, self.now);
         let node = self.node.as_mut()?;
-        let mut next = node.agenda.first_key_value().map(|((at, _), _)| *at);
+        if let Some(next) = node.next_due {
+            return next;
+        }
+        let mut next = node.agenda.next_at();
         for shard in 0..node.shards.len() {
             if let Some(deadline) = node.deadline(shard) {
                 let at = deadline.saturating_add_signed(-offset).max(now);
                 next = Some(next.map_or(at, |next| next.min(at)));
             }
         }
+        node.next_due = Some(next);
         next
     }
 
@@ -303,6 +310,7 @@ impl SimServer {
     fn step(&mut self) {
         let (now, clock) = (self.now, self.clock());
         let Some(node) = &mut self.node else { return };
+        node.next_due = None;
         for shard in 0..node.shards.len() {
             if node.deadline(shard).is_some_and(|deadline| deadline <= clock.as_millis()) {
                 node.deadlines[shard] = None;
@@ -310,8 +318,8 @@ impl SimServer {
                 return;
             }
         }
-        let Some(entry) = node.agenda.first_entry().filter(|entry| entry.key().0 <= now) else { return };
-        match entry.remove() {
+        let Some(due) = node.agenda.take_due(now) else { return };
+        match due {
             Due::Poll(task) => self.poll(task),
             Due::Notice(shard, notice) => {
                 if let Some(log) = &mut self.log {
@@ -351,6 +359,7 @@ impl SimServer {
     pub(super) fn apply<T>(&mut self, shard: usize, action: impl FnOnce(&mut Shard, Timestamp) -> T) -> Option<T> {
         let clock = self.clock();
         let node = self.node.as_mut()?;
+        node.next_due = None;
         let core = &mut node.shards[shard];
         let result = action(core, clock);
         let outputs = core.take_outputs();
@@ -523,7 +532,7 @@ impl SimServer {
                 if is_stop && to != from && plant == Some(Plant::StuckTyping) {
                     continue;
                 }
-                let lane = node.lanes.entry((from, to)).or_default();
+                let lane = &mut node.lanes[from][to];
                 let at = at.max(*lane);
                 *lane = at;
                 node.put(at, Due::Notice(to, notice.clone()));

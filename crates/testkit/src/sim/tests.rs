@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cossistant_server::sim::Agenda;
+
 use super::*;
 
 #[test]
@@ -43,4 +45,15 @@ fn a_list_of_steps_is_read_as_it_is_written() {
     for text in ["x", "1-", "-"] {
         assert!(Keep::parse(text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn what_is_to_come_comes_in_order() {
+    let mut agenda = Agenda::default();
+    for (at, what) in [(5, 'd'), (3, 'b'), (5, 'e'), (1, 'a'), (3, 'c'), (9, 'f')] {
+        agenda.put(at, what);
+    }
+    assert_eq!(agenda.next_at(), Some(1));
+    let due: String = std::iter::from_fn(|| agenda.take_due(5)).collect();
+    assert_eq!((due.as_str(), agenda.next_at()), ("abcde", Some(9)));
 }

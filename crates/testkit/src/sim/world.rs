@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cossistant_engine::Input;
 use cossistant_protocol::{MessageId, PersonId, UserType};
-use cossistant_server::sim::{Dice, FromClient, FromServer, SimConfig, SimConnection, SimServer};
+use cossistant_server::sim::{Agenda, Dice, FromClient, FromServer, SimConfig, SimConnection, SimServer};
 use cossistant_server::store::{Audience, EventBody};
 
 use super::client::Client;
@@ -81,8 +81,7 @@ pub(super) struct World {
     pub(super) restores: Vec<Restore>,
     /// Whose access was asked to be ended, and when by the node's clock and by the world's.
     pub(super) revoked: BTreeMap<(UserType, PersonId), (u64, u64)>,
-    agenda: BTreeMap<(u64, u64), Due>,
-    entries: u64,
+    agenda: Agenda<Due>,
     was_up: bool,
     /// Connections that were cut: what is under way does not arrive.
     pub(super) cut: BTreeSet<SimConnection>,
@@ -110,8 +109,7 @@ impl World {
             failures: Vec::new(),
             restores: Vec::new(),
             revoked: BTreeMap::new(),
-            agenda: BTreeMap::new(),
-            entries: 0,
+            agenda: Agenda::default(),
             was_up: true,
             cut: BTreeSet::new(),
             late_up: BTreeSet::new(),
@@ -134,8 +132,7 @@ impl World {
     }
 
     pub(super) fn put_at(&mut self, at: u64, due: Due) {
-        self.entries += 1;
-        self.agenda.insert((at, self.entries), due);
+        self.agenda.put(at, due);
     }
 
     pub(super) fn fail(&mut self, rule: Rule, what: String) {
@@ -160,7 +157,7 @@ impl World {
     }
 
     fn next(&mut self) -> Option<u64> {
-        let agenda = self.agenda.first_key_value().map(|((at, _), _)| *at);
+        let agenda = self.agenda.next_at();
         let server = self.server.next_due();
         let clients = self.clients.iter().filter_map(Client::wake_at).min();
         [agenda, server, clients].into_iter().flatten().min()
@@ -169,8 +166,7 @@ impl World {
     fn step(&mut self) {
         self.server.advance(self.now);
         self.collect();
-        while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= self.now) {
-            let due = entry.remove();
+        while let Some(due) = self.agenda.take_due(self.now) {
             self.happen(due);
             self.collect();
         }

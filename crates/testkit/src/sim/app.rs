@@ -21,6 +21,7 @@ impl World {
         while let Some(output) = self.clients[at].engine.poll_output() {
             self.handle(at, output);
         }
+        self.note_wake(at);
         if self.clients[at].engine.poll_timeout().is_some_and(|wake| wake <= now) {
             self.fail(Rule::Contract, format!("{} wants to be woken in the past", self.clients[at].name));
         }

@@ -138,6 +138,7 @@ impl History {
             let by = self.dice.between(1, 60_000);
             say!(self.world, "fault: a client's clock leaps by {by}");
             self.world.clients[at].clock_ahead += by;
+            self.world.note_wake(at);
         } else {
             let ahead = self.dice.between(1, 30_000).cast_signed();
             let back = -self.dice.between(1, 1_000).cast_signed();

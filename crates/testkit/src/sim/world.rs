@@ -82,6 +82,8 @@ pub(super) struct World {
     /// Whose access was asked to be ended, and when by the node's clock and by the world's.
     pub(super) revoked: BTreeMap<(UserType, PersonId), (u64, u64)>,
     agenda: Agenda<Due>,
+    /// When each client wants to be woken; looked at far more often than it changes.
+    wakes: Vec<Option<u64>>,
     was_up: bool,
     /// Connections that were cut: what is under way does not arrive.
     pub(super) cut: BTreeSet<SimConnection>,
@@ -110,6 +112,7 @@ impl World {
             restores: Vec::new(),
             revoked: BTreeMap::new(),
             agenda: Agenda::default(),
+            wakes: Vec::new(),
             was_up: true,
             cut: BTreeSet::new(),
             late_up: BTreeSet::new(),
@@ -159,7 +162,7 @@ impl World {
     fn next(&mut self) -> Option<u64> {
         let agenda = self.agenda.next_at();
         let server = self.server.next_due();
-        let clients = self.clients.iter().filter_map(Client::wake_at).min();
+        let clients = self.wakes.iter().flatten().min().copied();
         [agenda, server, clients].into_iter().flatten().min()
     }
 
@@ -170,12 +173,20 @@ impl World {
             self.happen(due);
             self.collect();
         }
-        for at in 0..self.clients.len() {
-            if self.clients[at].wake_at().is_some_and(|wake| wake <= self.now) {
+        for at in 0..self.wakes.len() {
+            if self.wakes[at].is_some_and(|wake| wake <= self.now) {
                 self.input(at, Input::Tick);
             }
         }
         self.collect();
+    }
+
+    /// A client's engine, its clock or its throttle has changed.
+    pub(super) fn note_wake(&mut self, at: usize) {
+        if self.wakes.len() <= at {
+            self.wakes.resize(at + 1, None);
+        }
+        self.wakes[at] = self.clients[at].wake_at();
     }
 
     fn happen(&mut self, due: Due) {

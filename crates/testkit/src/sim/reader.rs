@@ -2,17 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cossistant_protocol::{Channel, ServerMessage, SubscriptionConfirmed};
+use cossistant_protocol::{
+    Channel, ConversationId, ConversationStatus, MessageId, PersonId, ServerMessage, SubscriptionConfirmed,
+};
 use cossistant_server::store::{EventBody, StoredEvent};
 
-/// A durable event, as far as it can be told apart.
+/// What a durable event says, as far as it can be told apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    Created(PersonId),
+    Message(MessageId),
+    Updated(MessageId),
+    Status(ConversationStatus),
+    Assigned(Option<PersonId>),
+}
+
+/// A durable event as it was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
-    pub(super) conversation: String,
+    pub(super) conversation: ConversationId,
     pub(super) seq: u64,
     pub(super) offset: Option<u64>,
-    /// The type, and what it is about.
-    pub(super) what: String,
+    pub(super) what: What,
 }
 
 impl Told {
@@ -34,32 +45,32 @@ impl Told {
     /// `None` for what is not durable.
     #[expect(clippy::wildcard_enum_match_arm, reason = "five messages of many are durable")]
     pub(super) fn of(message: &ServerMessage) -> Option<Self> {
-        let (conversation, seq, offset) = Self::place_of(message)?;
-        let about = match message {
-            ServerMessage::ConversationCreated(event) => event.visitor_id.to_string(),
-            ServerMessage::NewMessage(event) => event.message_id.to_string(),
-            ServerMessage::MessageUpdated(event) => event.message_id.to_string(),
-            ServerMessage::ConversationStatusChanged(event) => event.status.to_string(),
+        let (what, conversation) = match message {
+            ServerMessage::ConversationCreated(event) => {
+                (What::Created(event.visitor_id.clone()), &event.conversation_id)
+            }
+            ServerMessage::NewMessage(event) => (What::Message(event.message_id.clone()), &event.conversation_id),
+            ServerMessage::MessageUpdated(event) => (What::Updated(event.message_id.clone()), &event.conversation_id),
+            ServerMessage::ConversationStatusChanged(event) => (What::Status(event.status), &event.conversation_id),
             ServerMessage::ConversationAssigned(event) => {
-                event.assigned_team_member_id.as_ref().map(ToString::to_string).unwrap_or_default()
+                (What::Assigned(event.assigned_team_member_id.clone()), &event.conversation_id)
             }
             _ => return None,
         };
-        let what = format!("{} {about}", message.type_name());
-        Some(Self { conversation: conversation.to_owned(), seq, offset, what })
+        let (_, seq, offset) = Self::place_of(message)?;
+        Some(Self { conversation: conversation.clone(), seq, offset, what })
     }
 }
 
-/// The same words for what is stored.
-pub(super) fn stored_as(event: &StoredEvent) -> String {
-    match &event.body {
-        EventBody::Created { visitor, .. } => format!("conversation_created {visitor}"),
-        EventBody::Message(message) => format!("new_message {}", message.id),
-        EventBody::Updated { message, .. } => format!("message_updated {message}"),
-        EventBody::Status { status, .. } => format!("conversation_status_changed {status}"),
-        EventBody::Assigned { assignee, .. } => {
-            let assignee = assignee.as_ref().map(ToString::to_string);
-            format!("conversation_assigned {}", assignee.unwrap_or_default())
+impl What {
+    /// What of a stored event a reader is to be told.
+    pub(super) fn of_stored(event: &StoredEvent) -> Self {
+        match &event.body {
+            EventBody::Created { visitor, .. } => Self::Created(visitor.clone()),
+            EventBody::Message(message) => Self::Message(message.id.clone()),
+            EventBody::Updated { message, .. } => Self::Updated(message.clone()),
+            EventBody::Status { status, .. } => Self::Status(*status),
+            EventBody::Assigned { assignee, .. } => Self::Assigned(assignee.clone()),
         }
     }
 }
@@ -68,7 +79,7 @@ pub(super) fn stored_as(event: &StoredEvent) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Thread {
     pub(super) last: Option<u64>,
-    pub(super) told: BTreeMap<u64, String>,
+    pub(super) told: BTreeMap<u64, What>,
     /// The next event may be further on: the client was told so.
     may_jump: bool,
     /// Nobody listened for a while: until that is confirmed again, anything newer may come.
@@ -107,7 +118,7 @@ impl Reader {
     /// # Errors
     /// It is out of turn.
     pub(super) fn take(&mut self, told: &Told) -> Result<(), String> {
-        let thread = self.threads.entry(told.conversation.clone()).or_default();
+        let thread = self.threads.entry(told.conversation.to_string()).or_default();
         if let Some(upto) = thread.website_brings {
             let newest = thread.newest();
             if told.seq <= upto {

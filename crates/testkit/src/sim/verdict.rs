@@ -9,7 +9,7 @@ use cossistant_server::store::{Audience, EventBody, StoredEvent};
 use super::client::{Acked, Client};
 use super::history::{History, conversation};
 use super::judge::audience;
-use super::reader::stored_as;
+use super::reader::What;
 use super::rule::{Failure, Rule};
 
 /// How long everything may take to become quiet, in steps of a second.
@@ -77,10 +77,11 @@ impl History {
         let ids = self.conversations.iter().flat_map(|(_, ids)| ids);
         let books: Books =
             ids.map(|id| (id.as_str(), self.world.server.events(&conversation(id), Audience::Team))).collect();
+        let website = self.world.server.website_events();
         let mut why = Verdicts(Vec::new());
         for client in &self.world.clients {
             self.judge_acks(client, &books, &mut why);
-            self.judge_reader(client, &books, &mut why);
+            self.judge_reader(client, &books, &website, &mut why);
             if let Some(open) = client.sent.iter().find(|(_, sent)| sent.is_open) {
                 why.push(Rule::Convergence, format!("{} has an open message: {open:?}", client.name));
             }
@@ -143,7 +144,7 @@ impl History {
     }
 
     /// Every reader has got every durable event, as it is stored.
-    fn judge_reader(&self, client: &Client, books: &Books, why: &mut Verdicts) {
+    fn judge_reader(&self, client: &Client, books: &Books, website: &[StoredEvent], why: &mut Verdicts) {
         if client.tenant == Tenant::Other {
             if client.reader.threads.values().any(|thread| !thread.told.is_empty()) {
                 why.push(Rule::Audience, format!("{} was told of another organization", client.name));
@@ -156,10 +157,10 @@ impl History {
             let stored: Vec<&StoredEvent> = events.filter(|event| event.seq(audience).is_some()).collect();
             for (seq, told) in &thread.told {
                 let at = usize::try_from(seq - 1).ok().and_then(|at| stored.get(at));
-                if at.map(|event| stored_as(event)).as_ref() != Some(told) {
+                if at.map(|event| What::of_stored(event)).as_ref() != Some(told) {
                     why.push(
                         Rule::OnceInOrder,
-                        format!("{} was told {told} at {id} {seq}, but stored is {at:?}", client.name),
+                        format!("{} was told {told:?} at {id} {seq}, but stored is {at:?}", client.name),
                     );
                 }
             }
@@ -172,7 +173,7 @@ impl History {
         }
         let is_live = client.confirmed().iter().any(|channel| matches!(channel, Channel::Website(_)));
         if let (Some(base), true) = (client.reader.website_base, is_live) {
-            for event in self.world.server.website_events() {
+            for event in website {
                 let has_jumped = client.reader.threads.get(event.conversation.as_str()).is_some_and(|it| it.has_jumped);
                 if event.offset > base && !client.reader.offsets.contains(&event.offset) && !has_jumped {
                     why.push(

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 use cossistant_engine::Envelope;
@@ -48,9 +49,30 @@ impl Letter {
     }
 }
 
+/// A map whose keys are numbers, most of them hashes already.
+type ByNumber<K, V> = HashMap<K, V, BuildHasherDefault<Multiplied>>;
+
+/// A hash of numbers, for keys that nobody chooses to harm us.
+#[derive(Debug, Default)]
+struct Multiplied(u64);
+
+impl Hasher for Multiplied {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(32) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// Messages that were read already, by the hash of their text: most of them go to many.
 #[derive(Debug, Default)]
-pub(super) struct Library(HashMap<u64, Rc<Letter>>);
+pub(super) struct Library(ByNumber<u64, Rc<Letter>>);
 
 impl Library {
     /// Reads a message as the native client does.
@@ -76,7 +98,7 @@ impl Library {
 /// of; the engine hides a copy too many from the application, so this looks at the wire.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
-    came: HashMap<(u64, u64), u32>,
+    came: ByNumber<(u64, u64), u32>,
     replays: Vec<Replay>,
 }
 

@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 
 use cossistant_testkit::sim::{FOUND, Failure, Keep, Outcome, Plant, Run, run, shrink};
 
+/// A history is thousands of small pieces of memory that live for a moment, all of them on one thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the command line asks for.
 struct Wish {
     first: u64,

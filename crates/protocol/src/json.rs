@@ -14,8 +14,8 @@ pub const MAX_DEPTH: usize = 128;
 #[must_use]
 pub fn nests_too_deep(text: &str) -> bool {
     let is_opening = |byte: &u8| matches!(byte, b'[' | b'{');
-    // Most texts have so few brackets that their order does not matter.
-    if text.bytes().filter(is_opening).count() <= MAX_DEPTH {
+    // Most texts are so short, or have so few brackets, that their order does not matter.
+    if text.len() <= MAX_DEPTH || text.bytes().filter(is_opening).count() <= MAX_DEPTH {
         return false;
     }
     let (mut depth, mut is_in_string, mut is_escaped) = (0_usize, false, false);

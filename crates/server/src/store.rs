@@ -19,6 +19,7 @@ mod model;
 mod outbox;
 mod rules;
 mod search;
+mod sql;
 mod sqlite;
 
 use std::future::Future;
@@ -35,9 +36,11 @@ pub use outbox::{
     Attempt, AttemptOutcome, BusyLane, CleanOutbox, DeliveryContent, DeliveryPage, DeliveryRow, DueDeliveries,
     DueDelivery, EventSet, Outbox, SigningSecret, TakeDeliveries, UnseenMessages, WebhookRow,
 };
+pub use sql::version::DataKind;
+pub use sql::{Keeper, SqlStore, WriteCounts};
 pub use sqlite::{
-    BackupError, BackupProgress, DataKind, Depth, Holder, Inspection, OpenError, SqliteConfig, SqliteStore,
-    WriteCounts, backup, holder, inspect, restore,
+    BackupError, BackupProgress, Depth, Folder, Holder, Inspection, OpenError, SqliteConfig, SqliteStore, backup,
+    holder, inspect, restore,
 };
 
 /// How many conversations [`Store::open_conversations`] answers at most.

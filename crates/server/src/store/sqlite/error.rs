@@ -6,6 +6,7 @@ use rusqlite::ErrorCode;
 
 use super::DataKind;
 use crate::store::StoreError;
+use crate::store::sql::error::{Failure, Fault, FaultKind};
 
 /// Why a data directory could not be opened. Nothing in it was changed.
 #[derive(Debug, thiserror::Error)]
@@ -123,54 +124,15 @@ impl From<rusqlite::Error> for OpenError {
     }
 }
 
-/// Why an operation failed, before it is told outside: the writer needs to see errors of the disk.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// An answer like any other.
-    Answer(StoreError),
-    /// The database's own.
-    Database(rusqlite::Error),
-}
-
-impl Failure {
-    /// Whether the handle may no longer be trusted: after a failed fsync, what it has in memory may not be on disk.
-    pub(super) fn is_io(&self) -> bool {
-        match self {
-            Self::Answer(_) => false,
-            Self::Database(error) => matches!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::CannotOpen)
-            ),
-        }
-    }
-
-    /// Whether a unique index refused the row.
-    pub(super) fn is_unique(&self) -> bool {
-        match self {
-            Self::Answer(_) => false,
-            Self::Database(error) => error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation),
-        }
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Answer(error)
-    }
-}
-
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Answer(error) => error,
-            Failure::Database(error) => told(&error),
-        }
+        let kind = match error.sqlite_error_code() {
+            Some(ErrorCode::ConstraintViolation) => FaultKind::Unique,
+            // After a failed fsync, what the handle has in memory may not be on disk.
+            Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::CannotOpen) => FaultKind::Lost,
+            Some(_) | None => FaultKind::Other,
+        };
+        Self::Database(Fault { told: told(&error), kind })
     }
 }
 

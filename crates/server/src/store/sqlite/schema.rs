@@ -1,39 +1,11 @@
 //! Versions of the data, forward only.
 
-use std::fmt;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
-use sha2::{Digest, Sha256};
 
-use super::OpenError;
-
-/// What a data directory is for; it stays so for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DataKind {
-    /// Real data.
-    Production,
-    /// A demo, whose secrets everybody knows.
-    Dev,
-}
-
-impl DataKind {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Production => "production",
-            Self::Dev => "dev",
-        }
-    }
-}
-
-impl fmt::Display for DataKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Production => "without --dev",
-            Self::Dev => "with --dev",
-        })
-    }
-}
+use super::{DataKind, OpenError};
+use crate::store::sql::version;
 
 /// By version, from 1. A migration that was released is never changed; its checksum is kept with the data.
 const MIGRATIONS: &[&str] = &[
@@ -70,8 +42,7 @@ pub(super) fn check(path: &Path, conn: &Connection) -> Result<u32, OpenError> {
         let applied = applied.query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
         for row in applied {
             let (version, sum) = row?;
-            let known = version.checked_sub(1).and_then(|index| MIGRATIONS.get(index as usize));
-            if known.is_none_or(|sql| checksum(sql) != sum) {
+            if !version::is_known(MIGRATIONS, version, &sum) {
                 return Err(OpenError::ChangedMigration { version });
             }
         }
@@ -109,7 +80,7 @@ fn apply(conn: &Connection, found: u32, kind: DataKind) -> Result<(), OpenError>
         conn.execute_batch(sql)?;
         conn.execute(
             "INSERT INTO migrations (version, checksum, applied_at) VALUES (?1, ?2, datetime())",
-            (version, checksum(sql)),
+            (version, version::checksum(sql)),
         )?;
     }
     conn.execute_batch("COMMIT")?;
@@ -118,8 +89,7 @@ fn apply(conn: &Connection, found: u32, kind: DataKind) -> Result<(), OpenError>
 
 pub(super) fn check_kind(path: &Path, conn: &Connection, wanted: DataKind) -> Result<(), OpenError> {
     let found = meta(conn, "kind")?;
-    let found = [DataKind::Production, DataKind::Dev].into_iter().find(|kind| found.as_deref() == Some(kind.as_str()));
-    match found {
+    match found.as_deref().and_then(DataKind::parse) {
         Some(found) if found == wanted => Ok(()),
         Some(found) => Err(OpenError::WrongKind { found, wanted }),
         None => Err(OpenError::Corrupt { path: path.to_owned(), reason: "it has no kind".to_owned() }),
@@ -149,12 +119,6 @@ fn put_meta(conn: &Connection, key: &str, value: &str) -> Result<(), OpenError> 
     Ok(())
 }
 
-fn checksum(sql: &str) -> Vec<u8> {
-    Sha256::digest(sql.as_bytes()).to_vec()
-}
-
 fn fresh_epoch() -> Result<String, OpenError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| OpenError::Database(format!("no randomness: {error}")))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+    version::fresh_epoch().map_err(|error| OpenError::Database(format!("no randomness: {error}")))
 }

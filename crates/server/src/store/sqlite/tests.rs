@@ -11,8 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
+use rusqlite::Connection;
+
+use super::session::Session;
 use super::{DataKind, SqliteConfig, SqliteStore};
 use crate::store::contract::{Opened, contract_tests, random};
+use crate::store::sql::writer::Write;
 use crate::store::{MemoryStore, StoreFuture};
 
 /// A directory of its own, gone when dropped.
@@ -60,6 +64,11 @@ fn hold(store: &SqliteStore) -> (Sender<()>, StoreFuture<()>) {
     });
     has_entered.recv().unwrap();
     (go, held)
+}
+
+/// The connection that an operation writes on.
+fn raw<'w>(write: &'w Write<'_>) -> &'w Connection {
+    &write.conn.as_any().downcast_ref::<Session>().unwrap().conn
 }
 
 fn open() -> Opened {

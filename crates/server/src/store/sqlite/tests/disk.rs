@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Dir;
+use super::{Dir, raw};
 use crate::store::contract::world::{World, conv, org, replies, says, team};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
@@ -11,7 +11,7 @@ use crate::store::{Store, StoreError};
 async fn allow(store: &SqliteStore, pages: u32) {
     let pages = if pages == 0 { 1_073_741_823 } else { pages };
     let sql = format!("PRAGMA max_page_count = {pages}");
-    store.writer.call(move |write| Ok(write.conn.query_row(&sql, [], |_| Ok(()))?)).await.unwrap();
+    store.writer.call(move |write| Ok(raw(write).query_row(&sql, [], |_| Ok(()))?)).await.unwrap();
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn the_writer_outlives_a_panic_and_a_broken_transaction() {
     // The database itself gives up the transaction in the middle of a group: nothing of the group may be answered.
     let first = store.append_message(says("vera", "c", "k3", "hello"));
     let breaks = store.writer.call(|write| {
-        write.conn.execute_batch("ROLLBACK")?;
+        raw(write).execute_batch("ROLLBACK")?;
         Err::<(), _>(StoreError::NotFound.into())
     });
     let last = store.append_message(says("vera", "c", "k4", "hello"));
@@ -80,10 +80,9 @@ async fn an_error_of_the_disk_opens_the_connection_anew() {
     let dir = Dir::new();
     let store = Arc::new(dir.open());
     let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
-    let cache_size =
-        || store.writer.call(|write| Ok(write.conn.query_row("PRAGMA cache_size", [], |row| row.get(0))?));
+    let cache_size = || store.writer.call(|write| Ok(raw(write).query_row("PRAGMA cache_size", [], |row| row.get(0))?));
     let before: i64 = cache_size().await.unwrap();
-    let set = store.writer.call(|write| Ok(write.conn.pragma_update(None, "cache_size", -77)?));
+    let set = store.writer.call(|write| Ok(raw(write).pragma_update(None, "cache_size", -77)?));
     set.await.unwrap();
     assert_eq!(cache_size().await, Ok(-77));
     let failed = store.writer.call(|_| {

@@ -6,10 +6,11 @@ use cossistant_protocol::WebhookId;
 use cossistant_protocol::http::WebhookEvent;
 use rusqlite::StatementStatus;
 
-use super::{Dir, hold};
+use super::{Dir, hold, raw};
 use crate::store::contract::world::{World, at, org, says};
 use crate::store::outbox::{EventSet, SigningSecret, TakeDeliveries, WebhookRow};
-use crate::store::sqlite::{SqliteStore, outbox, statements};
+use crate::store::sql::{outbox, statements};
+use crate::store::sqlite::SqliteStore;
 use crate::store::{Outbox as _, Store, StoreError};
 
 fn row(name: &str, organization: &str) -> WebhookRow {
@@ -41,10 +42,10 @@ async fn where_nobody_is_told_a_message_costs_no_statement_more() {
     let runs = store
         .writer
         .call(|write| {
-            let runs = |sql: &str| write.conn.prepare_cached(sql).unwrap().get_status(StatementStatus::Run);
+            let runs = |sql: &str| raw(write).prepare_cached(sql).unwrap().get_status(StatementStatus::Run);
             Ok([
                 runs(statements::INSERT_MESSAGE),
-                runs(statements::directory::WEBHOOKS),
+                runs(statements::HOOKS_OF_ORGANIZATION),
                 runs(statements::INSERT_DELIVERY),
                 runs(statements::UNSEEN_AFTER),
                 runs(statements::PUT_UNSEEN),
@@ -52,7 +53,7 @@ async fn where_nobody_is_told_a_message_costs_no_statement_more() {
         })
         .await
         .unwrap();
-    assert_eq!(runs, [50, 2, 0, 0, 0], "the webhooks are read for the new one and once after it, and nothing else");
+    assert_eq!(runs, [50, 2, 0, 0, 0], "the webhooks of each organization are read once, and nothing else");
 }
 
 /// What waits in the queue together is one group: the writer stands still until all of it is there.

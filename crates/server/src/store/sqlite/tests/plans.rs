@@ -5,9 +5,11 @@ use std::sync::Arc;
 use rusqlite::types::Null;
 use rusqlite::{Connection, StatementStatus};
 
-use super::Dir;
+use super::{Dir, raw};
 use crate::store::contract::world::{World, query, replies, says, team, user};
-use crate::store::sqlite::{connection, statements};
+use crate::store::sql::statements;
+use crate::store::sqlite::connection;
+use crate::store::sqlite::session::{Session, search};
 use crate::store::{ConversationQuery, Store};
 
 /// These sort the few rows of one visitor.
@@ -19,7 +21,7 @@ fn no_statement_walks_a_table() {
     drop(dir.open());
     let conn = connection::reader(&dir.path().join("data").join(connection::FILE)).unwrap();
     let mut walks = Vec::new();
-    for (name, sql) in statements::ALL {
+    for (name, sql) in statements::ALL.iter().chain(search::ALL) {
         let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let params = vec![Null; plan.parameter_count()];
         let lines = plan.query_map(rusqlite::params_from_iter(params), |row| row.get::<_, String>(3)).unwrap();
@@ -39,7 +41,7 @@ fn no_statement_walks_a_table() {
 /// How often statements of a connection were planned anew.
 fn planned_anew(conn: &Connection) -> Vec<(&'static str, i32)> {
     let count = |sql: &'static str| conn.prepare_cached(sql).unwrap().get_status(StatementStatus::RePrepare);
-    let counts = statements::ALL.iter().map(|(name, sql)| (*name, count(sql)));
+    let counts = statements::ALL.iter().chain(search::ALL).map(|(name, sql)| (*name, count(sql)));
     counts.filter(|(_, count)| *count > 0).collect()
 }
 
@@ -57,8 +59,12 @@ async fn statements_are_planned_once() {
         world.list(found).await;
         world.list(query()).await;
     }
-    let writer = store.writer.call(|write| Ok(planned_anew(write.conn))).await.unwrap();
+    let writer = store.writer.call(|write| Ok(planned_anew(raw(write)))).await.unwrap();
     assert!(writer.is_empty(), "{writer:?}");
-    let reader = store.readers.call(|conn| Ok(planned_anew(conn))).await.unwrap();
+    let reader = store
+        .readers
+        .call(|conn| Ok(planned_anew(&conn.as_any().downcast_ref::<Session>().unwrap().conn)))
+        .await
+        .unwrap();
     assert!(reader.is_empty(), "{reader:?}");
 }

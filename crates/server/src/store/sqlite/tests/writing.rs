@@ -6,8 +6,9 @@ use std::sync::mpsc::channel;
 
 use super::{Dir, hold};
 use crate::store::contract::world::{World, conv, org, query, replies, says, team};
+use crate::store::sql::messages;
 use crate::store::sqlite::checkpoint::PAGES;
-use crate::store::sqlite::{SqliteConfig, SqliteStore, messages};
+use crate::store::sqlite::{SqliteConfig, SqliteStore};
 use crate::store::{ConversationQuery, MessagePage, Store, StoreError};
 
 #[tokio::test]

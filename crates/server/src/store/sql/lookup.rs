@@ -1,92 +1,88 @@
 //! From names to rows, and whether the asker may have them.
 
 use cossistant_protocol::{Channel, ConversationId, OrganizationId, PersonId, Timestamp, UserType, WebsiteId};
-use rusqlite::{Connection, OptionalExtension};
 
 use super::error::Failure;
+use super::link::Sql;
 use super::rows::{self, Thread};
 use super::statements;
+use super::value::params;
 use crate::store::{PersonKey, Scope, SiteKey, StoreError};
 
 /// A website's integers and its newest offset.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Site {
-    pub(super) id: i64,
-    pub(super) organization: i64,
-    pub(super) head: u64,
+pub(in crate::store) struct Site {
+    pub(in crate::store) id: i64,
+    pub(in crate::store) organization: i64,
+    pub(in crate::store) head: u64,
 }
 
 /// A person's row.
 #[derive(Debug, Clone)]
-pub(super) struct Person {
-    pub(super) id: i64,
+pub(in crate::store) struct Person {
+    pub(in crate::store) id: i64,
     /// The id that the row stands for, which is another one than was asked for once visitors were merged.
-    pub(super) public_id: PersonId,
+    pub(in crate::store) public_id: PersonId,
 }
 
 /// The website column of people who are of the organization.
-pub(super) const NO_WEBSITE: i64 = 0;
+pub(in crate::store) const NO_WEBSITE: i64 = 0;
 
-pub(super) fn organization(conn: &Connection, id: &OrganizationId) -> Result<i64, Failure> {
-    let mut statement = conn.prepare_cached(statements::ORGANIZATION)?;
-    statement.query_row([id.as_str()], |row| row.get(0)).optional()?.ok_or(Failure::Answer(StoreError::NotFound))
+pub(in crate::store) fn organization(conn: &dyn Sql, id: &OrganizationId) -> Result<i64, Failure> {
+    conn.one(statements::ORGANIZATION, params![id.as_str()], |row| rows::id(row, 0))?
+        .ok_or(Failure::Answer(StoreError::NotFound))
 }
 
-pub(super) fn site(conn: &Connection, organization: &OrganizationId, website: &WebsiteId) -> Result<Site, Failure> {
-    let mut statement = conn.prepare_cached(statements::SITE)?;
-    let site = statement
-        .query_row([organization.as_str(), website.as_str()], |row| {
-            Ok(Site { id: row.get(0)?, organization: row.get(1)?, head: rows::number(row, 2)? })
-        })
-        .optional()?;
+pub(in crate::store) fn site(
+    conn: &dyn Sql,
+    organization: &OrganizationId,
+    website: &WebsiteId,
+) -> Result<Site, Failure> {
+    let site = conn.one(statements::SITE, params![organization.as_str(), website.as_str()], |row| {
+        Ok(Site { id: rows::id(row, 0)?, organization: rows::id(row, 1)?, head: rows::number(row, 2)? })
+    })?;
     site.ok_or(Failure::Answer(StoreError::NotFound))
 }
 
-pub(super) fn site_of(conn: &Connection, key: &SiteKey) -> Result<Site, Failure> {
+pub(in crate::store) fn site_of(conn: &dyn Sql, key: &SiteKey) -> Result<Site, Failure> {
     site(conn, &key.organization, &key.website)
 }
 
 /// From which places on the numbers of a channel go that is about to be made: the team's (or the website's offset) and
 /// the visitor's. Zero, unless something of the same id was deleted.
-pub(super) fn begin(
-    conn: &Connection,
+pub(in crate::store) fn begin(
+    conn: &dyn Sql,
     organization: &OrganizationId,
     channel: &Channel,
 ) -> Result<(u64, u64), Failure> {
-    let mut statement = conn.prepare_cached(statements::RETIRED)?;
-    let retired = statement
-        .query_row([organization.as_str(), &channel.to_string()], |row| {
-            Ok((rows::number(row, 0)?, rows::number(row, 1)?))
-        })
-        .optional()?;
+    let retired = conn.one(statements::RETIRED, params![organization.as_str(), &channel.to_string()], |row| {
+        Ok((rows::number(row, 0)?, rows::number(row, 1)?))
+    })?;
     Ok(retired.unwrap_or_default())
 }
 
 /// A person, or whom a merged visitor's id stands for.
-pub(super) fn person(
-    conn: &Connection,
+pub(in crate::store) fn person(
+    conn: &dyn Sql,
     organization: i64,
     website: i64,
     kind: UserType,
     id: &PersonId,
 ) -> Result<Option<Person>, Failure> {
     let website = if kind == UserType::Visitor { website } else { NO_WEBSITE };
-    let mut statement = conn.prepare_cached(statements::PERSON)?;
-    let found = statement
-        .query_row((organization, rows::kind_number(kind), id.as_str(), website), |row| {
-            let alias: Option<i64> = row.get(2)?;
-            match alias {
+    let found =
+        conn.one(statements::PERSON, params![organization, rows::kind_number(kind), id.as_str(), website], |row| {
+            match row.int(2)? {
                 Some(id) => Ok(Person { id, public_id: rows::parsed(row, 3)? }),
-                None => Ok(Person { id: row.get(0)?, public_id: rows::parsed(row, 1)? }),
+                None => Ok(Person { id: rows::id(row, 0)?, public_id: rows::parsed(row, 1)? }),
             }
-        })
-        .optional()?;
+        })?;
     Ok(found)
 }
 
 /// The same, made if it is not there.
-pub(super) fn person_or_new(
-    conn: &Connection,
+pub(in crate::store) fn person_or_new(
+    conn: &dyn Sql,
     organization: i64,
     website: i64,
     kind: UserType,
@@ -97,32 +93,33 @@ pub(super) fn person_or_new(
         return Ok(found);
     }
     let website = if kind == UserType::Visitor { website } else { NO_WEBSITE };
-    conn.prepare_cached(statements::INSERT_PERSON)?.execute((
-        organization,
-        rows::kind_number(kind),
-        id.as_str(),
-        website,
-        rows::int(at.0),
-    ))?;
-    Ok(Person { id: conn.last_insert_rowid(), public_id: id.clone() })
+    let made = conn.insert(
+        statements::INSERT_PERSON,
+        params![organization, rows::kind_number(kind), id.as_str(), website, rows::int(at.0)],
+    )?;
+    match made {
+        Some(row) => Ok(Person { id: row, public_id: id.clone() }),
+        // Another node has made it just now.
+        None => person(conn, organization, website, kind, id)?
+            .ok_or_else(|| StoreError::Unavailable("a person was made and deleted at the same time".to_owned()).into()),
+    }
 }
 
 /// A conversation, whoever may see it.
-pub(super) fn thread(
-    conn: &Connection,
+pub(in crate::store) fn thread(
+    conn: &dyn Sql,
     organization: &OrganizationId,
     conversation: &ConversationId,
 ) -> Result<Option<Thread>, Failure> {
-    let mut statement = conn.prepare_cached(statements::CONVERSATION)?;
-    let found = statement
-        .query_row([organization.as_str(), conversation.as_str()], |row| rows::thread(row, organization))
-        .optional()?;
+    let found = conn.one(statements::CONVERSATION, params![organization.as_str(), conversation.as_str()], |row| {
+        rows::thread(row, organization)
+    })?;
     Ok(found)
 }
 
 /// A conversation within a scope.
-pub(super) fn thread_in(
-    conn: &Connection,
+pub(in crate::store) fn thread_in(
+    conn: &dyn Sql,
     organization: &OrganizationId,
     scope: &Scope,
     conversation: &ConversationId,
@@ -134,7 +131,7 @@ pub(super) fn thread_in(
 
 impl Thread {
     /// Whether the scope covers it.
-    pub(super) fn check(&self, conn: &Connection, scope: &Scope) -> Result<(), Failure> {
+    pub(in crate::store) fn check(&self, conn: &dyn Sql, scope: &Scope) -> Result<(), Failure> {
         let is_within = match scope {
             Scope::Team { websites } => websites.contains(&self.conversation.website.website),
             Scope::Visitor { website, visitor } => {
@@ -146,7 +143,7 @@ impl Thread {
     }
 
     /// Whom a visitor's id stands for on this conversation's website.
-    pub(super) fn resolve(&self, conn: &Connection, visitor: &PersonId) -> Result<PersonId, Failure> {
+    pub(in crate::store) fn resolve(&self, conn: &dyn Sql, visitor: &PersonId) -> Result<PersonId, Failure> {
         if *visitor == self.conversation.visitor {
             // An id that was merged into another one owns nothing, so the owner needs no look-up.
             return Ok(visitor.clone());
@@ -156,7 +153,7 @@ impl Thread {
     }
 
     /// The person as this conversation knows it.
-    pub(super) fn resolve_person(&self, conn: &Connection, person: PersonKey) -> Result<PersonKey, Failure> {
+    pub(in crate::store) fn resolve_person(&self, conn: &dyn Sql, person: PersonKey) -> Result<PersonKey, Failure> {
         match person.kind {
             UserType::Visitor => Ok(PersonKey { id: self.resolve(conn, &person.id)?, ..person }),
             UserType::User | UserType::AiAgent => Ok(person),
@@ -164,7 +161,12 @@ impl Thread {
     }
 
     /// The row of a person who has been resolved.
-    pub(super) fn person_row(&self, conn: &Connection, person: &PersonKey, at: Timestamp) -> Result<i64, Failure> {
+    pub(in crate::store) fn person_row(
+        &self,
+        conn: &dyn Sql,
+        person: &PersonKey,
+        at: Timestamp,
+    ) -> Result<i64, Failure> {
         if person.kind == UserType::Visitor && person.id == self.conversation.visitor {
             return Ok(self.visitor);
         }

@@ -1,9 +1,10 @@
 //! Reads of conversations and their events.
 
 use cossistant_protocol::{ConversationId, MessageId, OrganizationId, RequestId, WebsiteId};
-use rusqlite::{Connection, OptionalExtension, Params};
 
 use super::error::Failure;
+use super::link::Sql;
+use super::value::{Value, params};
 use super::{lookup, messages, rows, statements};
 use crate::store::{
     Audience, ConversationSnapshot, EventBody, KnownMessage, MessagePage, PersonKey, Scope, SiteKey, StoreError,
@@ -11,16 +12,14 @@ use crate::store::{
 };
 
 pub(super) fn snapshot(
-    conn: &Connection,
+    conn: &dyn Sql,
     organization: &OrganizationId,
     scope: &Scope,
     conversation: &ConversationId,
 ) -> Result<ConversationSnapshot, Failure> {
     let thread = lookup::thread_in(conn, organization, scope, conversation)?;
-    let mut statement = conn.prepare_cached(statements::SEEN_OF_CONVERSATION)?;
     let website = &thread.conversation.website;
-    let seen = statement.query_map([thread.id], |row| rows::seen(row, website))?;
-    let mut seen = seen.collect::<Result<Vec<_>, _>>()?;
+    let mut seen = conn.all(statements::SEEN_OF_CONVERSATION, params![thread.id], |row| rows::seen(row, website))?;
     seen.sort_by(|a, b| a.person.cmp(&b.person));
     Ok(ConversationSnapshot { website_head: thread.website_head, conversation: thread.conversation, seen })
 }
@@ -34,7 +33,7 @@ pub(super) struct Stretch {
 }
 
 pub(super) fn conversation_events(
-    conn: &Connection,
+    conn: &dyn Sql,
     organization: &OrganizationId,
     conversation: &ConversationId,
     audience: Audience,
@@ -45,29 +44,32 @@ pub(super) fn conversation_events(
         Audience::Team => statements::TEAM_EVENTS,
         Audience::Visitor => statements::VISITOR_EVENTS,
     };
-    let places = (thread.id, rows::int(stretch.after), rows::int(stretch.upto), rows::limit(stretch.limit));
+    let places = params![thread.id, rows::int(stretch.after), rows::int(stretch.upto), rows::limit(stretch.limit)];
     events(conn, sql, places, &thread.conversation.website)
 }
 
 pub(super) fn website_events(
-    conn: &Connection,
+    conn: &dyn Sql,
     organization: OrganizationId,
     website: WebsiteId,
     stretch: Stretch,
 ) -> Result<Vec<StoredEvent>, Failure> {
     let site = lookup::site(conn, &organization, &website)?;
-    let places = (site.id, rows::int(stretch.after), rows::int(stretch.upto), rows::limit(stretch.limit));
+    let places = params![site.id, rows::int(stretch.after), rows::int(stretch.upto), rows::limit(stretch.limit)];
     events(conn, statements::WEBSITE_EVENTS, places, &SiteKey { organization, website })
 }
 
-fn events(conn: &Connection, sql: &str, params: impl Params, website: &SiteKey) -> Result<Vec<StoredEvent>, Failure> {
-    let mut statement = conn.prepare_cached(sql)?;
-    let events = statement.query_map(params, |row| rows::event(row, website))?;
-    Ok(events.collect::<Result<_, _>>()?)
+fn events(
+    conn: &dyn Sql,
+    sql: &'static str,
+    params: &[Value<'_>],
+    website: &SiteKey,
+) -> Result<Vec<StoredEvent>, Failure> {
+    conn.all(sql, params, |row| rows::event(row, website))
 }
 
 pub(super) fn page(
-    conn: &Connection,
+    conn: &dyn Sql,
     organization: &OrganizationId,
     scope: &Scope,
     conversation: &ConversationId,
@@ -79,7 +81,7 @@ pub(super) fn page(
 
 /// One page of messages and whether more lie in its direction.
 pub(super) fn page_of(
-    conn: &Connection,
+    conn: &dyn Sql,
     thread: i64,
     audience: Audience,
     website: &SiteKey,
@@ -95,7 +97,7 @@ pub(super) fn page_of(
     let after = rows::int(page.after.unwrap_or(0));
     let before = rows::int(page.before.unwrap_or(u64::MAX));
     let one_more = rows::limit(page.limit).saturating_add(1);
-    let mut found = events(conn, sql, (thread, after, before, one_more), website)?;
+    let mut found = events(conn, sql, params![thread, after, before, one_more], website)?;
     let has_more = found.len() > page.limit;
     found.truncate(page.limit);
     if !is_rising {
@@ -105,16 +107,15 @@ pub(super) fn page_of(
 }
 
 pub(super) fn message(
-    conn: &Connection,
+    conn: &dyn Sql,
     organization: &OrganizationId,
     scope: &Scope,
     conversation: &ConversationId,
     message: &MessageId,
 ) -> Result<StoredEvent, Failure> {
     let thread = lookup::thread_in(conn, organization, scope, conversation)?;
-    let mut statement = conn.prepare_cached(statements::MESSAGE)?;
     let website = &thread.conversation.website;
-    let found = statement.query_row((thread.id, message.as_str()), |row| rows::event(row, website)).optional()?;
+    let found = conn.one(statements::MESSAGE, params![thread.id, message.as_str()], |row| rows::event(row, website))?;
     let event = found.ok_or(StoreError::NotFound)?;
     let is_hidden = event.visitor_seq.is_none() && scope.audience() == Audience::Visitor;
     if is_hidden || !matches!(event.body, EventBody::Message(_)) {
@@ -125,7 +126,7 @@ pub(super) fn message(
 
 /// The message under an idempotency key; none where a visitor would make the conversation by sending.
 pub(super) fn known(
-    conn: &Connection,
+    conn: &dyn Sql,
     organization: &OrganizationId,
     scope: &Scope,
     conversation: &ConversationId,

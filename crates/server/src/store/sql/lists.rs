@@ -5,13 +5,15 @@
 //! full-text index and sorts them.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
 
 use cossistant_protocol::{ConversationId, ConversationStatus, PersonId, UserType, WebsiteId};
-use rusqlite::Connection;
 
 use super::conversations::seen;
 use super::error::Failure;
+use super::link::{Row, Searched, Sql};
 use super::rows::{self, Thread};
+use super::value::params;
 use super::{history, lookup, statements};
 use crate::store::{
     AssigneeFilter, Audience, ConversationItem, ConversationPage, ConversationQuery, MessagePage, OPEN_MAX, Scope,
@@ -29,7 +31,7 @@ enum Walk {
     Own(i64),
 }
 
-pub(super) fn page(conn: &Connection, query: &ConversationQuery) -> Result<ConversationPage, Failure> {
+pub(super) fn page(conn: &dyn Sql, query: &ConversationQuery) -> Result<ConversationPage, Failure> {
     let sites = sites(conn, query)?;
     let walks = walks(conn, query, &sites)?;
     let one_more = query.limit.saturating_add(1);
@@ -49,7 +51,7 @@ pub(super) fn page(conn: &Connection, query: &ConversationQuery) -> Result<Conve
 }
 
 /// The websites that the query covers, each with its organization.
-fn sites(conn: &Connection, query: &ConversationQuery) -> Result<Vec<(i64, i64)>, Failure> {
+fn sites(conn: &dyn Sql, query: &ConversationQuery) -> Result<Vec<(i64, i64)>, Failure> {
     let one = |website: &WebsiteId| {
         lookup::site(conn, &query.organization, website).map(|site| vec![(site.id, site.organization)])
     };
@@ -63,13 +65,11 @@ fn sites(conn: &Connection, query: &ConversationQuery) -> Result<Vec<(i64, i64)>
                 Err(Failure::Answer(StoreError::NotFound)) => return Ok(Vec::new()),
                 other => other?,
             };
-            let mut statement = conn.prepare_cached(statements::SITES_OF_ORGANIZATION)?;
-            let all = statement.query_map([query.organization.as_str()], |row| {
-                Ok((row.get::<_, i64>(0)?, rows::parsed::<WebsiteId>(row, 1)?))
+            let all = conn.all(statements::SITES_OF_ORGANIZATION, params![query.organization.as_str()], |row| {
+                Ok((rows::id(row, 0)?, rows::parsed::<WebsiteId>(row, 1)?))
             })?;
             let mut sites = Vec::new();
-            for row in all {
-                let (id, website) = row?;
+            for (id, website) in all {
                 if websites.contains(&website) {
                     sites.push((id, organization));
                 }
@@ -79,7 +79,7 @@ fn sites(conn: &Connection, query: &ConversationQuery) -> Result<Vec<(i64, i64)>
     }
 }
 
-fn walks(conn: &Connection, query: &ConversationQuery, sites: &[(i64, i64)]) -> Result<Vec<Walk>, Failure> {
+fn walks(conn: &dyn Sql, query: &ConversationQuery, sites: &[(i64, i64)]) -> Result<Vec<Walk>, Failure> {
     let own = match &query.scope {
         Scope::Visitor { visitor, .. } => Some(visitor),
         Scope::Team { .. } => None,
@@ -114,7 +114,7 @@ fn start(query: &ConversationQuery) -> (i64, &str) {
     }
 }
 
-fn walked(conn: &Connection, query: &ConversationQuery, walks: &[Walk], at_most: usize) -> Result<Vec<Rank>, Failure> {
+fn walked(conn: &dyn Sql, query: &ConversationQuery, walks: &[Walk], at_most: usize) -> Result<Vec<Rank>, Failure> {
     let mut ranks = Vec::new();
     for status in statuses(query) {
         for walk in walks {
@@ -125,7 +125,7 @@ fn walked(conn: &Connection, query: &ConversationQuery, walks: &[Walk], at_most:
 }
 
 fn walk_along(
-    conn: &Connection,
+    conn: &dyn Sql,
     walk: &Walk,
     status: ConversationStatus,
     assignee: Option<&AssigneeFilter>,
@@ -133,43 +133,52 @@ fn walk_along(
     at_most: usize,
     ranks: &mut Vec<Rank>,
 ) -> Result<(), Failure> {
+    let status = rows::status_number(status);
+    let limit = rows::limit(at_most);
     let (sql, of) = match (walk, assignee) {
         (Walk::Website(id), None) => (statements::LIST_BY_STATUS, *id),
-        (Walk::Website(id), Some(_)) => (statements::LIST_BY_ASSIGNEE, *id),
+        (Walk::Website(id), Some(AssigneeFilter::Nobody)) => (statements::LIST_UNASSIGNED, *id),
+        (Walk::Website(id), Some(AssigneeFilter::Person(_))) => (statements::LIST_BY_ASSIGNEE, *id),
         (Walk::Visitor(id), None) => (statements::LIST_BY_VISITOR, *id),
         (Walk::Own(id), None) => (statements::LIST_OWN, *id),
         (Walk::Own(id), Some(_)) => (statements::LIST_OWN_BY_ASSIGNEE, *id),
         (Walk::Visitor(id), Some(_)) => (statements::LIST_BY_VISITOR_AND_ASSIGNEE, *id),
     };
-    let mut statement = conn.prepare_cached(sql)?;
-    let status = rows::status_number(status);
-    let limit = rows::limit(at_most);
-    let mut found = match assignee {
-        None => statement.query((of, status, at, id, limit))?,
-        Some(AssigneeFilter::Nobody) => statement.query((of, status, at, id, limit, None::<&str>))?,
-        Some(AssigneeFilter::Person(person)) => statement.query((of, status, at, id, limit, person.as_str()))?,
+    let rank = |row: &dyn Row| Ok((rows::number(row, 1)?, rows::text(row, 2)?, rows::id(row, 0)?));
+    let found = match (walk, assignee) {
+        (_, None) | (Walk::Website(_), Some(AssigneeFilter::Nobody)) => {
+            conn.all(sql, params![of, status, at, id, limit], rank)?
+        }
+        (_, Some(AssigneeFilter::Nobody)) => conn.all(sql, params![of, status, at, id, limit, None::<&str>], rank)?,
+        (_, Some(AssigneeFilter::Person(person))) => {
+            conn.all(sql, params![of, status, at, id, limit, person.as_str()], rank)?
+        }
     };
-    while let Some(row) = found.next()? {
-        ranks.push((rows::number(row, 1)?, row.get(2)?, row.get(0)?));
-    }
+    ranks.extend(found);
     Ok(())
 }
 
 /// The conversations in which every word is found, and that the query's other filters let through.
 fn found(
-    conn: &Connection,
+    conn: &dyn Sql,
     query: &ConversationQuery,
     sites: &[(i64, i64)],
     walks: &[Walk],
     asked: &BTreeSet<String>,
 ) -> Result<Vec<Rank>, Failure> {
     let audience = query.scope.audience();
+    let sites: Vec<i64> = sites.iter().map(|(site, _)| *site).collect();
+    if sites.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut candidates: Option<HashSet<i64>> = None;
     for word in asked {
         let mut next = HashSet::new();
-        let of_messages: &[char] = if audience == Audience::Team { &['p', 'n'] } else { &['p'] };
-        matching(conn, statements::SEARCH_MESSAGES, sites, of_messages, word, &mut next)?;
-        matching(conn, statements::SEARCH_VISITORS, sites, &['v'], word, &mut next)?;
+        for searched in [Searched::Messages(audience), Searched::Visitors] {
+            conn.search(searched, &sites, word, &mut |id| {
+                next.insert(id);
+            })?;
+        }
         if let Some(earlier) = &candidates {
             next.retain(|id| earlier.contains(id));
         }
@@ -189,28 +198,6 @@ fn found(
     Ok(ranks)
 }
 
-fn matching(
-    conn: &Connection,
-    sql: &str,
-    sites: &[(i64, i64)],
-    of: &[char],
-    word: &str,
-    into: &mut HashSet<i64>,
-) -> Result<(), Failure> {
-    // Words have letters and digits only, so the quotes cannot be escaped from.
-    let terms = sites.iter().flat_map(|(site, _)| of.iter().map(move |of| format!("\"{site}{of}{word}\" *")));
-    let expression = terms.collect::<Vec<_>>().join(" OR ");
-    if expression.is_empty() {
-        return Ok(());
-    }
-    let mut statement = conn.prepare_cached(sql)?;
-    let mut found = statement.query([expression])?;
-    while let Some(row) = found.next()? {
-        into.insert(row.get(0)?);
-    }
-    Ok(())
-}
-
 fn passes(query: &ConversationQuery, walks: &[Walk], thread: &Thread) -> bool {
     let c = &thread.conversation;
     let is_walked = walks.iter().any(|walk| match walk {
@@ -227,12 +214,11 @@ fn passes(query: &ConversationQuery, walks: &[Walk], thread: &Thread) -> bool {
     is_walked && is_assigned && is_past && query.status.is_none_or(|status| status == c.status)
 }
 
-fn thread_by_id(conn: &Connection, query: &ConversationQuery, id: i64) -> Result<Thread, Failure> {
-    let mut statement = conn.prepare_cached(statements::CONVERSATION_BY_ID)?;
-    Ok(statement.query_row([id], |row| rows::thread(row, &query.organization))?)
+fn thread_by_id(conn: &dyn Sql, query: &ConversationQuery, id: i64) -> Result<Thread, Failure> {
+    conn.must(statements::CONVERSATION_BY_ID, params![id], |row| rows::thread(row, &query.organization))
 }
 
-fn item(conn: &Connection, query: &ConversationQuery, id: i64) -> Result<ConversationItem, Failure> {
+fn item(conn: &dyn Sql, query: &ConversationQuery, id: i64) -> Result<ConversationItem, Failure> {
     let thread = thread_by_id(conn, query, id)?;
     let audience = query.scope.audience();
     let newest = MessagePage { before: None, after: None, limit: 1 };
@@ -248,7 +234,7 @@ fn item(conn: &Connection, query: &ConversationQuery, id: i64) -> Result<Convers
     })
 }
 
-fn unread(conn: &Connection, thread: i64, audience: Audience, asker: Option<i64>) -> Result<u64, Failure> {
+fn unread(conn: &dyn Sql, thread: i64, audience: Audience, asker: Option<i64>) -> Result<u64, Failure> {
     let (team, visitor) = match asker {
         Some(person) => seen(conn, thread, person)?,
         None => (0, 0),
@@ -257,18 +243,17 @@ fn unread(conn: &Connection, thread: i64, audience: Audience, asker: Option<i64>
         Audience::Team => (statements::TEAM_UNREAD, team),
         Audience::Visitor => (statements::VISITOR_UNREAD, visitor),
     };
-    let mut statement = conn.prepare_cached(sql)?;
-    let mut found = statement.query((thread, rows::int(mark), asker, rows::int(UNREAD_MAX)))?;
     let mut count = 0;
-    while found.next()?.is_some() {
+    conn.query(sql, params![thread, rows::int(mark), asker, rows::int(UNREAD_MAX)], &mut |_| {
         count += 1;
-    }
+        Ok(ControlFlow::Continue(()))
+    })?;
     Ok(count)
 }
 
 /// A visitor's conversations that are not closed, newest activity that the audience may see first.
 pub(super) fn open_of(
-    conn: &Connection,
+    conn: &dyn Sql,
     visitor: i64,
     audience: Audience,
     at_most: usize,
@@ -289,7 +274,7 @@ pub(super) fn open_of(
 
 /// The same for each of some visitors, by their names.
 pub(super) fn open_of_each(
-    conn: &Connection,
+    conn: &dyn Sql,
     website: &SiteKey,
     visitors: Vec<PersonId>,
 ) -> Result<Vec<(PersonId, Vec<ConversationId>)>, Failure> {

@@ -1,12 +1,16 @@
 //! Writes to messages.
 
+use std::sync::Arc;
+
 use cossistant_protocol::{ConversationStatus, MessageId, RequestId, Timestamp, UserType, Visibility};
-use rusqlite::{Connection, OptionalExtension};
 
 use super::conversations::{Columns, begin_for};
 use super::error::Failure;
+use super::kept::NewMessage;
+use super::link::{Aim, Aimed, Document, Sql};
 use super::rows::{self, Thread};
-use super::writer::{Write, indexed, message_document};
+use super::value::params;
+use super::writer::{Write, indexed};
 use super::{lookup, outbox, statements};
 use crate::store::rules::{self, MessageFacts};
 use crate::store::{
@@ -14,7 +18,35 @@ use crate::store::{
     StoreError, StoredEvent,
 };
 
-pub(super) fn append(write: &mut Write<'_>, append: &AppendMessage) -> Result<Appended, Failure> {
+impl Aimed for AppendMessage {
+    fn aim(&self) -> Aim<'_> {
+        let website = match &self.scope {
+            Scope::Visitor { website, .. } => Some(website),
+            Scope::Team { .. } => None,
+        };
+        Aim::Message {
+            organization: &self.organization,
+            conversation: &self.conversation,
+            website: website.filter(|_| self.may_create),
+            sender: &self.sender,
+            key: &self.key,
+        }
+    }
+}
+
+impl Aimed for EditMessage {
+    fn aim(&self) -> Aim<'_> {
+        Aim::Conversation { organization: &self.organization, conversation: &self.conversation, website: None }
+    }
+}
+
+impl Aimed for DeleteMessage {
+    fn aim(&self) -> Aim<'_> {
+        Aim::Conversation { organization: &self.organization, conversation: &self.conversation, website: None }
+    }
+}
+
+pub(in crate::store) fn append(write: &mut Write<'_>, append: &AppendMessage) -> Result<Appended, Failure> {
     let conn = write.conn;
     rules::check_visibility(&append.scope, append.visibility)?;
     let mut events = Vec::with_capacity(1);
@@ -31,8 +63,8 @@ pub(super) fn append(write: &mut Write<'_>, append: &AppendMessage) -> Result<Ap
     };
     let sender = thread.resolve_person(conn, append.sender.clone())?;
     rules::check_person(&append.scope, &sender, &thread.conversation.visitor)?;
-    let sender_row = thread.person_row(conn, &sender, append.at)?;
-    if let Some(first) = duplicate(conn, &thread, sender_row, append)? {
+    let sender_row = write.person_row(&thread, &sender, append.at)?;
+    if let Some(first) = duplicate(write, &thread, sender_row, append)? {
         return Ok(first);
     }
     let status = thread.conversation.status;
@@ -62,12 +94,16 @@ pub(super) fn append(write: &mut Write<'_>, append: &AppendMessage) -> Result<Ap
 
 /// The first answer to the same key.
 fn duplicate(
-    conn: &Connection,
+    write: &Write<'_>,
     thread: &Thread,
     sender: i64,
     append: &AppendMessage,
 ) -> Result<Option<Appended>, Failure> {
-    let Some(known) = known(conn, thread, sender, &append.key)? else { return Ok(None) };
+    let known = match write.kept.key(&(thread.id, sender, append.key.clone())) {
+        Some(known) => known.clone(),
+        None => known(write.conn, thread, sender, &append.key)?,
+    };
+    let Some(known) = known else { return Ok(None) };
     if known.fingerprint != append.fingerprint {
         return Err(StoreError::Conflict(Conflict::OtherContent).into());
     }
@@ -82,24 +118,21 @@ fn duplicate(
 }
 
 /// The message under an idempotency key.
-pub(super) fn known(
-    conn: &Connection,
+pub(in crate::store) fn known(
+    conn: &dyn Sql,
     thread: &Thread,
     sender: i64,
     key: &RequestId,
 ) -> Result<Option<KnownMessage>, Failure> {
-    let mut statement = conn.prepare_cached(statements::MESSAGE_BY_KEY)?;
-    let known = statement
-        .query_row((thread.id, sender, key.as_str()), |row| {
-            Ok(KnownMessage {
-                message: rows::parsed(row, 0)?,
-                team_seq: rows::number(row, 1)?,
-                visitor_seq: rows::some_number(row, 2)?,
-                created_at: rows::time(row, 3)?,
-                fingerprint: row.get(4)?,
-            })
+    let known = conn.one(statements::MESSAGE_BY_KEY, params![thread.id, sender, key.as_str()], |row| {
+        Ok(KnownMessage {
+            message: rows::parsed(row, 0)?,
+            team_seq: rows::number(row, 1)?,
+            visitor_seq: rows::some_number(row, 2)?,
+            created_at: rows::time(row, 3)?,
+            fingerprint: rows::array(row, 4)?,
         })
-        .optional()?;
+    })?;
     Ok(known)
 }
 
@@ -112,28 +145,22 @@ fn insert(
 ) -> Result<StoredEvent, Failure> {
     let is_note = append.visibility == Visibility::Internal;
     let place = thread.next_place(is_note, append.at);
-    let inserted = write.conn.prepare_cached(statements::INSERT_MESSAGE)?.execute((
-        thread.website,
-        rows::int(place.offset),
-        thread.id,
-        rows::int(place.team_seq),
-        place.visitor_seq.map(rows::int),
-        rows::int(append.at.0),
-        append.message.as_str(),
-        sender_row,
-        append.sender_name.as_deref(),
-        append.key.as_str(),
-        append.fingerprint.as_slice(),
-        &*append.content,
-        append.metadata.as_deref(),
-    ));
-    if let Err(error) = inserted {
-        let failure = Failure::from(error);
-        // The key was looked up before and places are dense, so only the id can have been given twice.
-        return Err(if failure.is_unique() { StoreError::Conflict(Conflict::Taken).into() } else { failure });
-    }
-    let id = write.conn.last_insert_rowid();
-    write.insert_words(message_document(id), words(thread, is_note, &append.search_text));
+    write.insert_message(NewMessage {
+        website: thread.website,
+        offset: place.offset,
+        thread: thread.id,
+        team_seq: place.team_seq,
+        visitor_seq: place.visitor_seq,
+        at: append.at,
+        id: append.message.clone(),
+        sender: sender_row,
+        sender_name: append.sender_name.clone(),
+        key: append.key.clone(),
+        fingerprint: append.fingerprint,
+        content: Arc::clone(&append.content),
+        metadata: append.metadata.clone(),
+        words: words(thread, is_note, &append.search_text),
+    })?;
     Ok(thread.event(
         place,
         EventBody::Message(Message {
@@ -155,21 +182,21 @@ fn words(thread: &Thread, is_note: bool, text: &str) -> String {
     indexed(thread.website, if is_note { 'n' } else { 'p' }, text)
 }
 
-pub(super) fn edit(write: &mut Write<'_>, edit: &EditMessage) -> Result<Vec<StoredEvent>, Failure> {
+pub(in crate::store) fn edit(write: &mut Write<'_>, edit: &EditMessage) -> Result<Vec<StoredEvent>, Failure> {
     let conn = write.conn;
     let mut thread = lookup::thread_in(conn, &edit.organization, &edit.scope, &edit.conversation)?;
     let (row, facts) = facts(conn, &thread, &edit.scope, &edit.message)?;
     let editor = thread.resolve_person(conn, edit.editor.clone())?;
     facts.check_edit(&editor, edit.not_before)?;
-    conn.prepare_cached(statements::EDIT_MESSAGE)?.execute((row, &*edit.content, rows::int(edit.at.0)))?;
-    write.replace_words(message_document(row), words(&thread, facts.is_note, &edit.search_text));
+    conn.execute(statements::EDIT_MESSAGE, params![row, &*edit.content, rows::int(edit.at.0)])?;
+    write.replace_words(Document::Message(row), words(&thread, facts.is_note, &edit.search_text));
     let event = updated(conn, &mut thread, row, &facts, edit.message.clone(), Some(edit.content.clone()), edit.at)?;
     let events = vec![event];
     outbox::queue(write, &thread, &events, edit.at)?;
     Ok(events)
 }
 
-pub(super) fn delete(write: &mut Write<'_>, delete: &DeleteMessage) -> Result<Vec<StoredEvent>, Failure> {
+pub(in crate::store) fn delete(write: &mut Write<'_>, delete: &DeleteMessage) -> Result<Vec<StoredEvent>, Failure> {
     let conn = write.conn;
     let mut thread = lookup::thread_in(conn, &delete.organization, &delete.scope, &delete.conversation)?;
     let (row, facts) = facts(conn, &thread, &delete.scope, &delete.message)?;
@@ -177,8 +204,8 @@ pub(super) fn delete(write: &mut Write<'_>, delete: &DeleteMessage) -> Result<Ve
         let editor = thread.resolve_person(conn, delete.editor.clone())?;
         facts.check_edit(&editor, delete.not_before)?;
     }
-    conn.prepare_cached(statements::DELETE_MESSAGE)?.execute((row, rows::int(delete.at.0)))?;
-    write.delete_words(message_document(row));
+    conn.execute(statements::DELETE_MESSAGE, params![row, rows::int(delete.at.0)])?;
+    write.delete_words(Document::Message(row));
     let event = updated(conn, &mut thread, row, &facts, delete.message.clone(), None, delete.at)?;
     let events = vec![event];
     outbox::queue(write, &thread, &events, delete.at)?;
@@ -186,31 +213,23 @@ pub(super) fn delete(write: &mut Write<'_>, delete: &DeleteMessage) -> Result<Ve
 }
 
 /// A message that the scope knows of and that is not deleted.
-fn facts(
-    conn: &Connection,
-    thread: &Thread,
-    scope: &Scope,
-    message: &MessageId,
-) -> Result<(i64, MessageFacts), Failure> {
-    let mut statement = conn.prepare_cached(statements::MESSAGE_FACTS)?;
-    let found = statement
-        .query_row((thread.id, message.as_str()), |row| {
-            let facts = MessageFacts {
-                sender: rows::person(row, 4, 5)?,
-                is_note: rows::some_number(row, 1)?.is_none(),
-                created_at: rows::time(row, 2)?,
-                deleted: row.get(3)?,
-            };
-            Ok((row.get(0)?, facts))
-        })
-        .optional()?;
+fn facts(conn: &dyn Sql, thread: &Thread, scope: &Scope, message: &MessageId) -> Result<(i64, MessageFacts), Failure> {
+    let found = conn.one(statements::MESSAGE_FACTS, params![thread.id, message.as_str()], |row| {
+        let facts = MessageFacts {
+            sender: rows::person(row, 4, 5)?,
+            is_note: rows::some_number(row, 1)?.is_none(),
+            created_at: rows::time(row, 2)?,
+            deleted: rows::flag(row, 3)?,
+        };
+        Ok((rows::id(row, 0)?, facts))
+    })?;
     let (row, facts): (i64, MessageFacts) = found.ok_or(StoreError::NotFound)?;
     facts.check_exists(scope)?;
     Ok((row, facts))
 }
 
 fn updated(
-    conn: &Connection,
+    conn: &dyn Sql,
     thread: &mut Thread,
     row: i64,
     facts: &MessageFacts,

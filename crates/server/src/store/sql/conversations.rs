@@ -1,11 +1,12 @@
 //! Writes to conversations: making them, their numbering, status and assignee, marks.
 
 use cossistant_protocol::{Channel, ConversationStatus, PersonId, Timestamp, UserType};
-use rusqlite::{Connection, OptionalExtension};
 
 use super::error::Failure;
+use super::link::{Aim, Aimed, Sql};
 use super::lookup::{self, Person, Site};
 use super::rows::{self, Thread};
+use super::value::params;
 use super::writer::Write;
 use super::{outbox, statements};
 use crate::store::{
@@ -15,24 +16,24 @@ use crate::store::{
 
 /// An event's places, given out by its conversation and website.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub(super) offset: u64,
-    pub(super) team_seq: u64,
-    pub(super) visitor_seq: Option<u64>,
+pub(in crate::store) struct Place {
+    pub(in crate::store) offset: u64,
+    pub(in crate::store) team_seq: u64,
+    pub(in crate::store) visitor_seq: Option<u64>,
 }
 
 /// The columns of an event that is no message.
 #[derive(Debug, Default)]
-pub(super) struct Columns<'a> {
-    pub(super) message: Option<i64>,
-    pub(super) status: Option<ConversationStatus>,
-    pub(super) assignee: Option<&'a PersonId>,
-    pub(super) by: Option<&'a PersonId>,
+pub(in crate::store) struct Columns<'a> {
+    pub(in crate::store) message: Option<i64>,
+    pub(in crate::store) status: Option<ConversationStatus>,
+    pub(in crate::store) assignee: Option<&'a PersonId>,
+    pub(in crate::store) by: Option<&'a PersonId>,
 }
 
 impl Thread {
     /// Takes the next places. They stand once [`Thread::save`] has run.
-    pub(super) fn next_place(&mut self, is_note: bool, at: Timestamp) -> Place {
+    pub(in crate::store) fn next_place(&mut self, is_note: bool, at: Timestamp) -> Place {
         self.website_head += 1;
         self.conversation.team_head += 1;
         if !is_note {
@@ -48,32 +49,35 @@ impl Thread {
     }
 
     /// Writes an event that is no message.
-    pub(super) fn add(
+    pub(in crate::store) fn add(
         &mut self,
-        conn: &Connection,
+        conn: &dyn Sql,
         kind: i64,
         columns: &Columns<'_>,
         is_note: bool,
         at: Timestamp,
     ) -> Result<Place, Failure> {
         let place = self.next_place(is_note, at);
-        conn.prepare_cached(statements::INSERT_EVENT)?.execute((
-            self.website,
-            rows::int(place.offset),
-            self.id,
-            rows::int(place.team_seq),
-            place.visitor_seq.map(rows::int),
-            kind,
-            rows::int(at.0),
-            columns.message,
-            columns.status.map(rows::status_number),
-            columns.assignee.map(PersonId::as_str),
-            columns.by.map(PersonId::as_str),
-        ))?;
+        conn.execute(
+            statements::INSERT_EVENT,
+            params![
+                self.website,
+                rows::int(place.offset),
+                self.id,
+                rows::int(place.team_seq),
+                place.visitor_seq.map(rows::int),
+                kind,
+                rows::int(at.0),
+                columns.message,
+                columns.status.map(rows::status_number),
+                columns.assignee.map(PersonId::as_str),
+                columns.by.map(PersonId::as_str)
+            ],
+        )?;
         Ok(place)
     }
 
-    pub(super) fn event(&self, place: Place, body: EventBody) -> StoredEvent {
+    pub(in crate::store) fn event(&self, place: Place, body: EventBody) -> StoredEvent {
         StoredEvent {
             website: self.conversation.website.clone(),
             conversation: self.conversation.id.clone(),
@@ -85,9 +89,9 @@ impl Thread {
     }
 
     /// Changes the status, with its event.
-    pub(super) fn set_status(
+    pub(in crate::store) fn set_status(
         &mut self,
-        conn: &Connection,
+        conn: &dyn Sql,
         status: ConversationStatus,
         by: Option<PersonId>,
         at: Timestamp,
@@ -99,31 +103,34 @@ impl Thread {
     }
 
     /// Writes the conversation's and the website's row, after all events of an operation.
-    pub(super) fn save(&self, conn: &Connection) -> Result<(), Failure> {
+    pub(in crate::store) fn save(&self, conn: &dyn Sql) -> Result<(), Failure> {
         self.save_conversation(conn)?;
-        conn.prepare_cached(statements::UPDATE_HEAD)?.execute((self.website, rows::int(self.website_head)))?;
+        conn.execute(statements::UPDATE_HEAD, params![self.website, rows::int(self.website_head)])?;
         Ok(())
     }
 
     /// Writes the conversation's row alone.
-    pub(super) fn save_conversation(&self, conn: &Connection) -> Result<(), Failure> {
+    pub(in crate::store) fn save_conversation(&self, conn: &dyn Sql) -> Result<(), Failure> {
         let c = &self.conversation;
-        conn.prepare_cached(statements::UPDATE_CONVERSATION)?.execute((
-            self.id,
-            rows::status_number(c.status),
-            c.assignee.as_ref().map(PersonId::as_str),
-            rows::int(c.last_activity_at.0),
-            rows::int(c.team_head),
-            rows::int(c.visitor_head),
-            rows::int(c.visitor_activity_at.0),
-        ))?;
+        conn.execute(
+            statements::UPDATE_CONVERSATION,
+            params![
+                self.id,
+                rows::status_number(c.status),
+                c.assignee.as_ref().map(PersonId::as_str),
+                rows::int(c.last_activity_at.0),
+                rows::int(c.team_head),
+                rows::int(c.visitor_head),
+                rows::int(c.visitor_activity_at.0)
+            ],
+        )?;
         Ok(())
     }
 }
 
 /// Makes a conversation with its first event; the caller saves it.
 fn begin(
-    conn: &Connection,
+    conn: &dyn Sql,
     key: SiteKey,
     site: Site,
     visitor: Person,
@@ -132,18 +139,22 @@ fn begin(
 ) -> Result<(Thread, StoredEvent), Failure> {
     let status = ConversationStatus::Open;
     let (team_head, visitor_head) = lookup::begin(conn, &key.organization, &Channel::Conversation(id.clone()))?;
-    conn.prepare_cached(statements::INSERT_CONVERSATION)?.execute((
-        site.organization,
-        id.as_str(),
-        site.id,
-        visitor.id,
-        rows::status_number(status),
-        rows::int(at.0),
-        rows::int(team_head),
-        rows::int(visitor_head),
-    ))?;
+    let row = conn.insert(
+        statements::INSERT_CONVERSATION,
+        params![
+            site.organization,
+            id.as_str(),
+            site.id,
+            visitor.id,
+            rows::status_number(status),
+            rows::int(at.0),
+            rows::int(team_head),
+            rows::int(visitor_head)
+        ],
+    )?;
+    let row = row.ok_or_else(|| StoreError::Corrupt("a new conversation has no row".to_owned()))?;
     let mut thread = Thread {
-        id: conn.last_insert_rowid(),
+        id: row,
         website: site.id,
         visitor: visitor.id,
         organization: site.organization,
@@ -168,7 +179,7 @@ fn begin(
 }
 
 /// Makes the conversation that a visitor's first message names.
-pub(super) fn begin_for(write: &Write<'_>, append: &AppendMessage) -> Result<(Thread, StoredEvent), Failure> {
+pub(in crate::store) fn begin_for(write: &Write<'_>, append: &AppendMessage) -> Result<(Thread, StoredEvent), Failure> {
     let (true, Scope::Visitor { website, visitor }) = (append.may_create, &append.scope) else {
         return Err(StoreError::NotFound.into());
     };
@@ -180,7 +191,29 @@ pub(super) fn begin_for(write: &Write<'_>, append: &AppendMessage) -> Result<(Th
     begin(conn, key, site, visitor, append.conversation.clone(), append.at)
 }
 
-pub(super) fn create(write: &mut Write<'_>, create: &CreateConversation) -> Result<Created, Failure> {
+impl Aimed for CreateConversation {
+    fn aim(&self) -> Aim<'_> {
+        Aim::Conversation {
+            organization: &self.website.organization,
+            conversation: &self.conversation,
+            website: Some(&self.website.website),
+        }
+    }
+}
+
+impl Aimed for ChangeConversation {
+    fn aim(&self) -> Aim<'_> {
+        Aim::Conversation { organization: &self.organization, conversation: &self.conversation, website: None }
+    }
+}
+
+impl Aimed for MarkSeen {
+    fn aim(&self) -> Aim<'_> {
+        Aim::Marks { organization: &self.organization, conversation: &self.conversation }
+    }
+}
+
+pub(in crate::store) fn create(write: &mut Write<'_>, create: &CreateConversation) -> Result<Created, Failure> {
     let conn = write.conn;
     let site = lookup::site_of(conn, &create.website)?;
     if let Some(thread) = lookup::thread(conn, &create.website.organization, &create.conversation)? {
@@ -200,7 +233,7 @@ pub(super) fn create(write: &mut Write<'_>, create: &CreateConversation) -> Resu
     Ok(Created { conversation: thread.conversation, events })
 }
 
-pub(super) fn change(write: &mut Write<'_>, change: &ChangeConversation) -> Result<Changed, Failure> {
+pub(in crate::store) fn change(write: &mut Write<'_>, change: &ChangeConversation) -> Result<Changed, Failure> {
     let conn = write.conn;
     let mut thread = lookup::thread_in(conn, &change.organization, &change.scope, &change.conversation)?;
     if change.if_assigned_to.as_ref().is_some_and(|expected| *expected != thread.conversation.assignee) {
@@ -224,15 +257,16 @@ pub(super) fn change(write: &mut Write<'_>, change: &ChangeConversation) -> Resu
     Ok(Changed { conversation: thread.conversation, events })
 }
 
-pub(super) fn mark_seen(write: &mut Write<'_>, mark: &MarkSeen) -> Result<Option<MovedMark>, Failure> {
+pub(in crate::store) fn mark_seen(write: &mut Write<'_>, mark: &MarkSeen) -> Result<Option<MovedMark>, Failure> {
     let conn = write.conn;
     let audience = mark.scope.audience();
-    let thread = lookup::thread_in(conn, &mark.organization, &mark.scope, &mark.conversation)?;
+    let thread = write.kept.thread(conn, &mark.organization, &mark.conversation)?.ok_or(StoreError::NotFound)?;
+    thread.check(conn, &mark.scope)?;
     let person = thread.resolve_person(conn, mark.person.clone())?;
     rules::check_person(&mark.scope, &person, &thread.conversation.visitor)?;
     let seq = mark.seq.min(thread.conversation.head(audience));
     let Some((team_seq, visitor_seq)) = translate(conn, thread.id, audience, seq)? else { return Ok(None) };
-    let row = thread.person_row(conn, &person, mark.at)?;
+    let row = write.person_row(&thread, &person, mark.at)?;
     let (team_was, visitor_was) = seen(conn, thread.id, row)?;
     let has_moved = match audience {
         Audience::Team => team_seq > team_was,
@@ -241,15 +275,18 @@ pub(super) fn mark_seen(write: &mut Write<'_>, mark: &MarkSeen) -> Result<Option
     if !has_moved {
         return Ok(None);
     }
-    conn.prepare_cached(statements::PUT_SEEN)?.execute((
-        thread.id,
-        row,
-        rows::int(team_seq),
-        rows::int(visitor_seq),
-        rows::int(mark.at.0),
-        mark.name.as_deref(),
-        mark.avatar_url.as_deref(),
-    ))?;
+    conn.execute(
+        statements::PUT_SEEN,
+        params![
+            thread.id,
+            row,
+            rows::int(team_seq),
+            rows::int(visitor_seq),
+            rows::int(mark.at.0),
+            mark.name.as_deref(),
+            mark.avatar_url.as_deref()
+        ],
+    )?;
     let mark = SeenMark {
         website: thread.conversation.website,
         person,
@@ -264,12 +301,12 @@ pub(super) fn mark_seen(write: &mut Write<'_>, mark: &MarkSeen) -> Result<Option
 
 /// A place of one numbering in both: the event itself for a visitor's, the last that a visitor sees for the team's.
 /// `None` before the first event, which both may see.
-fn translate(conn: &Connection, thread: i64, audience: Audience, seq: u64) -> Result<Option<(u64, u64)>, Failure> {
+fn translate(conn: &dyn Sql, thread: i64, audience: Audience, seq: u64) -> Result<Option<(u64, u64)>, Failure> {
     let sql = match audience {
         Audience::Team => statements::VISITOR_SEQ_AT,
         Audience::Visitor => statements::TEAM_SEQ_AT,
     };
-    let other = conn.prepare_cached(sql)?.query_row((thread, rows::int(seq)), |row| rows::number(row, 0)).optional()?;
+    let other = conn.one(sql, params![thread, rows::int(seq)], |row| rows::number(row, 0))?;
     Ok(other.map(|other| match audience {
         Audience::Team => (seq, other),
         Audience::Visitor => (other, seq),
@@ -277,9 +314,8 @@ fn translate(conn: &Connection, thread: i64, audience: Audience, seq: u64) -> Re
 }
 
 /// How far a person has read, in both numberings.
-pub(super) fn seen(conn: &Connection, thread: i64, person: i64) -> Result<(u64, u64), Failure> {
-    let mut statement = conn.prepare_cached(statements::SEEN)?;
+pub(in crate::store) fn seen(conn: &dyn Sql, thread: i64, person: i64) -> Result<(u64, u64), Failure> {
     let found =
-        statement.query_row((thread, person), |row| Ok((rows::number(row, 0)?, rows::number(row, 1)?))).optional()?;
+        conn.one(statements::SEEN, params![thread, person], |row| Ok((rows::number(row, 0)?, rows::number(row, 1)?)))?;
     Ok(found.unwrap_or((0, 0)))
 }

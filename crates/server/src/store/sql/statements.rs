@@ -1,12 +1,15 @@
 //! Every statement of the running store, in one table, so that a test can look at each one's plan.
+//!
+//! They are written for SQLite; what Postgres says otherwise is changed by rules when one is prepared there, and what is
+//! between `/*pg` and `*/` is for Postgres alone.
 
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
-        $($(#[$doc])* pub(super) const $name: &str = $sql;)*
+        $($(#[$doc])* pub(in crate::store) const $name: &str = $sql;)*
 
         /// Name and text of each.
         #[cfg(test)]
-        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+        pub(in crate::store) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
     };
 }
 
@@ -84,10 +87,8 @@ statements! {
     TEAM_SEQ_AT = "SELECT team_seq FROM events WHERE conversation = ?1 AND visitor_seq = ?2";
     SEEN = "SELECT team_seq, visitor_seq FROM seen WHERE conversation = ?1 AND person = ?2";
     PUT_SEEN = "INSERT INTO seen (conversation, person, team_seq, visitor_seq, at, name, avatar_url) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET team_seq = excluded.team_seq, \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (conversation, person) DO UPDATE SET team_seq = excluded.team_seq, \
         visitor_seq = excluded.visitor_seq, at = excluded.at, name = excluded.name, avatar_url = excluded.avatar_url";
-    INSERT_WORDS = "INSERT INTO search (rowid, words) VALUES (?1, ?2)";
-    DELETE_WORDS = "DELETE FROM search WHERE rowid = ?1";
 
     // ---- messages and conversations: reads ----
     SEEN_OF_CONVERSATION = "SELECT p.kind, p.public_id, s.name, s.avatar_url, s.team_seq, s.visitor_seq, s.at \
@@ -108,33 +109,32 @@ statements! {
         AND e.kind = 1 ORDER BY e.visitor_seq DESC LIMIT ?4");
     MESSAGE = events!("WHERE e.conversation = ?1 AND e.public_id = ?2 AND e.kind = 1");
     TEAM_UNREAD = "SELECT 1 FROM events WHERE conversation = ?1 AND team_seq > ?2 AND kind = 1 AND deleted = 0 \
-        AND sender IS NOT ?3 LIMIT ?4";
+        AND sender IS DISTINCT FROM ?3 LIMIT ?4";
     VISITOR_UNREAD = "SELECT 1 FROM events WHERE conversation = ?1 AND visitor_seq > ?2 AND kind = 1 AND deleted = 0 \
-        AND sender IS NOT ?3 LIMIT ?4";
+        AND sender IS DISTINCT FROM ?3 LIMIT ?4";
     LIST_BY_STATUS = "SELECT id, last_activity_at, public_id FROM conversations \
         WHERE website = ?1 AND status = ?2 AND (last_activity_at, public_id) < (?3, ?4) \
         ORDER BY last_activity_at DESC, public_id DESC LIMIT ?5";
     LIST_BY_ASSIGNEE = "SELECT id, last_activity_at, public_id FROM conversations \
-        WHERE website = ?1 AND status = ?2 AND (last_activity_at, public_id) < (?3, ?4) AND assignee IS ?6 \
+        WHERE website = ?1 AND status = ?2 AND (last_activity_at, public_id) < (?3, ?4) AND assignee = ?6 \
+        ORDER BY last_activity_at DESC, public_id DESC LIMIT ?5";
+    LIST_UNASSIGNED = "SELECT id, last_activity_at, public_id FROM conversations \
+        WHERE website = ?1 AND status = ?2 AND (last_activity_at, public_id) < (?3, ?4) AND assignee IS NULL \
         ORDER BY last_activity_at DESC, public_id DESC LIMIT ?5";
     LIST_BY_VISITOR = "SELECT id, last_activity_at, public_id FROM conversations \
         WHERE visitor = ?1 AND status = ?2 AND (last_activity_at, public_id) < (?3, ?4) \
         ORDER BY last_activity_at DESC, public_id DESC LIMIT ?5";
     LIST_BY_VISITOR_AND_ASSIGNEE = "SELECT id, last_activity_at, public_id FROM conversations \
         INDEXED BY conversations_by_visitor \
-        WHERE visitor = ?1 AND status = ?2 AND (last_activity_at, public_id) < (?3, ?4) AND assignee IS ?6 \
+        WHERE visitor = ?1 AND status = ?2 AND (last_activity_at, public_id) < (?3, ?4) AND assignee IS NOT DISTINCT FROM ?6 \
         ORDER BY last_activity_at DESC, public_id DESC LIMIT ?5";
     LIST_OWN = "SELECT id, visitor_activity_at, public_id FROM conversations \
         WHERE visitor = ?1 AND status = ?2 AND (visitor_activity_at, public_id) < (?3, ?4) \
         ORDER BY visitor_activity_at DESC, public_id DESC LIMIT ?5";
     LIST_OWN_BY_ASSIGNEE = "SELECT id, visitor_activity_at, public_id FROM conversations \
         INDEXED BY conversations_of_visitor \
-        WHERE visitor = ?1 AND status = ?2 AND (visitor_activity_at, public_id) < (?3, ?4) AND assignee IS ?6 \
+        WHERE visitor = ?1 AND status = ?2 AND (visitor_activity_at, public_id) < (?3, ?4) AND assignee IS NOT DISTINCT FROM ?6 \
         ORDER BY visitor_activity_at DESC, public_id DESC LIMIT ?5";
-    SEARCH_MESSAGES = "SELECT e.conversation FROM search CROSS JOIN events e ON e.id = search.rowid / 2 \
-        WHERE search MATCH ?1";
-    SEARCH_VISITORS = "SELECT c.id FROM search CROSS JOIN conversations c ON c.visitor = search.rowid / 2 \
-        WHERE search MATCH ?1";
 
     // ---- people ----
     PERSON = "SELECT p.id, p.public_id, a.id, a.public_id FROM people p LEFT JOIN people a ON a.id = p.alias_of \
@@ -143,7 +143,7 @@ statements! {
     PERSON_ROW = "SELECT public_id, external_id, name, email, avatar_url, page, first_seen_at, last_seen_at \
         FROM people WHERE id = ?1";
     INSERT_PERSON = "INSERT INTO people (organization, kind, public_id, website, first_seen_at, last_seen_at) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+        VALUES (?1, ?2, ?3, ?4, ?5, ?5) /*pg ON CONFLICT DO NOTHING */";
     UPDATE_PERSON = "UPDATE people SET external_id = ?2, name = ?3, email = ?4, avatar_url = ?5, page = ?6, \
         first_seen_at = ?7, last_seen_at = ?8 WHERE id = ?1";
     MAKE_ALIAS = "UPDATE people SET alias_of = ?2, external_id = NULL, name = NULL, email = NULL, avatar_url = NULL, \
@@ -171,7 +171,8 @@ statements! {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     DELETE_KEY = "DELETE FROM keys WHERE public_id = ?1";
     PUT_REVOCATION = "INSERT INTO revocations (organization, kind, person, at) VALUES (?1, ?2, ?3, ?4) \
-        ON CONFLICT DO UPDATE SET at = max(at, excluded.at)";
+        ON CONFLICT (organization, kind, person) DO UPDATE \
+        SET at = CASE WHEN excluded.at > revocations.at THEN excluded.at ELSE revocations.at END";
     MESSAGE_IDS_OF_WEBSITE = "SELECT id FROM events WHERE website = ?1 AND kind = 1";
     VISITOR_IDS_OF_WEBSITE = "SELECT id FROM people WHERE website = ?1 AND website > 0";
     CONVERSATION_IDS_OF_WEBSITE = "SELECT id FROM conversations WHERE website = ?1";
@@ -180,11 +181,11 @@ statements! {
     RETIRE_WEBSITE = "INSERT INTO retired (organization, channel, head, visitor_head) \
         SELECT o.public_id, 'website:' || w.public_id, w.head + 1, 0 \
         FROM websites w CROSS JOIN organizations o ON o.id = w.organization WHERE w.id = ?1 AND w.head > 0 \
-        ON CONFLICT DO UPDATE SET head = excluded.head";
+        ON CONFLICT (organization, channel) DO UPDATE SET head = excluded.head";
     RETIRE_CONVERSATION = "INSERT INTO retired (organization, channel, head, visitor_head) \
         SELECT o.public_id, 'conversation:' || c.public_id, c.team_head + 1, c.visitor_head + 1 \
         FROM conversations c CROSS JOIN organizations o ON o.id = c.organization WHERE c.id = ?1 \
-        ON CONFLICT DO UPDATE SET head = excluded.head, visitor_head = excluded.visitor_head";
+        ON CONFLICT (organization, channel) DO UPDATE SET head = excluded.head, visitor_head = excluded.visitor_head";
     CLEAR_SEEN = "DELETE FROM seen WHERE conversation = ?1";
     CLEAR_EVENTS = "DELETE FROM events WHERE website = ?1";
     CLEAR_CONVERSATIONS = "DELETE FROM conversations WHERE website = ?1";
@@ -203,20 +204,21 @@ statements! {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     WEBHOOKS_OF_ORGANIZATION = "SELECT public_id, url, secret, events, created_at FROM webhooks \
         WHERE organization = ?1 ORDER BY public_id";
+    HOOKS_OF_ORGANIZATION = "SELECT id, events FROM webhooks WHERE organization = ?1 ORDER BY public_id";
     WEBHOOK = "SELECT h.id FROM webhooks h CROSS JOIN organizations o ON o.id = h.organization \
         WHERE h.public_id = ?1 AND o.public_id = ?2";
     WEBHOOK_BY_ID = "SELECT id, public_id, url, secret FROM webhooks WHERE id = ?1";
     /// A deleted webhook keeps its row until its deliveries are gone, and nothing that is of use to anybody.
-    LEAVE_WEBHOOK = "UPDATE webhooks SET organization = NULL, url = '', secret = x'' WHERE id = ?1";
-    LEAVE_WEBHOOKS = "UPDATE webhooks SET organization = NULL, url = '', secret = x'' WHERE organization = ?1";
+    LEAVE_WEBHOOK = "UPDATE webhooks SET organization = NULL, url = '', secret = ?2 WHERE id = ?1";
+    LEAVE_WEBHOOKS = "UPDATE webhooks SET organization = NULL, url = '', secret = ?2 WHERE organization = ?1";
     INSERT_DELIVERY = "INSERT INTO deliveries (webhook, event, website, place, since_seq, upto_seq, unseen_by, \
         at, queued_at, next_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?8)";
     DELIVERY = deliveries!("WHERE id = ?1");
     DELIVERIES = deliveries!("WHERE webhook = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
     DELIVERIES_BY_STATUS = deliveries!("WHERE webhook = ?1 AND status = ?4 AND id < ?2 ORDER BY id DESC LIMIT ?3");
     RESEND_DELIVERY = "UPDATE deliveries SET status = 0, round = round + 1, attempts = 0, queued_at = ?3, \
-        next_at = ?3 WHERE id = ?1 AND webhook = ?2";
-    WAITING_DELIVERIES = "SELECT id, next_at FROM deliveries INDEXED BY deliveries_due \
+        next_at = ?3 /*pg , leased_until = 0 */ WHERE id = ?1 AND webhook = ?2";
+    WAITING_DELIVERIES = "SELECT id, next_at, 0 /*pg + leased_until */ FROM deliveries INDEXED BY deliveries_due \
         WHERE webhook = ?1 AND status <= 1 ORDER BY next_at, id LIMIT ?2";
     WAITING_SINCE = "SELECT queued_at FROM deliveries WHERE status <= 1 AND queued_at >= 0 \
         ORDER BY queued_at LIMIT 1";
@@ -226,16 +228,16 @@ statements! {
         CROSS JOIN organizations o ON o.id = w.organization WHERE w.id = ?1";
     EVENT_AT = events!("WHERE e.website = ?1 AND e.event_offset = ?2");
     SETTLE_DELIVERY = "UPDATE deliveries SET status = ?3, attempts = attempts + 1, next_at = ?4, last_at = ?5, \
-        last_status = ?6, last_error = ?7 WHERE id = ?1 AND round = ?2";
+        last_status = ?6, last_error = ?7 /*pg , leased_until = 0 */ WHERE id = ?1 AND round = ?2";
     DROP_DELIVERY = "DELETE FROM deliveries WHERE id = ?1 AND round = ?2";
     GIVE_UP_DELIVERIES = "UPDATE deliveries SET status = 3, last_at = ?2, last_error = ?3 WHERE id IN \
-        (SELECT id FROM deliveries WHERE status <= 1 AND queued_at < ?1 ORDER BY queued_at LIMIT ?4)";
+        (SELECT id FROM deliveries WHERE status <= 1 AND queued_at < ?1 ORDER BY queued_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */)";
     CLEAN_DELIVERED = "DELETE FROM deliveries WHERE id IN \
-        (SELECT id FROM deliveries WHERE status >= 2 AND status = 2 AND last_at < ?1 LIMIT ?2)";
+        (SELECT id FROM deliveries WHERE status >= 2 AND status = 2 AND last_at < ?1 LIMIT ?2 /*pg FOR UPDATE SKIP LOCKED */)";
     CLEAN_DEAD = "DELETE FROM deliveries WHERE id IN \
-        (SELECT id FROM deliveries WHERE status >= 2 AND status = 3 AND last_at < ?1 LIMIT ?2)";
+        (SELECT id FROM deliveries WHERE status >= 2 AND status = 3 AND last_at < ?1 LIMIT ?2 /*pg FOR UPDATE SKIP LOCKED */)";
     GONE_WEBHOOK = "SELECT id FROM webhooks WHERE organization IS NULL LIMIT 1";
-    CLEAN_WEBHOOK = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE webhook = ?1 LIMIT ?2)";
+    CLEAN_WEBHOOK = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE webhook = ?1 LIMIT ?2 /*pg FOR UPDATE SKIP LOCKED */)";
     DELETE_WEBHOOK = "DELETE FROM webhooks WHERE id = ?1";
 
     // ---- unseen messages ----
@@ -243,7 +245,8 @@ statements! {
     PUT_UNSEEN = "INSERT INTO unseen (conversation, unseen_by, since_seq, due_at) VALUES (?1, ?2, ?3, ?4) \
         ON CONFLICT DO NOTHING";
     FIRST_UNSEEN = "SELECT due_at FROM unseen WHERE due_at >= 0 ORDER BY due_at LIMIT 1";
-    DUE_UNSEEN = "SELECT conversation, unseen_by, since_seq FROM unseen WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2";
+    DUE_UNSEEN = "SELECT conversation, unseen_by, since_seq FROM unseen WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2 \
+        /*pg FOR UPDATE SKIP LOCKED */";
     MOVE_UNSEEN = "UPDATE unseen SET since_seq = ?3, due_at = ?4 WHERE conversation = ?1 AND unseen_by = ?2";
     DROP_UNSEEN = "DELETE FROM unseen WHERE conversation = ?1 AND unseen_by = ?2";
     CLEAR_UNSEEN = "DELETE FROM unseen WHERE conversation = ?1";
@@ -255,29 +258,27 @@ statements! {
         WHERE s.conversation = ?1 AND p.kind = 1";
     OLDEST_UNSEEN = "SELECT e.team_seq, e.at FROM events e CROSS JOIN people p ON p.id = e.sender \
         WHERE e.conversation = ?1 AND e.team_seq >= ?2 AND e.team_seq <= ?3 AND e.visitor_seq IS NOT NULL \
-        AND e.kind = 1 AND e.deleted = 0 AND (p.kind = 0) = ?4 ORDER BY e.team_seq LIMIT 1";
+        AND e.kind = 1 AND e.deleted = 0 AND CASE p.kind WHEN 0 THEN 1 ELSE 0 END = ?4 ORDER BY e.team_seq LIMIT 1";
     COUNT_UNSEEN = "SELECT count(*) FROM events e CROSS JOIN people p ON p.id = e.sender \
         WHERE e.conversation = ?1 AND e.team_seq >= ?2 AND e.team_seq <= ?3 AND e.visitor_seq IS NOT NULL \
-        AND e.kind = 1 AND e.deleted = 0 AND (p.kind = 0) = ?4";
+        AND e.kind = 1 AND e.deleted = 0 AND CASE p.kind WHEN 0 THEN 1 ELSE 0 END = ?4";
     UNSEEN_MESSAGES = events!("WHERE e.conversation = ?1 AND e.team_seq >= ?2 AND e.team_seq <= ?3 \
-        AND e.visitor_seq IS NOT NULL AND e.kind = 1 AND e.deleted = 0 AND (p.kind = 0) = ?4 \
+        AND e.visitor_seq IS NOT NULL AND e.kind = 1 AND e.deleted = 0 AND CASE p.kind WHEN 0 THEN 1 ELSE 0 END = ?4 \
         ORDER BY e.team_seq DESC LIMIT ?5");
 }
 
 /// The set-up is small and read whole, so these may walk their tables.
-pub(super) mod directory {
-    pub(in super::super) const ORGANIZATIONS: &str =
+pub(in crate::store) mod directory {
+    pub(in crate::store) const ORGANIZATIONS: &str =
         "SELECT public_id, name, created_at FROM organizations ORDER BY public_id";
-    pub(in super::super) const WEBSITES: &str = "SELECT o.public_id, w.public_id, w.name, w.accent, w.questions, \
+    pub(in crate::store) const WEBSITES: &str = "SELECT o.public_id, w.public_id, w.name, w.accent, w.questions, \
         w.allowed_domains, w.typing_preview, w.unseen_after, w.created_at \
         FROM websites w JOIN organizations o ON o.id = w.organization ORDER BY o.public_id, w.public_id";
-    pub(in super::super) const KEYS: &str = "SELECT k.public_id, o.public_id, k.kind, k.material, k.algorithm, \
+    pub(in crate::store) const KEYS: &str = "SELECT k.public_id, o.public_id, k.kind, k.material, k.algorithm, \
         w.public_id, k.created_at FROM keys k JOIN organizations o ON o.id = k.organization \
         LEFT JOIN websites w ON w.id = k.website ORDER BY k.public_id";
-    pub(in super::super) const WEBHOOKS: &str =
-        "SELECT id, organization, events FROM webhooks WHERE organization IS NOT NULL";
-    pub(in super::super) const WEBHOOK_IDS: &str =
+    pub(in crate::store) const WEBHOOK_IDS: &str =
         "SELECT id, public_id, url, secret FROM webhooks WHERE organization IS NOT NULL";
-    pub(in super::super) const REVOCATIONS: &str = "SELECT o.public_id, r.kind, r.person, r.at FROM revocations r \
+    pub(in crate::store) const REVOCATIONS: &str = "SELECT o.public_id, r.kind, r.person, r.at FROM revocations r \
         JOIN organizations o ON o.id = r.organization ORDER BY o.public_id, r.kind, r.person";
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use cossistant_protocol::{ConversationId, Identity, OrganizationId, PersonId, Timestamp, UserType, WebsiteId};
-use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::Failure;
+use super::link::{Aim, Aimed, Document, Row, Sql};
 use super::lookup::{self, NO_WEBSITE, Person, Site};
-use super::writer::{Write, indexed, visitor_document};
+use super::value::params;
+use super::writer::{Write, indexed};
 use super::{lists, rows, statements};
 use crate::store::{
     Audience, Identified, IdentifyVisitor, Member, PersonKey, SiteKey, StoreError, TouchPerson, VisitorRow,
@@ -27,33 +28,35 @@ struct Profile {
 }
 
 impl Profile {
-    fn read(conn: &Connection, id: i64) -> Result<Self, Failure> {
-        let mut statement = conn.prepare_cached(statements::PERSON_ROW)?;
-        Ok(statement.query_row([id], |row| {
+    fn read(conn: &dyn Sql, id: i64) -> Result<Self, Failure> {
+        conn.must(statements::PERSON_ROW, params![id], |row| {
             Ok(Self {
                 public_id: rows::parsed(row, 0)?,
-                external_id: row.get(1)?,
-                name: row.get(2)?,
-                email: row.get(3)?,
-                avatar_url: row.get(4)?,
-                page: row.get(5)?,
+                external_id: rows::some_text(row, 1)?,
+                name: rows::some_text(row, 2)?,
+                email: rows::some_text(row, 3)?,
+                avatar_url: rows::some_text(row, 4)?,
+                page: rows::some_text(row, 5)?,
                 first_seen_at: rows::time(row, 6)?,
                 last_seen_at: rows::time(row, 7)?,
             })
-        })?)
+        })
     }
 
-    fn save(&self, conn: &Connection, id: i64) -> Result<(), Failure> {
-        conn.prepare_cached(statements::UPDATE_PERSON)?.execute((
-            id,
-            &self.external_id,
-            &self.name,
-            &self.email,
-            &self.avatar_url,
-            &self.page,
-            rows::int(self.first_seen_at.0),
-            rows::int(self.last_seen_at.0),
-        ))?;
+    fn save(&self, conn: &dyn Sql, id: i64) -> Result<(), Failure> {
+        conn.execute(
+            statements::UPDATE_PERSON,
+            params![
+                id,
+                &self.external_id,
+                &self.name,
+                &self.email,
+                &self.avatar_url,
+                &self.page,
+                rows::int(self.first_seen_at.0),
+                rows::int(self.last_seen_at.0)
+            ],
+        )?;
         Ok(())
     }
 
@@ -69,7 +72,7 @@ impl Profile {
     fn save_visitor(&self, write: &mut Write<'_>, id: i64, website: i64, before: &Self) -> Result<(), Failure> {
         self.save(write.conn, id)?;
         if (&self.name, &self.email) != (&before.name, &before.email) {
-            write.replace_words(visitor_document(id), self.words(website));
+            write.replace_words(Document::Visitor(id), self.words(website));
         }
         Ok(())
     }
@@ -122,7 +125,7 @@ fn touch_visitor(write: &mut Write<'_>, touch: &TouchPerson, website: &WebsiteId
     now.save_visitor(write, person.id, site.id, &before)
 }
 
-fn touch_member(conn: &Connection, touch: &TouchPerson) -> Result<(), Failure> {
+fn touch_member(conn: &dyn Sql, touch: &TouchPerson) -> Result<(), Failure> {
     let organization = lookup::organization(conn, &touch.organization)?;
     let PersonKey { kind, id } = &touch.person;
     let person = lookup::person_or_new(conn, organization, NO_WEBSITE, *kind, id, touch.at)?;
@@ -135,7 +138,7 @@ fn touch_member(conn: &Connection, touch: &TouchPerson) -> Result<(), Failure> {
     for website in &touch.websites {
         match lookup::site(conn, &touch.organization, website) {
             Ok(site) => {
-                conn.prepare_cached(statements::PUT_MEMBER)?.execute((site.id, person.id))?;
+                conn.execute(statements::PUT_MEMBER, params![site.id, person.id])?;
             }
             // A token may name websites that are gone.
             Err(Failure::Answer(StoreError::NotFound)) => {}
@@ -145,7 +148,7 @@ fn touch_member(conn: &Connection, touch: &TouchPerson) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn resolve(conn: &Connection, website: &SiteKey, visitor: PersonId) -> Result<PersonId, Failure> {
+pub(super) fn resolve(conn: &dyn Sql, website: &SiteKey, visitor: PersonId) -> Result<PersonId, Failure> {
     match find(conn, website, &visitor) {
         Ok(found) => Ok(found.public_id),
         Err(Failure::Answer(StoreError::NotFound)) => Ok(visitor),
@@ -153,28 +156,24 @@ pub(super) fn resolve(conn: &Connection, website: &SiteKey, visitor: PersonId) -
     }
 }
 
-pub(super) fn known_visitor(
-    conn: &Connection,
-    website: &SiteKey,
-    external_id: &str,
-) -> Result<Option<PersonId>, Failure> {
+pub(super) fn known_visitor(conn: &dyn Sql, website: &SiteKey, external_id: &str) -> Result<Option<PersonId>, Failure> {
     let known = with_external_id(conn, lookup::site_of(conn, website)?, external_id)?;
     Ok(known.map(|person| person.public_id))
 }
 
-pub(super) fn visitor(conn: &Connection, website: &SiteKey, visitor: &PersonId) -> Result<VisitorRow, Failure> {
+pub(super) fn visitor(conn: &dyn Sql, website: &SiteKey, visitor: &PersonId) -> Result<VisitorRow, Failure> {
     let found = find(conn, website, visitor)?;
     Ok(Profile::read(conn, found.id)?.into_row())
 }
 
-fn find(conn: &Connection, website: &SiteKey, visitor: &PersonId) -> Result<Person, Failure> {
+fn find(conn: &dyn Sql, website: &SiteKey, visitor: &PersonId) -> Result<Person, Failure> {
     let site = lookup::site_of(conn, website)?;
     let found = lookup::person(conn, site.organization, site.id, UserType::Visitor, visitor)?;
     found.ok_or(Failure::Answer(StoreError::NotFound))
 }
 
 pub(super) fn visitor_websites(
-    conn: &Connection,
+    conn: &dyn Sql,
     organization: &OrganizationId,
     visitor: &PersonId,
 ) -> Result<Vec<WebsiteId>, Failure> {
@@ -182,20 +181,26 @@ pub(super) fn visitor_websites(
         Err(Failure::Answer(StoreError::NotFound)) => return Ok(Vec::new()),
         other => other?,
     };
-    let mut statement = conn.prepare_cached(statements::VISITOR_WEBSITES)?;
-    let found = statement.query_map((organization, visitor.as_str()), |row| rows::parsed(row, 0))?;
-    Ok(found.collect::<Result<_, _>>()?)
+    conn.all(statements::VISITOR_WEBSITES, params![organization, visitor.as_str()], |row| rows::parsed(row, 0))
 }
 
-pub(super) fn members(conn: &Connection, website: &SiteKey) -> Result<Vec<Member>, Failure> {
+pub(super) fn members(conn: &dyn Sql, website: &SiteKey) -> Result<Vec<Member>, Failure> {
     let site = lookup::site_of(conn, website)?;
-    let mut statement = conn.prepare_cached(statements::MEMBERS)?;
-    let found = statement.query_map([site.id], |row| {
-        Ok(Member { person: rows::person(row, 0, 1)?, name: row.get(2)?, avatar_url: row.get(3)? })
+    let mut members = conn.all(statements::MEMBERS, params![site.id], |row| {
+        Ok(Member {
+            person: rows::person(row, 0, 1)?,
+            name: rows::some_text(row, 2)?,
+            avatar_url: rows::some_text(row, 3)?,
+        })
     })?;
-    let mut members = found.collect::<Result<Vec<_>, _>>()?;
     members.sort_by(|a, b| a.person.cmp(&b.person));
     Ok(members)
+}
+
+impl Aimed for IdentifyVisitor {
+    fn aim(&self) -> Aim<'_> {
+        Aim::Website(&self.website)
+    }
 }
 
 pub(super) fn identify(write: &mut Write<'_>, identify: &IdentifyVisitor) -> Result<Identified, Failure> {
@@ -234,15 +239,14 @@ pub(super) fn identify(write: &mut Write<'_>, identify: &IdentifyVisitor) -> Res
     }
 }
 
-fn with_external_id(conn: &Connection, site: Site, external_id: &str) -> Result<Option<Person>, Failure> {
-    let mut statement = conn.prepare_cached(statements::PERSON_BY_EXTERNAL_ID)?;
-    let person = |row: &Row<'_>| Ok(Person { id: row.get(0)?, public_id: rows::parsed(row, 1)? });
-    Ok(statement.query_row((site.id, external_id), person).optional()?)
+fn with_external_id(conn: &dyn Sql, site: Site, external_id: &str) -> Result<Option<Person>, Failure> {
+    let person = |row: &dyn Row| Ok(Person { id: rows::id(row, 0)?, public_id: rows::parsed(row, 1)? });
+    conn.one(statements::PERSON_BY_EXTERNAL_ID, params![site.id, external_id], person)
 }
 
 /// The visitor who says who it is, unless it is somebody else already: two known people are never one.
 fn anonymous(
-    conn: &Connection,
+    conn: &dyn Sql,
     site: Site,
     identify: &IdentifyVisitor,
     external_id: &str,
@@ -257,20 +261,19 @@ fn anonymous(
 /// Moves all that is a visitor's own to another one, for whom its id stands from then on.
 fn merge(write: &mut Write<'_>, site: Site, old: &Person, known: &Person) -> Result<Vec<ConversationId>, Failure> {
     let conn = write.conn;
-    let mut statement = conn.prepare_cached(statements::CONVERSATIONS_OF_VISITOR)?;
-    let owned = statement.query_map([old.id], |row| Ok((row.get::<_, i64>(0)?, rows::parsed(row, 1)?)))?;
+    let owned = conn.all(statements::CONVERSATIONS_OF_VISITOR, params![old.id], |row| {
+        Ok((rows::id(row, 0)?, rows::parsed(row, 1)?))
+    })?;
     let mut moved = Vec::new();
-    for row in owned.collect::<Result<Vec<_>, _>>()? {
-        let (conversation, id) = row;
-        conn.prepare_cached(statements::MOVE_CONVERSATION)?.execute((conversation, known.id))?;
+    for (conversation, id) in owned {
+        conn.execute(statements::MOVE_CONVERSATION, params![conversation, known.id])?;
         // Only its own visitor acts as a visitor in a conversation, so nothing of the other one's is in the way.
-        conn.prepare_cached(statements::MOVE_MESSAGES)?.execute((conversation, old.id, known.id))?;
-        conn.prepare_cached(statements::MOVE_SEEN)?.execute((conversation, old.id, known.id))?;
-        conn.prepare_cached(statements::MOVE_CHANGES)?.execute((
-            conversation,
-            old.public_id.as_str(),
-            known.public_id.as_str(),
-        ))?;
+        conn.execute(statements::MOVE_MESSAGES, params![conversation, old.id, known.id])?;
+        conn.execute(statements::MOVE_SEEN, params![conversation, old.id, known.id])?;
+        conn.execute(
+            statements::MOVE_CHANGES,
+            params![conversation, old.public_id.as_str(), known.public_id.as_str()],
+        )?;
         moved.push(id);
     }
     let from = Profile::read(conn, old.id)?;
@@ -284,9 +287,9 @@ fn merge(write: &mut Write<'_>, site: Site, old: &Person, known: &Person) -> Res
     }
     now.first_seen_at = now.first_seen_at.min(from.first_seen_at);
     now.last_seen_at = now.last_seen_at.max(from.last_seen_at);
-    conn.prepare_cached(statements::MOVE_ALIASES)?.execute((old.id, known.id))?;
-    conn.prepare_cached(statements::MAKE_ALIAS)?.execute((old.id, known.id))?;
-    write.delete_words(visitor_document(old.id));
+    conn.execute(statements::MOVE_ALIASES, params![old.id, known.id])?;
+    conn.execute(statements::MAKE_ALIAS, params![old.id, known.id])?;
+    write.delete_words(Document::Visitor(old.id));
     now.save_visitor(write, known.id, site.id, &before)?;
     Ok(moved)
 }

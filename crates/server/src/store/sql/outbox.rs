@@ -1,15 +1,17 @@
 //! Webhooks, their deliveries, and the timers of unseen messages.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use cossistant_protocol::http::{DeliveryStatus, MAX_UNSEEN_MESSAGES, MAX_WEBHOOKS, WebhookEvent};
 use cossistant_protocol::{DeliveryId, OrganizationId, Timestamp, WebhookId};
-use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::conversations::seen;
 use super::error::Failure;
+use super::link::{Row, Sql};
 use super::rows::{self, Thread};
 use super::statements::{self, directory};
+use super::value::params;
 use super::writer::Write;
 use super::{lookup, setup};
 use crate::store::outbox::{
@@ -19,49 +21,58 @@ use crate::store::outbox::{
 };
 use crate::store::{Audience, EventBody, SiteKey, StoreError, StoredEvent};
 
+const NO_BYTES: &[u8] = &[];
+
+/// For how long a node takes a delivery where others send too: longer than any attempt.
+const LEASE_MS: u64 = 60_000;
+/// How many deliveries of one webhook other nodes may have in the works before those behind them are not seen.
+const OTHERS_MAX: i64 = 256;
+
 const VISITOR: i64 = 0;
 const TEAM: i64 = 1;
 
+/// A webhook's row, and what it is told of.
+pub(in crate::store) type Hook = (i64, EventSet);
+
 /// Which webhooks there are, in the writer's memory: where there are none, an event costs nothing more.
 ///
-/// It is read when it is first asked for, within the transaction of whoever asks, and forgotten whenever webhooks
-/// change or a transaction is undone.
+/// Those of an organization are read when they are first asked for, within the transaction of whoever asks, and
+/// forgotten whenever webhooks change, a transaction is undone, or others may have changed them.
 #[derive(Debug, Default)]
-pub(super) struct Hooks {
-    /// By organization: which webhook, and what it is told of.
-    known: Option<BTreeMap<i64, Vec<(i64, EventSet)>>>,
+pub(in crate::store) struct Hooks {
+    /// By organization.
+    known: BTreeMap<i64, Vec<Hook>>,
     /// Whether the group has made something due.
-    pub(super) has_due: bool,
+    pub(in crate::store) has_due: bool,
 }
 
 impl Hooks {
-    pub(super) fn forget(&mut self) {
-        self.known = None;
+    pub(in crate::store) fn forget(&mut self) {
+        self.known.clear();
+    }
+
+    /// Takes what was read already in this transaction.
+    pub(in crate::store) fn learn(&mut self, known: BTreeMap<i64, Vec<Hook>>) {
+        self.known = known;
     }
 
     /// The webhooks of an organization.
-    fn of(&mut self, conn: &Connection, organization: i64) -> Result<&[(i64, EventSet)], Failure> {
-        let known = match self.known.take() {
-            Some(known) => known,
-            None => read_hooks(conn)?,
-        };
-        Ok(self.known.insert(known).get(&organization).map(Vec::as_slice).unwrap_or_default())
+    fn of(&mut self, conn: &dyn Sql, organization: i64) -> Result<&[Hook], Failure> {
+        match self.known.entry(organization) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(unknown) => {
+                let found = conn.all(statements::HOOKS_OF_ORGANIZATION, params![organization], |row| {
+                    Ok((rows::id(row, 0)?, EventSet::from_bits(rows::small(row, 1)?)))
+                })?;
+                Ok(unknown.insert(found))
+            }
+        }
     }
-}
-
-fn read_hooks(conn: &Connection) -> Result<BTreeMap<i64, Vec<(i64, EventSet)>>, Failure> {
-    let mut known: BTreeMap<i64, Vec<_>> = BTreeMap::new();
-    let mut statement = conn.prepare_cached(directory::WEBHOOKS)?;
-    let mut found = statement.query([])?;
-    while let Some(row) = found.next()? {
-        known.entry(row.get(1)?).or_default().push((row.get(0)?, EventSet::from_bits(row.get(2)?)));
-    }
-    Ok(known)
 }
 
 /// Queues what webhooks are to be told of events that were just written. Looks at conversations and websites only by
 /// what is given.
-pub(super) fn queue(
+pub(in crate::store) fn queue(
     write: &mut Write<'_>,
     thread: &Thread,
     events: &[StoredEvent],
@@ -88,13 +99,12 @@ pub(super) fn queue(
 }
 
 /// Begins the timer of a public message, unless the side that is to read it has one already.
-fn watch(conn: &Connection, thread: &Thread, event: &StoredEvent, at: Timestamp) -> Result<bool, Failure> {
+fn watch(conn: &dyn Sql, thread: &Thread, event: &StoredEvent, at: Timestamp) -> Result<bool, Failure> {
     let EventBody::Message(message) = &event.body else { return Ok(false) };
     if event.visitor_seq.is_none() {
         return Ok(false);
     }
-    let after: u64 =
-        conn.prepare_cached(statements::UNSEEN_AFTER)?.query_row([thread.website], |row| rows::number(row, 0))?;
+    let after: u64 = conn.must(statements::UNSEEN_AFTER, params![thread.website], |row| rows::number(row, 0))?;
     if after == 0 {
         return Ok(false);
     }
@@ -103,12 +113,8 @@ fn watch(conn: &Connection, thread: &Thread, event: &StoredEvent, at: Timestamp)
         Audience::Team => TEAM,
     };
     let due_at = at.plus_millis(after.saturating_mul(1000));
-    let begun = conn.prepare_cached(statements::PUT_UNSEEN)?.execute((
-        thread.id,
-        side,
-        rows::int(event.team_seq),
-        rows::int(due_at.0),
-    ))?;
+    let begun =
+        conn.execute(statements::PUT_UNSEEN, params![thread.id, side, rows::int(event.team_seq), rows::int(due_at.0)])?;
     Ok(begun > 0)
 }
 
@@ -130,77 +136,81 @@ struct Unread {
 }
 
 impl Telling {
-    fn insert(&self, conn: &Connection, unread: Option<Unread>, at: Timestamp) -> Result<(), Failure> {
-        conn.prepare_cached(statements::INSERT_DELIVERY)?.execute((
-            self.hook,
-            event_number(self.event),
-            self.website,
-            self.place,
-            unread.map(|unread| unread.since_seq),
-            unread.map(|unread| unread.upto_seq),
-            unread.map(|unread| unread.side),
-            rows::int(at.0),
-        ))?;
+    fn insert(&self, conn: &dyn Sql, unread: Option<Unread>, at: Timestamp) -> Result<(), Failure> {
+        conn.execute(
+            statements::INSERT_DELIVERY,
+            params![
+                self.hook,
+                event_number(self.event),
+                self.website,
+                self.place,
+                unread.map(|unread| unread.since_seq),
+                unread.map(|unread| unread.upto_seq),
+                unread.map(|unread| unread.side),
+                rows::int(at.0)
+            ],
+        )?;
         Ok(())
     }
 }
 
 // ---- set-up ----
 
-pub(super) fn create_webhook(write: &mut Write<'_>, row: &WebhookRow) -> Result<(), Failure> {
+pub(in crate::store) fn create_webhook(write: &mut Write<'_>, row: &WebhookRow) -> Result<(), Failure> {
     let organization = lookup::organization(write.conn, &row.organization)?;
+    write.conn.lock_organization(organization)?;
     if write.hooks.of(write.conn, organization)?.len() >= MAX_WEBHOOKS {
         return Err(TOO_MANY_WEBHOOKS.into());
     }
-    let inserted = write.conn.prepare_cached(statements::INSERT_WEBHOOK)?.execute((
-        row.id.as_str(),
-        organization,
-        &row.url,
-        row.secret.expose(),
-        row.events.bits(),
-        rows::int(row.created_at.0),
-    ));
+    let inserted = write.conn.execute(
+        statements::INSERT_WEBHOOK,
+        params![
+            row.id.as_str(),
+            organization,
+            &row.url,
+            row.secret.expose(),
+            row.events.bits(),
+            rows::int(row.created_at.0)
+        ],
+    );
     inserted.map_err(setup::taken)?;
     write.hooks.forget();
     Ok(())
 }
 
-pub(super) fn webhooks(conn: &Connection, id: &OrganizationId) -> Result<Vec<WebhookRow>, Failure> {
+pub(in crate::store) fn webhooks(conn: &dyn Sql, id: &OrganizationId) -> Result<Vec<WebhookRow>, Failure> {
     let organization = lookup::organization(conn, id)?;
-    let mut statement = conn.prepare_cached(statements::WEBHOOKS_OF_ORGANIZATION)?;
-    let found = statement.query_map([organization], |row| {
+    conn.all(statements::WEBHOOKS_OF_ORGANIZATION, params![organization], |row| {
         Ok(WebhookRow {
             id: rows::parsed(row, 0)?,
             organization: id.clone(),
-            url: row.get(1)?,
-            secret: SigningSecret::new(row.get::<_, Vec<u8>>(2)?),
-            events: EventSet::from_bits(row.get(3)?),
+            url: rows::text(row, 1)?,
+            secret: SigningSecret::new(rows::bytes(row, 2)?),
+            events: EventSet::from_bits(rows::small(row, 3)?),
             created_at: rows::time(row, 4)?,
         })
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
+    })
 }
 
-fn webhook(conn: &Connection, organization: &OrganizationId, id: &WebhookId) -> Result<i64, Failure> {
-    let mut statement = conn.prepare_cached(statements::WEBHOOK)?;
-    let found = statement.query_row([id.as_str(), organization.as_str()], |row| row.get(0)).optional()?;
+fn webhook(conn: &dyn Sql, organization: &OrganizationId, id: &WebhookId) -> Result<i64, Failure> {
+    let found = conn.one(statements::WEBHOOK, params![id.as_str(), organization.as_str()], |row| rows::id(row, 0))?;
     found.ok_or(Failure::Answer(StoreError::NotFound))
 }
 
-pub(super) fn delete_webhook(
+pub(in crate::store) fn delete_webhook(
     write: &mut Write<'_>,
     organization: &OrganizationId,
     id: &WebhookId,
 ) -> Result<(), Failure> {
     let hook = webhook(write.conn, organization, id)?;
-    write.conn.prepare_cached(statements::LEAVE_WEBHOOK)?.execute([hook])?;
+    write.conn.execute(statements::LEAVE_WEBHOOK, params![hook, NO_BYTES])?;
     write.hooks.forget();
     Ok(())
 }
 
 /// Takes all webhooks from an organization that is about to be deleted.
-pub(super) fn clear_organization(write: &mut Write<'_>, organization: i64) -> Result<(), Failure> {
-    write.conn.prepare_cached(statements::LEAVE_WEBHOOKS)?.execute([organization])?;
+pub(in crate::store) fn clear_organization(write: &mut Write<'_>, organization: i64) -> Result<(), Failure> {
+    write.conn.execute(statements::LEAVE_WEBHOOKS, params![organization, NO_BYTES])?;
     write.hooks.forget();
     Ok(())
 }
@@ -230,30 +240,30 @@ fn status_number(status: DeliveryStatus) -> i64 {
     }
 }
 
-fn event(row: &Row<'_>, index: usize) -> rusqlite::Result<WebhookEvent> {
-    let number: u32 = row.get(index)?;
+fn event(row: &dyn Row, index: usize) -> Result<WebhookEvent, Failure> {
+    let number: u32 = rows::small(row, index)?;
     let found = WebhookEvent::ALL.iter().find(|event| event_number(**event) == number);
-    found.copied().ok_or(rusqlite::Error::IntegralValueOutOfRange(index, i64::from(number)))
+    found.copied().ok_or_else(|| StoreError::Corrupt(format!("{number} is no event of webhooks")).into())
 }
 
-fn delivery(row: &Row<'_>, epoch: &str) -> rusqlite::Result<DeliveryRow> {
-    let number: i64 = row.get(3)?;
+fn delivery(row: &dyn Row, epoch: &str) -> Result<DeliveryRow, Failure> {
+    let number = rows::id(row, 3)?;
     let status = DeliveryStatus::ALL.iter().find(|status| status_number(**status) == number);
     Ok(DeliveryRow {
-        id: delivery_id(row.get(0)?, epoch),
+        id: delivery_id(rows::id(row, 0)?, epoch),
         event: event(row, 1)?,
         at: rows::time(row, 2)?,
-        status: *status.ok_or(rusqlite::Error::IntegralValueOutOfRange(3, number))?,
-        attempts: row.get(4)?,
+        status: *status.ok_or_else(|| StoreError::Corrupt(format!("{number} is no status of a delivery")))?,
+        attempts: rows::small(row, 4)?,
         last_at: rows::some_number(row, 5)?.map(Timestamp),
         next_at: rows::time(row, 6)?,
-        last_status: row.get(7)?,
-        last_error: row.get(8)?,
+        last_status: row.int(7)?.map(|_| rows::small(row, 7)).transpose()?,
+        last_error: rows::some_text(row, 8)?,
     })
 }
 
-pub(super) fn deliveries(
-    conn: &Connection,
+pub(in crate::store) fn deliveries(
+    conn: &dyn Sql,
     organization: &OrganizationId,
     id: &WebhookId,
     page: &DeliveryPage,
@@ -266,25 +276,19 @@ pub(super) fn deliveries(
         None => i64::MAX,
     };
     let one_more = rows::limit(page.limit).saturating_add(1);
-    let read = |row: &Row<'_>| delivery(row, epoch);
+    let read = |row: &dyn Row| delivery(row, epoch);
     let mut found = match page.status {
         Some(status) => {
-            let mut statement = conn.prepare_cached(statements::DELIVERIES_BY_STATUS)?;
-            let rows = statement.query_map((hook, before, one_more, status_number(status)), read)?;
-            rows.collect::<Result<Vec<_>, _>>()?
+            conn.all(statements::DELIVERIES_BY_STATUS, params![hook, before, one_more, status_number(status)], read)?
         }
-        None => {
-            let mut statement = conn.prepare_cached(statements::DELIVERIES)?;
-            let rows = statement.query_map((hook, before, one_more), read)?;
-            rows.collect::<Result<Vec<_>, _>>()?
-        }
+        None => conn.all(statements::DELIVERIES, params![hook, before, one_more], read)?,
     };
     let has_more = found.len() > page.limit;
     found.truncate(page.limit);
     Ok((found, has_more))
 }
 
-pub(super) fn resend(
+pub(in crate::store) fn resend(
     write: &mut Write<'_>,
     organization: &OrganizationId,
     id: &WebhookId,
@@ -294,43 +298,66 @@ pub(super) fn resend(
 ) -> Result<DeliveryRow, Failure> {
     let hook = webhook(write.conn, organization, id)?;
     let row = delivery_row(delivery_id, epoch).ok_or(StoreError::NotFound)?;
-    let changed = write.conn.prepare_cached(statements::RESEND_DELIVERY)?.execute((row, hook, rows::int(at.0)))?;
+    let changed = write.conn.execute(statements::RESEND_DELIVERY, params![row, hook, rows::int(at.0)])?;
     if changed == 0 {
         return Err(StoreError::NotFound.into());
     }
     write.hooks.has_due = true;
-    let mut statement = write.conn.prepare_cached(statements::DELIVERY)?;
-    Ok(statement.query_row([row], |row| delivery(row, epoch))?)
+    write.conn.must(statements::DELIVERY, params![row], |row| delivery(row, epoch))
 }
 
 // ---- for the worker ----
 
 /// A webhook that may have something to be sent.
-struct Hook {
+struct Lane {
     row: i64,
     id: WebhookId,
     url: String,
     secret: SigningSecret,
 }
 
-pub(super) fn due(conn: &Connection, take: &TakeDeliveries, epoch: &str) -> Result<DueDeliveries, Failure> {
+/// What is to be sent now, taken for this node where others send too.
+pub(in crate::store) fn due(conn: &dyn Sql, take: &TakeDeliveries, epoch: &str) -> Result<DueDeliveries, Failure> {
+    let (mut due, candidates) = candidates(conn, take, epoch)?;
+    let rows: Vec<i64> = candidates.iter().map(|(row, _)| *row).collect();
+    let until = take.now.plus_millis(LEASE_MS);
+    let claimed = conn.claim(&rows, rows::int(take.now.0), rows::int(until.0))?;
+    if claimed.len() < candidates.len() {
+        due.next_at = Some(due.next_at.map_or(until, |at| at.min(until)));
+    }
+    for (row, hook) in candidates.into_iter().filter(|(row, _)| claimed.contains(row)) {
+        due.deliveries.push(read_due(conn, row, hook, epoch)?);
+    }
+    Ok(due)
+}
+
+/// The rows of deliveries that could be sent now, each with its webhook's, and when there is more to do.
+pub(in crate::store) fn candidates(
+    conn: &dyn Sql,
+    take: &TakeDeliveries,
+    epoch: &str,
+) -> Result<(DueDeliveries, Vec<(i64, i64)>), Failure> {
     let mut due = DueDeliveries::default();
     let mut candidates = Vec::new();
-    for hook in hooks(conn)? {
+    for hook in lanes(conn)? {
         let busy = take.busy.get(&hook.id);
         let in_flight = busy.map(|busy| busy.in_flight.as_slice()).unwrap_or_default();
         let lane = busy.map_or(take.lane, |busy| busy.lane);
         let Some(room) = lane.checked_sub(in_flight.len()).filter(|room| *room > 0) else { continue };
-        let mut statement = conn.prepare_cached(statements::WAITING_DELIVERIES)?;
         // Those in flight may be the first ones, and the one behind the last tells when there is more to do.
-        let waiting = statement
-            .query_map((hook.row, rows::limit(in_flight.len() + room + 1)), |row| {
-                Ok((row.get::<_, i64>(0)?, rows::time(row, 1)?))
-            })?
-            .collect::<Result<Vec<_>, _>>()?;
+        let most =
+            rows::limit(in_flight.len() + room + 1).saturating_add(if conn.is_shared() { OTHERS_MAX } else { 0 });
+        let waiting = conn.all(statements::WAITING_DELIVERIES, params![hook.row, most], |row| {
+            Ok((rows::id(row, 0)?, rows::time(row, 1)?, rows::time(row, 2)?))
+        })?;
         let mut taken = 0;
-        for (row, next_at) in waiting {
+        for (row, next_at, leased_until) in waiting {
             if in_flight.contains(&delivery_id(row, epoch)) {
+                continue;
+            }
+            if leased_until > take.now && next_at <= take.now {
+                // Another node sends it; if it dies over that, somebody else has to.
+                due.next_at = Some(due.next_at.map_or(leased_until, |first| first.min(leased_until)));
                 continue;
             }
             if next_at > take.now {
@@ -349,30 +376,25 @@ pub(super) fn due(conn: &Connection, take: &TakeDeliveries, epoch: &str) -> Resu
         candidates.truncate(take.limit);
         due.next_at = Some(take.now);
     }
-    for (_, _, row, hook) in candidates {
-        due.deliveries.push(read_due(conn, row, hook, epoch)?);
-    }
     due.unseen_at = first(conn, statements::FIRST_UNSEEN)?;
     due.waiting_since = first(conn, statements::WAITING_SINCE)?;
-    Ok(due)
+    Ok((due, candidates.into_iter().map(|(_, _, row, hook)| (row, hook)).collect()))
 }
 
-fn first(conn: &Connection, sql: &str) -> Result<Option<Timestamp>, Failure> {
-    Ok(conn.prepare_cached(sql)?.query_row([], |row| rows::time(row, 0)).optional()?)
+fn first(conn: &dyn Sql, sql: &'static str) -> Result<Option<Timestamp>, Failure> {
+    conn.one(sql, params![], |row| rows::time(row, 0))
 }
 
-fn hooks(conn: &Connection) -> Result<Vec<Hook>, Failure> {
-    let mut statement = conn.prepare_cached(directory::WEBHOOK_IDS)?;
-    let found = statement.query_map([], hook)?;
-    Ok(found.collect::<Result<_, _>>()?)
+fn lanes(conn: &dyn Sql) -> Result<Vec<Lane>, Failure> {
+    conn.all(directory::WEBHOOK_IDS, params![], lane)
 }
 
-fn hook(row: &Row<'_>) -> rusqlite::Result<Hook> {
-    Ok(Hook {
-        row: row.get(0)?,
+fn lane(row: &dyn Row) -> Result<Lane, Failure> {
+    Ok(Lane {
+        row: rows::id(row, 0)?,
         id: rows::parsed(row, 1)?,
-        url: row.get(2)?,
-        secret: SigningSecret::new(row.get::<_, Vec<u8>>(3)?),
+        url: rows::text(row, 2)?,
+        secret: SigningSecret::new(rows::bytes(row, 3)?),
     })
 }
 
@@ -383,23 +405,23 @@ struct Named {
     unread: Option<Unread>,
 }
 
-fn read_due(conn: &Connection, row: i64, hook_row: i64, epoch: &str) -> Result<DueDelivery, Failure> {
-    let hook = conn.prepare_cached(statements::WEBHOOK_BY_ID)?.query_row([hook_row], hook)?;
-    let (named, mut due) = conn.prepare_cached(statements::DUE_DELIVERY)?.query_row([row], |row| {
-        let unread = match row.get::<_, Option<i64>>(3)? {
-            Some(since_seq) => Some(Unread { since_seq, upto_seq: row.get(4)?, side: row.get(5)? }),
+fn read_due(conn: &dyn Sql, row: i64, hook_row: i64, epoch: &str) -> Result<DueDelivery, Failure> {
+    let hook = conn.must(statements::WEBHOOK_BY_ID, params![hook_row], lane)?;
+    let (named, mut due) = conn.must(statements::DUE_DELIVERY, params![row], |row| {
+        let unread = match row.int(3)? {
+            Some(since_seq) => Some(Unread { since_seq, upto_seq: rows::id(row, 4)?, side: rows::id(row, 5)? }),
             None => None,
         };
-        let named = Named { website: row.get(1)?, place: row.get(2)?, unread };
+        let named = Named { website: rows::id(row, 1)?, place: rows::id(row, 2)?, unread };
         let due = DueDelivery {
-            id: delivery_id(row.get(9)?, epoch),
+            id: delivery_id(rows::id(row, 9)?, epoch),
             webhook: hook.id,
             url: hook.url,
             secret: hook.secret,
             event: event(row, 0)?,
             at: rows::time(row, 6)?,
-            attempts: row.get(7)?,
-            round: row.get(8)?,
+            attempts: rows::small(row, 7)?,
+            round: rows::small(row, 8)?,
             content: DeliveryContent::Gone,
         };
         Ok((named, due))
@@ -408,18 +430,15 @@ fn read_due(conn: &Connection, row: i64, hook_row: i64, epoch: &str) -> Result<D
     Ok(due)
 }
 
-fn content(conn: &Connection, named: &Named) -> Result<DeliveryContent, Failure> {
-    let site = conn
-        .prepare_cached(statements::SITE_BY_ID)?
-        .query_row([named.website], |row| {
-            Ok(SiteKey { organization: rows::parsed(row, 0)?, website: rows::parsed(row, 1)? })
-        })
-        .optional()?;
+fn content(conn: &dyn Sql, named: &Named) -> Result<DeliveryContent, Failure> {
+    let site = conn.one(statements::SITE_BY_ID, params![named.website], |row| {
+        Ok(SiteKey { organization: rows::parsed(row, 0)?, website: rows::parsed(row, 1)? })
+    })?;
     let Some(site) = site else { return Ok(DeliveryContent::Gone) };
     let content = match named.unread {
         None => {
-            let mut statement = conn.prepare_cached(statements::EVENT_AT)?;
-            let event = statement.query_row((named.website, named.place), |row| rows::event(row, &site)).optional()?;
+            let event =
+                conn.one(statements::EVENT_AT, params![named.website, named.place], |row| rows::event(row, &site))?;
             event.map(DeliveryContent::Event)
         }
         Some(unread) => unseen(conn, named, unread, site)?.map(DeliveryContent::Unseen),
@@ -427,37 +446,28 @@ fn content(conn: &Connection, named: &Named) -> Result<DeliveryContent, Failure>
     Ok(content.unwrap_or(DeliveryContent::Gone))
 }
 
-fn unseen(
-    conn: &Connection,
-    named: &Named,
-    unread: Unread,
-    website: SiteKey,
-) -> Result<Option<UnseenMessages>, Failure> {
-    let thread = conn
-        .prepare_cached(statements::UNSEEN_PLACE)?
-        .query_row((named.place, named.website), |row| Ok((rows::parsed(row, 0)?, rows::parsed(row, 1)?)))
-        .optional()?;
+fn unseen(conn: &dyn Sql, named: &Named, unread: Unread, website: SiteKey) -> Result<Option<UnseenMessages>, Failure> {
+    let thread = conn.one(statements::UNSEEN_PLACE, params![named.place, named.website], |row| {
+        Ok((rows::parsed(row, 0)?, rows::parsed(row, 1)?))
+    })?;
     let Some((conversation, visitor)) = thread else { return Ok(None) };
     let Unread { since_seq, upto_seq, side } = unread;
-    let count = conn
-        .prepare_cached(statements::COUNT_UNSEEN)?
-        .query_row((named.place, since_seq, upto_seq, side), |row| rows::number(row, 0))?;
-    let mut statement = conn.prepare_cached(statements::UNSEEN_MESSAGES)?;
-    let newest = (named.place, since_seq, upto_seq, side, rows::limit(MAX_UNSEEN_MESSAGES));
-    let messages = statement.query_map(newest, |row| rows::event(row, &website))?;
-    let mut messages = messages.collect::<Result<Vec<_>, _>>()?;
+    let stretch = params![named.place, since_seq, upto_seq, side];
+    let count = conn.must(statements::COUNT_UNSEEN, stretch, |row| rows::number(row, 0))?;
+    let newest = params![named.place, since_seq, upto_seq, side, rows::limit(MAX_UNSEEN_MESSAGES)];
+    let mut messages = conn.all(statements::UNSEEN_MESSAGES, newest, |row| rows::event(row, &website))?;
     messages.reverse();
     let unseen_by = if side == VISITOR { Audience::Visitor } else { Audience::Team };
     let unseen = UnseenMessages { website, conversation, visitor, unseen_by, count, messages };
     Ok((count > 0).then_some(unseen))
 }
 
-pub(super) fn settle(write: &mut Write<'_>, attempt: &Attempt, epoch: &str) -> Result<(), Failure> {
+pub(in crate::store) fn settle(write: &mut Write<'_>, attempt: &Attempt, epoch: &str) -> Result<(), Failure> {
     let Some(row) = delivery_row(&attempt.delivery, epoch) else { return Ok(()) };
     let at = rows::int(attempt.at.0);
     let (status, next_at, error) = match &attempt.outcome {
         AttemptOutcome::Gone => {
-            write.conn.prepare_cached(statements::DROP_DELIVERY)?.execute((row, attempt.round))?;
+            write.conn.execute(statements::DROP_DELIVERY, params![row, attempt.round])?;
             return Ok(());
         }
         AttemptOutcome::Delivered => (DeliveryStatus::Delivered, at, None),
@@ -466,26 +476,18 @@ pub(super) fn settle(write: &mut Write<'_>, attempt: &Attempt, epoch: &str) -> R
         }
         AttemptOutcome::Failed { error, next_at: None } => (DeliveryStatus::Dead, at, Some(error)),
     };
-    write.conn.prepare_cached(statements::SETTLE_DELIVERY)?.execute((
-        row,
-        attempt.round,
-        status_number(status),
-        next_at,
-        at,
-        attempt.http_status,
-        error,
-    ))?;
+    write.conn.execute(
+        statements::SETTLE_DELIVERY,
+        params![row, attempt.round, status_number(status), next_at, at, attempt.http_status, error],
+    )?;
     Ok(())
 }
 
-pub(super) fn tell_unseen(write: &mut Write<'_>, now: Timestamp) -> Result<(), Failure> {
+pub(in crate::store) fn tell_unseen(write: &mut Write<'_>, now: Timestamp) -> Result<(), Failure> {
     let conn = write.conn;
-    let mut statement = conn.prepare_cached(statements::DUE_UNSEEN)?;
-    let ended = statement
-        .query_map((rows::int(now.0), rows::limit(UNSEEN_AT_ONCE)), |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-        })?
-        .collect::<Result<Vec<_>, _>>()?;
+    let ended = conn.all(statements::DUE_UNSEEN, params![rows::int(now.0), rows::limit(UNSEEN_AT_ONCE)], |row| {
+        Ok((rows::id(row, 0)?, rows::id(row, 1)?, rows::id(row, 2)?))
+    })?;
     for (conversation, side, since_seq) in ended {
         tell_unseen_of(write, conversation, side, since_seq, now)?;
     }
@@ -502,15 +504,12 @@ fn tell_unseen_of(
     now: Timestamp,
 ) -> Result<(), Failure> {
     let conn = write.conn;
-    let thread = conn
-        .prepare_cached(statements::UNSEEN_THREAD)?
-        .query_row([conversation], |row| {
-            let columns = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?);
-            Ok((columns, row.get::<_, i64>(3)?, rows::number(row, 4)?))
-        })
-        .optional()?;
+    let thread = conn.one(statements::UNSEEN_THREAD, params![conversation], |row| {
+        let columns = (rows::id(row, 0)?, rows::id(row, 1)?, rows::id(row, 2)?);
+        Ok((columns, rows::id(row, 3)?, rows::number(row, 4)?))
+    })?;
     let end = || -> Result<(), Failure> {
-        conn.prepare_cached(statements::DROP_UNSEEN)?.execute((conversation, side))?;
+        conn.execute(statements::DROP_UNSEEN, params![conversation, side])?;
         Ok(())
     };
     let Some(((organization, website, visitor), head, after)) = thread else { return end() };
@@ -523,19 +522,17 @@ fn tell_unseen_of(
     let read = if side == VISITOR {
         seen(conn, conversation, visitor)?.0
     } else {
-        let mut by_users = conn.prepare_cached(statements::SEEN_BY_USERS)?;
-        by_users.query_row([conversation], |row| rows::some_number(row, 0))?.unwrap_or(0)
+        conn.must(statements::SEEN_BY_USERS, params![conversation], |row| rows::some_number(row, 0))?.unwrap_or(0)
     };
     let since_seq = since_seq.max(rows::int(read).saturating_add(1));
-    let oldest = conn
-        .prepare_cached(statements::OLDEST_UNSEEN)?
-        .query_row((conversation, since_seq, head, side), |row| Ok((row.get::<_, i64>(0)?, rows::time(row, 1)?)))
-        .optional()?;
+    let oldest = conn.one(statements::OLDEST_UNSEEN, params![conversation, since_seq, head, side], |row| {
+        Ok((rows::id(row, 0)?, rows::time(row, 1)?))
+    })?;
     let Some((since_seq, since)) = oldest else { return end() };
     let due_at = since.plus_millis(after.saturating_mul(1000));
     if due_at > now {
-        let moved = (conversation, side, since_seq, rows::int(due_at.0));
-        conn.prepare_cached(statements::MOVE_UNSEEN)?.execute(moved)?;
+        let moved = params![conversation, side, since_seq, rows::int(due_at.0)];
+        conn.execute(statements::MOVE_UNSEEN, moved)?;
         return Ok(());
     }
     let unread = Unread { since_seq, upto_seq: head, side };
@@ -547,24 +544,24 @@ fn tell_unseen_of(
     end()
 }
 
-pub(super) fn clean(write: &mut Write<'_>, clean: &CleanOutbox) -> Result<usize, Failure> {
+pub(in crate::store) fn clean(write: &mut Write<'_>, clean: &CleanOutbox) -> Result<usize, Failure> {
     let conn = write.conn;
     let most = rows::limit(CLEANED_AT_ONCE);
     let mut count = 0;
     if let Some(before) = clean.waiting_before {
-        let given_up = (rows::int(before.0), rows::int(clean.now.0), WAITED_TOO_LONG, most);
-        count += conn.prepare_cached(statements::GIVE_UP_DELIVERIES)?.execute(given_up)?;
+        let given_up = params![rows::int(before.0), rows::int(clean.now.0), WAITED_TOO_LONG, most];
+        count += conn.execute(statements::GIVE_UP_DELIVERIES, given_up)?;
     }
     for (sql, before) in
         [(statements::CLEAN_DELIVERED, clean.delivered_before), (statements::CLEAN_DEAD, clean.dead_before)]
     {
-        count += conn.prepare_cached(sql)?.execute((rows::int(before.0), most))?;
+        count += conn.execute(sql, params![rows::int(before.0), most])?;
     }
-    let gone = conn.prepare_cached(statements::GONE_WEBHOOK)?.query_row([], |row| row.get::<_, i64>(0)).optional()?;
+    let gone = conn.one(statements::GONE_WEBHOOK, params![], |row| rows::id(row, 0))?;
     if let Some(hook) = gone {
-        let removed = conn.prepare_cached(statements::CLEAN_WEBHOOK)?.execute((hook, most))?;
+        let removed = conn.execute(statements::CLEAN_WEBHOOK, params![hook, most])?;
         if removed == 0 {
-            conn.prepare_cached(statements::DELETE_WEBHOOK)?.execute([hook])?;
+            conn.execute(statements::DELETE_WEBHOOK, params![hook])?;
         }
         count += removed + 1;
     }

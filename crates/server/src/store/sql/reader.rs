@@ -5,53 +5,55 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::OpenError;
 use super::error::Failure;
+use super::link::{Link, Sql, Step};
 use super::writer::refused;
 use crate::store::{StoreError, StoreFuture};
 
-type Read = Box<dyn FnOnce(&Connection) + Send>;
+type Read = Box<dyn FnOnce(&mut dyn Link) + Send>;
 
 /// The sending end of the readers' queue.
 #[derive(Debug)]
-pub(super) struct Readers {
+pub(in crate::store) struct Readers {
     queue: Option<SyncSender<Read>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Readers {
-    pub(super) fn start(connections: Vec<Connection>, waiting_max: usize) -> Result<Self, OpenError> {
+    /// Starts a thread on each link.
+    pub(super) fn start(links: Vec<Box<dyn Link>>, waiting_max: usize) -> std::io::Result<Self> {
         let (queue, waiting) = sync_channel(waiting_max);
         // The lock guards the taking of the next read, and nothing else.
         let waiting = Arc::new(Mutex::new(waiting));
-        let mut threads = Vec::with_capacity(connections.len());
-        for conn in connections {
+        let mut threads = Vec::with_capacity(links.len());
+        for mut link in links {
             let waiting = Arc::clone(&waiting);
             let thread = std::thread::Builder::new()
                 .name("store-reader".to_owned())
-                .spawn(move || serve(&conn, &waiting))
-                .map_err(|error| OpenError::Database(format!("no thread for a reader: {error}")))?;
+                .spawn(move || serve(&mut *link, &waiting))?;
             threads.push(thread);
         }
         Ok(Self { queue: Some(queue), threads })
     }
 
     /// Runs a read in a transaction of its own: all that it sees is of one moment, no earlier than this call.
-    pub(super) fn call<T, F>(&self, run: F) -> StoreFuture<T>
+    pub(in crate::store) fn call<T, F>(&self, run: F) -> StoreFuture<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+        F: FnOnce(&dyn Sql) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let read: Read = Box::new(move |conn| {
+        let read: Read = Box::new(move |link| {
             if reply.is_closed() {
                 return;
             }
-            let result = catch_unwind(AssertUnwindSafe(|| within(conn, run)))
+            let result = catch_unwind(AssertUnwindSafe(|| within(link, run)))
                 .unwrap_or_else(|_| Err(StoreError::Corrupt("a read panicked".to_owned()).into()));
+            if result.as_ref().is_err_and(Failure::is_lost) {
+                link.give_up();
+            }
             drop(reply.send(result.map_err(StoreError::from)));
         });
         let queued = match &self.queue {
@@ -80,23 +82,17 @@ impl Drop for Readers {
     }
 }
 
-fn serve(conn: &Connection, waiting: &Mutex<Receiver<Read>>) {
+fn serve(link: &mut dyn Link, waiting: &Mutex<Receiver<Read>>) {
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(read) = next else { return };
-        read(conn);
-        // Only a read that panicked leaves its transaction open; its snapshot would keep the log from shrinking.
-        if !conn.is_autocommit()
-            && let Err(error) = conn.execute_batch("ROLLBACK")
-        {
-            tracing::warn!(%error, "a read could not be ended");
-        }
+        read(link);
+        link.after_read();
     }
 }
 
-fn within<T>(conn: &Connection, run: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
-    conn.prepare_cached("BEGIN")?.execute([])?;
-    let result = run(conn);
-    conn.prepare_cached("COMMIT")?.execute([])?;
-    result
+fn within<T>(link: &mut dyn Link, run: impl FnOnce(&dyn Sql) -> Result<T, Failure>) -> Result<T, Failure> {
+    let conn = link.open()?;
+    conn.step(Step::BeginRead)?;
+    run(conn)
 }

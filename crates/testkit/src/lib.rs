@@ -5,6 +5,7 @@
 //! folders only; its functions panic with the broken rule where a test would assert.
 //!
 //! - [`Server`] runs the real binary on a port of its own and never outlives the test process.
+//! - [`Postgres`] runs a real PostgreSQL server, which can be killed and started again.
 //! - [`Proxy`] stands between a client and the server and misbehaves on request.
 //! - [`WsClient`] and [`Http`] are the two ways in.
 //! - [`tokens`] signs good and bad credentials.
@@ -14,6 +15,7 @@
 
 mod http;
 mod order;
+mod postgres;
 mod proxy;
 mod server;
 #[cfg(feature = "sim")]
@@ -23,6 +25,7 @@ mod websocket;
 
 pub use http::{Http, Request, Response};
 pub use order::{OrderChecker, OrderError, Place};
+pub use postgres::{Postgres, PostgresOptions};
 pub use proxy::{Mode, Proxy, Rough};
 pub use server::{Ready, Server, ServerGuard, ServerOptions, StartError};
 pub use websocket::{Closed, ConnectError, Credential, WsClient, WsOptions};

@@ -17,6 +17,7 @@ mod contract;
 mod memory;
 mod model;
 mod outbox;
+mod postgres;
 mod rules;
 mod search;
 mod sql;
@@ -36,6 +37,7 @@ pub use outbox::{
     Attempt, AttemptOutcome, BusyLane, CleanOutbox, DeliveryContent, DeliveryPage, DeliveryRow, DueDeliveries,
     DueDelivery, EventSet, Outbox, SigningSecret, TakeDeliveries, UnseenMessages, WebhookRow,
 };
+pub use postgres::{Database, DatabaseError, PostgresConfig, PostgresStore, check_address, look_at};
 pub use sql::version::DataKind;
 pub use sql::{Keeper, SqlStore, WriteCounts};
 pub use sqlite::{

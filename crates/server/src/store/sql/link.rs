@@ -144,6 +144,9 @@ pub(in crate::store) trait Sql {
     /// Whether others write to the same database: then nothing that was read may be remembered past a transaction.
     fn is_shared(&self) -> bool;
 
+    /// Which node this is, among those that share the database.
+    fn node(&self) -> i64;
+
     /// Locks what a group is going to change, and reads what it will ask for.
     fn prepare(&self, aims: &[Aim<'_>], kept: &mut Kept) -> Result<(), Failure>;
 

@@ -348,14 +348,14 @@ pub(in crate::store) fn candidates(
         let most =
             rows::limit(in_flight.len() + room + 1).saturating_add(if conn.is_shared() { OTHERS_MAX } else { 0 });
         let waiting = conn.all(statements::WAITING_DELIVERIES, params![hook.row, most], |row| {
-            Ok((rows::id(row, 0)?, rows::time(row, 1)?, rows::time(row, 2)?))
+            Ok((rows::id(row, 0)?, rows::time(row, 1)?, rows::time(row, 2)?, rows::id(row, 3)?))
         })?;
         let mut taken = 0;
-        for (row, next_at, leased_until) in waiting {
+        for (row, next_at, leased_until, leased_by) in waiting {
             if in_flight.contains(&delivery_id(row, epoch)) {
                 continue;
             }
-            if leased_until > take.now && next_at <= take.now {
+            if leased_by != conn.node() && leased_until > take.now && next_at <= take.now {
                 // Another node sends it; if it dies over that, somebody else has to.
                 due.next_at = Some(due.next_at.map_or(leased_until, |first| first.min(leased_until)));
                 continue;

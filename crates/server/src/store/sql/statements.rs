@@ -51,6 +51,14 @@ macro_rules! conversations {
     };
 }
 
+/// The conversations of two arrays, organizations and ids, each with its organization's id as the last column.
+pub(in crate::store) const THREADS: &str = conversations!(
+    ", o.public_id FROM unnest(?1, ?2) AS k (organization, id) \
+    CROSS JOIN organizations o ON o.public_id = k.organization \
+    CROSS JOIN conversations c ON c.organization = o.id AND c.public_id = k.id \
+    CROSS JOIN websites w ON w.id = c.website CROSS JOIN people v ON v.id = c.visitor"
+);
+
 statements! {
     // ---- names to rows ----
     ORGANIZATION = "SELECT id FROM organizations WHERE public_id = ?1";
@@ -218,7 +226,7 @@ statements! {
     DELIVERIES_BY_STATUS = deliveries!("WHERE webhook = ?1 AND status = ?4 AND id < ?2 ORDER BY id DESC LIMIT ?3");
     RESEND_DELIVERY = "UPDATE deliveries SET status = 0, round = round + 1, attempts = 0, queued_at = ?3, \
         next_at = ?3 /*pg , leased_until = 0 */ WHERE id = ?1 AND webhook = ?2";
-    WAITING_DELIVERIES = "SELECT id, next_at, 0 /*pg + leased_until */ FROM deliveries INDEXED BY deliveries_due \
+    WAITING_DELIVERIES = "SELECT id, next_at, 0 /*pg + leased_until */, 0 /*pg + leased_by */ FROM deliveries INDEXED BY deliveries_due \
         WHERE webhook = ?1 AND status <= 1 ORDER BY next_at, id LIMIT ?2";
     WAITING_SINCE = "SELECT queued_at FROM deliveries WHERE status <= 1 AND queued_at >= 0 \
         ORDER BY queued_at LIMIT 1";

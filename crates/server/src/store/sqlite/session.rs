@@ -144,6 +144,10 @@ impl Sql for Session {
         false
     }
 
+    fn node(&self) -> i64 {
+        0
+    }
+
     fn prepare(&self, _aims: &[Aim<'_>], _kept: &mut Kept) -> Result<(), Failure> {
         // One connection writes at a time, and a look-up costs next to nothing.
         Ok(())

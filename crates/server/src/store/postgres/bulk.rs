@@ -1,0 +1,320 @@
+//! What a group of operations asks for and writes at once.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use cossistant_protocol::{ConversationId, OrganizationId, PersonId, RequestId, UserType};
+use tokio_postgres::types::Type;
+
+use super::session::{Param, Session, clean, ids};
+use crate::store::KnownMessage;
+use crate::store::outbox::EventSet;
+use crate::store::sql::error::Failure;
+use crate::store::sql::kept::{Kept, NewMessage};
+use crate::store::sql::link::{Aim, Row as _, Sql as _};
+use crate::store::sql::lookup::{NO_WEBSITE, Person};
+use crate::store::sql::rows::{self, Thread};
+use crate::store::sql::statements::THREADS;
+
+/// Websites first and then conversations, each in the order of their rows, so that no two groups wait for each other.
+pub(super) const LOCK_SITES: &str = "SELECT w.id FROM websites w WHERE w.id IN ( \
+    SELECT c.website FROM unnest(?1, ?2) AS k (organization, id) \
+        JOIN organizations o ON o.public_id = k.organization \
+        JOIN conversations c ON c.organization = o.id AND c.public_id = k.id \
+    UNION ALL SELECT s.id FROM unnest(?3, ?4) AS k (organization, id) \
+        JOIN organizations o ON o.public_id = k.organization \
+        JOIN websites s ON s.organization = o.id AND s.public_id = k.id \
+    UNION ALL SELECT s.id FROM unnest(?5) AS k (organization) \
+        JOIN organizations o ON o.public_id = k.organization JOIN websites s ON s.organization = o.id) \
+    ORDER BY w.id FOR NO KEY UPDATE";
+pub(super) const LOCK_THREADS: &str = "SELECT c.id FROM conversations c WHERE c.id IN ( \
+    SELECT l.id FROM unnest(?1, ?2) AS k (organization, id) \
+        JOIN organizations o ON o.public_id = k.organization \
+        JOIN conversations l ON l.organization = o.id AND l.public_id = k.id) \
+    ORDER BY c.id FOR NO KEY UPDATE";
+/// Who sends, and what stands under the keys already. Visitors who were merged are looked up one by one.
+pub(super) const KEYS: &str = "SELECT k.n, o.id, c.id, s.id, m.public_id, m.team_seq, m.visitor_seq, m.at, \
+    m.fingerprint FROM unnest(?1, ?2, ?3, ?4, ?5) WITH ORDINALITY AS k (organization, conversation, kind, person, key, n) \
+    JOIN organizations o ON o.public_id = k.organization \
+    JOIN conversations c ON c.organization = o.id AND c.public_id = k.conversation \
+    JOIN people s ON s.organization = o.id AND s.kind = k.kind AND s.public_id = k.person \
+        AND s.website = CASE k.kind WHEN 0 THEN c.website ELSE 0 END AND s.alias_of IS NULL \
+    LEFT JOIN events m ON m.conversation = c.id AND m.sender = s.id AND m.key = k.key AND m.kind = 1";
+pub(super) const HOOKS: &str = "SELECT o.id, h.id, h.events FROM unnest(?1) AS k (organization) \
+    JOIN organizations o ON o.public_id = k.organization LEFT JOIN webhooks h ON h.organization = o.id \
+    ORDER BY o.id, h.public_id";
+pub(super) const INSERT_MESSAGES: &str = "INSERT INTO events (website, event_offset, conversation, team_seq, \
+    visitor_seq, at, public_id, sender, sender_name, key, fingerprint, content, metadata, kind, words) \
+    SELECT k.website, k.event_offset, k.conversation, k.team_seq, k.visitor_seq, k.at, k.public_id, k.sender, \
+    k.sender_name, k.key, k.fingerprint, k.content, k.metadata, 1, array_to_tsvector(string_to_array(k.words, ' ')) \
+    FROM unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) AS k (website, event_offset, \
+    conversation, team_seq, visitor_seq, at, public_id, sender, sender_name, key, fingerprint, content, metadata, words)";
+pub(super) const UPDATE_THREADS: &str = "UPDATE conversations SET status = k.status, assignee = k.assignee, \
+    last_activity_at = k.last_activity_at, team_head = k.team_head, visitor_head = k.visitor_head, \
+    visitor_activity_at = k.visitor_activity_at \
+    FROM unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7) AS k (id, status, assignee, last_activity_at, team_head, visitor_head, \
+    visitor_activity_at) WHERE conversations.id = k.id";
+pub(super) const UPDATE_HEADS: &str =
+    "UPDATE websites SET head = k.head FROM unnest(?1, ?2) AS k (id, head) WHERE websites.id = k.id";
+pub(super) const CLAIM: &str = "UPDATE deliveries SET leased_until = ?3, leased_by = ?4 WHERE id IN ( \
+    SELECT d.id FROM unnest(?1) AS k (id) JOIN deliveries d ON d.id = k.id \
+    WHERE d.status <= 1 AND d.next_at <= ?2 AND (d.leased_until <= ?2 OR d.leased_by = ?4) FOR UPDATE OF d SKIP LOCKED) RETURNING id";
+
+/// Statements with the types of their parameters, for the test that looks at their plans.
+#[cfg(test)]
+pub(super) const ALL: &[(&str, &str, &[Type])] = {
+    const T: Type = Type::TEXT_ARRAY;
+    const I: Type = Type::INT8_ARRAY;
+    &[
+        ("LOCK_SITES", LOCK_SITES, &[T, T, T, T, T]),
+        ("LOCK_THREADS", LOCK_THREADS, &[T, T]),
+        ("THREADS", THREADS, &[T, T]),
+        ("KEYS", KEYS, &[T, T, I, T, T]),
+        ("HOOKS", HOOKS, &[T]),
+        ("INSERT_MESSAGES", INSERT_MESSAGES, &[I, I, I, I, I, I, T, I, T, T, Type::BYTEA_ARRAY, T, T, T]),
+        ("UPDATE_THREADS", UPDATE_THREADS, &[I, I, T, I, I, I, I]),
+        ("UPDATE_HEADS", UPDATE_HEADS, &[I, I]),
+        ("CLAIM", CLAIM, &[I, Type::INT8, Type::INT8, Type::INT8]),
+    ]
+};
+
+/// What the operations of a group have told of themselves, as columns.
+#[derive(Default)]
+struct Aims<'a> {
+    /// Conversations: organization and id.
+    threads: BTreeSet<(&'a ConversationId, &'a OrganizationId)>,
+    /// Those of them whose website gives places.
+    placed: BTreeSet<(&'a ConversationId, &'a OrganizationId)>,
+    sites: BTreeSet<(&'a str, &'a str)>,
+    organizations: BTreeSet<&'a str>,
+    hooked: BTreeSet<&'a str>,
+    messages: Vec<Sent<'a>>,
+}
+
+struct Sent<'a> {
+    organization: &'a OrganizationId,
+    conversation: &'a ConversationId,
+    kind: UserType,
+    person: &'a PersonId,
+    key: &'a RequestId,
+}
+
+impl<'a> Aims<'a> {
+    fn new(aims: &'a [Aim<'a>]) -> Self {
+        let mut all = Self::default();
+        for aim in aims {
+            match aim {
+                Aim::Nothing => {}
+                Aim::Message { organization, conversation, website, sender, key } => {
+                    all.place(organization, conversation, *website);
+                    let (kind, person) = (sender.kind, &sender.id);
+                    all.messages.push(Sent { organization, conversation, kind, person, key });
+                }
+                Aim::Conversation { organization, conversation, website } => {
+                    all.place(organization, conversation, *website);
+                }
+                Aim::Marks { organization, conversation } => {
+                    all.threads.insert((conversation, organization));
+                }
+                Aim::Website(site) => {
+                    all.sites.insert((site.organization.as_str(), site.website.as_str()));
+                }
+                Aim::Organization(organization) => {
+                    all.organizations.insert(organization.as_str());
+                }
+            }
+        }
+        all
+    }
+
+    fn place(
+        &mut self,
+        organization: &'a OrganizationId,
+        conversation: &'a ConversationId,
+        website: Option<&'a cossistant_protocol::WebsiteId>,
+    ) {
+        self.threads.insert((conversation, organization));
+        self.placed.insert((conversation, organization));
+        self.hooked.insert(organization.as_str());
+        self.sites.extend(website.map(|website| (organization.as_str(), website.as_str())));
+    }
+}
+
+/// Locks what the operations are going to change, and reads the conversations, senders, keys and webhooks that they will
+/// ask for: one journey, whatever their number. Each statement sees what was committed before it began, so what is read
+/// behind a lock is what stands.
+pub(super) fn prepare(session: &Session, aims: &[Aim<'_>], kept: &mut Kept) -> Result<(), Failure> {
+    let aims = Aims::new(aims);
+    let column = |pairs: &BTreeSet<(&ConversationId, &OrganizationId)>| -> (Vec<String>, Vec<String>) {
+        pairs.iter().map(|(thread, organization)| (organization.to_string(), thread.to_string())).unzip()
+    };
+    let (placed_in, placed) = column(&aims.placed);
+    let (threads_in, threads) = column(&aims.threads);
+    let (sites_in, sites): (Vec<_>, Vec<_>) = aims.sites.iter().copied().unzip();
+    let organizations: Vec<_> = aims.organizations.iter().copied().collect();
+    let hooked: Vec<_> = aims.hooked.iter().copied().collect();
+    let sent_in: Vec<_> = aims.messages.iter().map(|sent| sent.organization.as_str()).collect();
+    let sent_to: Vec<_> = aims.messages.iter().map(|sent| sent.conversation.as_str()).collect();
+    let kinds: Vec<_> = aims.messages.iter().map(|sent| rows::kind_number(sent.kind)).collect();
+    let senders: Vec<_> = aims.messages.iter().map(|sent| sent.person.as_str()).collect();
+    let keys: Vec<_> = aims.messages.iter().map(|sent| sent.key.as_str()).collect();
+
+    let text = Type::TEXT_ARRAY;
+    let lock_sites: [Param<'_>; 5] = [
+        (&placed_in, text.clone()),
+        (&placed, text.clone()),
+        (&sites_in, text.clone()),
+        (&sites, text.clone()),
+        (&organizations, text.clone()),
+    ];
+    let of_threads: [Param<'_>; 2] = [(&threads_in, text.clone()), (&threads, text.clone())];
+    let of_keys: [Param<'_>; 5] = [
+        (&sent_in, text.clone()),
+        (&sent_to, text.clone()),
+        (&kinds, Type::INT8_ARRAY),
+        (&senders, text.clone()),
+        (&keys, text.clone()),
+    ];
+    let of_hooks: [Param<'_>; 1] = [(&hooked, text)];
+    let has_sites = !(placed.is_empty() && sites.is_empty() && organizations.is_empty());
+    let ask = async |sql, params: &[Param<'_>], is_needed: bool| {
+        if is_needed { session.run(sql, false, params).await.map(|(rows, _)| rows) } else { Ok(Vec::new()) }
+    };
+    let (found_threads, found_keys, found_hooks) = session.wait(async {
+        let (sites, locked, threads, keys, hooks) = tokio::join!(
+            ask(LOCK_SITES, &lock_sites, has_sites),
+            ask(LOCK_THREADS, &of_threads, !threads.is_empty()),
+            ask(THREADS, &of_threads, !threads.is_empty()),
+            ask(KEYS, &of_keys, !keys.is_empty()),
+            ask(HOOKS, &of_hooks, !hooked.is_empty()),
+        );
+        sites?;
+        locked?;
+        Ok((threads?, keys?, hooks?))
+    })?;
+    for row in &found_threads {
+        kept.learn_thread(rows::thread(row, &rows::parsed(row, 18)?)?);
+    }
+    for (thread, organization) in aims.threads {
+        kept.learn_absent(thread.clone(), organization.clone());
+    }
+    learn_keys(&found_keys, &aims.messages, kept)?;
+    let mut hooks: BTreeMap<i64, Vec<_>> = BTreeMap::new();
+    for row in &found_hooks {
+        let of = hooks.entry(rows::id(row, 0)?).or_default();
+        if let Some(hook) = row.int(1)? {
+            of.push((hook, EventSet::from_bits(rows::small(row, 2)?)));
+        }
+    }
+    kept.hooks = Some(hooks);
+    Ok(())
+}
+
+fn learn_keys(found: &[tokio_postgres::Row], sent: &[Sent<'_>], kept: &mut Kept) -> Result<(), Failure> {
+    for row in found {
+        let at: usize = rows::small(row, 0)?;
+        let Some(sent) = at.checked_sub(1).and_then(|at| sent.get(at)) else { continue };
+        let (organization, thread, sender) = (rows::id(row, 1)?, rows::id(row, 2)?, rows::id(row, 3)?);
+        if sent.kind != UserType::Visitor {
+            let person = Person { id: sender, public_id: sent.person.clone() };
+            kept.learn_person((organization, NO_WEBSITE, sent.kind, sent.person.clone()), Some(person));
+        }
+        let known = match row.text(4)? {
+            None => None,
+            Some(_) => Some(KnownMessage {
+                message: rows::parsed(row, 4)?,
+                team_seq: rows::number(row, 5)?,
+                visitor_seq: rows::some_number(row, 6)?,
+                created_at: rows::time(row, 7)?,
+                fingerprint: rows::array(row, 8)?,
+            }),
+        };
+        kept.learn_key((thread, sender, sent.key.clone()), known);
+    }
+    Ok(())
+}
+
+pub(super) fn insert_messages(session: &Session, messages: &[NewMessage]) -> Result<(), Failure> {
+    fn column<'m, T>(messages: &'m [NewMessage], of: impl Fn(&'m NewMessage) -> T) -> Vec<T> {
+        messages.iter().map(of).collect()
+    }
+    let places = column(messages, |message| rows::int(message.offset));
+    let (websites, threads) = (column(messages, |message| message.website), column(messages, |message| message.thread));
+    let team_seqs = column(messages, |message| rows::int(message.team_seq));
+    let visitor_seqs = column(messages, |message| message.visitor_seq.map(rows::int));
+    let times = column(messages, |message| rows::int(message.at.0));
+    let ids = column(messages, |message| message.id.as_str());
+    let senders = column(messages, |message| message.sender);
+    let names = column(messages, |message| message.sender_name.as_deref().map(clean));
+    let names: Vec<Option<&str>> = names.iter().map(|name| name.as_ref().map(Cow::as_ref)).collect();
+    let keys = column(messages, |message| message.key.as_str());
+    let fingerprints = column(messages, |message| message.fingerprint.as_slice());
+    let contents = column(messages, |message| &*message.content);
+    let metadata = column(messages, |message| message.metadata.as_deref());
+    let words = column(messages, |message| message.words.as_str());
+    let (int, text) = (Type::INT8_ARRAY, Type::TEXT_ARRAY);
+    let params: [Param<'_>; 14] = [
+        (&websites, int.clone()),
+        (&places, int.clone()),
+        (&threads, int.clone()),
+        (&team_seqs, int.clone()),
+        (&visitor_seqs, int.clone()),
+        (&times, int.clone()),
+        (&ids, text.clone()),
+        (&senders, int),
+        (&names, text.clone()),
+        (&keys, text.clone()),
+        (&fingerprints, Type::BYTEA_ARRAY),
+        (&contents, text.clone()),
+        (&metadata, text.clone()),
+        (&words, text),
+    ];
+    session.wait(session.run(INSERT_MESSAGES, false, &params))?;
+    Ok(())
+}
+
+pub(super) fn update_threads(session: &Session, threads: &[&Thread]) -> Result<(), Failure> {
+    if threads.is_empty() {
+        return Ok(());
+    }
+    let column = |of: fn(&Thread) -> i64| -> Vec<i64> { threads.iter().map(|thread| of(thread)).collect() };
+    let ids = column(|thread| thread.id);
+    let statuses = column(|thread| rows::status_number(thread.conversation.status));
+    let assignees: Vec<_> =
+        threads.iter().map(|thread| thread.conversation.assignee.as_ref().map(PersonId::as_str)).collect();
+    let active = column(|thread| rows::int(thread.conversation.last_activity_at.0));
+    let team_heads = column(|thread| rows::int(thread.conversation.team_head));
+    let visitor_heads = column(|thread| rows::int(thread.conversation.visitor_head));
+    let visitor_active = column(|thread| rows::int(thread.conversation.visitor_activity_at.0));
+    let int = Type::INT8_ARRAY;
+    let params: [Param<'_>; 7] = [
+        (&ids, int.clone()),
+        (&statuses, int.clone()),
+        (&assignees, Type::TEXT_ARRAY),
+        (&active, int.clone()),
+        (&team_heads, int.clone()),
+        (&visitor_heads, int.clone()),
+        (&visitor_active, int),
+    ];
+    session.wait(session.run(UPDATE_THREADS, false, &params))?;
+    Ok(())
+}
+
+pub(super) fn update_heads(session: &Session, heads: &[(i64, u64)]) -> Result<(), Failure> {
+    if heads.is_empty() {
+        return Ok(());
+    }
+    let (websites, heads): (Vec<i64>, Vec<i64>) =
+        heads.iter().map(|(website, head)| (*website, rows::int(*head))).unzip();
+    let params: [Param<'_>; 2] = [(&websites, Type::INT8_ARRAY), (&heads, Type::INT8_ARRAY)];
+    session.wait(session.run(UPDATE_HEADS, false, &params))?;
+    Ok(())
+}
+
+pub(super) fn claim(session: &Session, deliveries: &[i64], now: i64, until: i64) -> Result<Vec<i64>, Failure> {
+    let node = session.node();
+    let params: [Param<'_>; 4] =
+        [(&deliveries, Type::INT8_ARRAY), (&now, Type::INT8), (&until, Type::INT8), (&node, Type::INT8)];
+    let (rows, _) = session.wait(session.run(CLAIM, false, &params))?;
+    ids(&rows)
+}

@@ -1,0 +1,37 @@
+//! The statements that both backends share, as Postgres takes them.
+
+/// What stands around the text that is for Postgres alone.
+const OPEN: &str = "/*pg";
+const CLOSE: &str = "*/";
+/// SQLite is told by name which index to walk along; Postgres finds it.
+const INDEXED_BY: &str = "INDEXED BY ";
+
+/// A statement for Postgres.
+pub(super) fn translate(sql: &str) -> String {
+    let mut text = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some(at) = rest.find(INDEXED_BY) {
+        text.push_str(&rest[..at]);
+        let name = &rest[at + INDEXED_BY.len()..];
+        rest = name.find(' ').map_or("", |end| &name[end..]);
+    }
+    text.push_str(rest);
+    // SQLite keeps to the order of a cross join; Postgres has no condition for one.
+    let text = text.replace("CROSS JOIN", "JOIN").replace(OPEN, "").replace(CLOSE, "");
+    // No statement has a question mark in a text.
+    text.replace('?', "$")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_translated() {
+        let shared = "SELECT a FROM t CROSS JOIN u ON u.t = t.id WHERE a = ?1 AND b < ?12 LIMIT ?2 /*pg FOR UPDATE */";
+        let own = "SELECT a FROM t JOIN u ON u.t = t.id WHERE a = $1 AND b < $12 LIMIT $2  FOR UPDATE ";
+        assert_eq!(translate(shared), own);
+        assert_eq!(translate("SELECT a FROM t INDEXED BY t_by_a WHERE a = ?1"), "SELECT a FROM t  WHERE a = $1");
+        assert_eq!(translate("SELECT 0 /*pg + leased_until */ FROM t"), "SELECT 0  + leased_until  FROM t");
+    }
+}

@@ -1,0 +1,141 @@
+//! Versions of the data, forward only, and which life it is in.
+//!
+//! All of it happens in one transaction under an advisory lock, so that of nodes that start at once one does it and the
+//! others find it done.
+
+use tokio_postgres::{Client, Transaction};
+
+use super::DatabaseError;
+use super::life::Life;
+use crate::store::sql::version::{self, DataKind};
+
+/// By version, from 1. A migration that was released is never changed; its checksum is kept with the data.
+const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/postgres/0001_begin.sql")];
+
+/// The version that this program writes.
+pub(super) const VERSION: u32 = MIGRATIONS.len() as u32;
+/// The oldest server that has what the statements say.
+const OLDEST_SERVER: i32 = 140_000;
+/// The advisory lock: a number that nothing else is likely to take.
+const LOCK: i64 = 0x0063_6f73_7369_7374;
+
+/// Refuses a server on which nothing would be safe.
+pub(super) async fn check_server(client: &Client, kind: DataKind) -> Result<(), DatabaseError> {
+    let row = client
+        .query_typed_one(
+            "SELECT current_setting('server_version_num')::integer, current_setting('server_version'), \
+             current_setting('fsync')",
+            &[],
+        )
+        .await?;
+    if row.try_get::<_, i32>(0)? < OLDEST_SERVER {
+        return Err(DatabaseError::TooOld { found: row.try_get(1)? });
+    }
+    if row.try_get::<_, &str>(2)? == "off" && kind == DataKind::Production {
+        return Err(DatabaseError::Unsafe);
+    }
+    Ok(())
+}
+
+/// Which version the data is of; `None` for a database in which nothing was made yet. Refuses data that this program may
+/// not open. Writes nothing.
+pub(super) async fn check(transaction: &Transaction<'_>, kind: DataKind) -> Result<Option<u32>, DatabaseError> {
+    // Of what the connection would find without a schema before the name.
+    let tables = transaction
+        .query_typed_one(
+            "SELECT to_regclass('migrations') IS NOT NULL AND to_regclass('meta') IS NOT NULL, \
+             to_regclass('events') IS NOT NULL OR to_regclass('people') IS NOT NULL OR \
+             to_regclass('keys') IS NOT NULL OR to_regclass('migrations') IS NOT NULL",
+            &[],
+        )
+        .await?;
+    match (tables.try_get(0)?, tables.try_get(1)?) {
+        (true, _) => {}
+        (false, true) => return Err(DatabaseError::NotOurs),
+        (false, false) => return Ok(None),
+    }
+    let Ok(applied) = transaction.query_typed("SELECT version, checksum FROM migrations ORDER BY version", &[]).await
+    else {
+        return Err(DatabaseError::NotOurs);
+    };
+    let mut found = 0;
+    for row in &applied {
+        let number: i32 = row.try_get(0).map_err(|_| DatabaseError::NotOurs)?;
+        let number = u32::try_from(number).map_err(|_| DatabaseError::NotOurs)?;
+        let sum: &[u8] = row.try_get(1).map_err(|_| DatabaseError::NotOurs)?;
+        found = found.max(number);
+        if number <= VERSION && !version::is_known(MIGRATIONS, number, sum) {
+            return Err(DatabaseError::ChangedMigration { version: number });
+        }
+    }
+    if found > VERSION {
+        return Err(DatabaseError::NewerVersion { found, known: VERSION });
+    }
+    match meta(transaction, "kind").await?.as_deref().and_then(DataKind::parse) {
+        Some(is) if is == kind => Ok(Some(found)),
+        Some(is) => Err(DatabaseError::WrongKind { found: is, wanted: kind }),
+        None => Err(DatabaseError::NotOurs),
+    }
+}
+
+/// Brings the data to this program's version, and a new store to life with its kind and epoch.
+pub(super) async fn migrate(client: &mut Client, kind: DataKind) -> Result<Life, DatabaseError> {
+    let transaction = client.transaction().await?;
+    // Not a lock of the session: behind a pool that could be another one by the time it is let go of.
+    transaction.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    let found = check(&transaction, kind).await?;
+    if found.is_none() {
+        transaction
+            .batch_execute(
+                "CREATE TABLE migrations (version INTEGER PRIMARY KEY, checksum BYTEA NOT NULL,
+                                          applied_at TIMESTAMPTZ NOT NULL DEFAULT now());
+                 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);",
+            )
+            .await?;
+        put_meta(&transaction, "kind", kind.as_str()).await?;
+    }
+    for (sql, number) in MIGRATIONS.iter().zip(1i32..).skip(found.unwrap_or(0) as usize) {
+        transaction.batch_execute(sql).await?;
+        let sum = version::checksum(sql);
+        let insert = "INSERT INTO migrations (version, checksum) VALUES ($1, $2)";
+        transaction.execute(insert, &[&number, &sum]).await?;
+    }
+    let life = life(&transaction).await?;
+    transaction.commit().await?;
+    Ok(life)
+}
+
+/// The data's life, a new one if the database is not the one that the last one was lived on.
+async fn life(transaction: &Transaction<'_>) -> Result<Life, DatabaseError> {
+    let row = transaction
+        .query_typed_one(
+            "SELECT (SELECT system_identifier FROM pg_control_system())::text, \
+             substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)",
+            &[],
+        )
+        .await?;
+    let (system, timeline): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    let place = format!("{system}/{timeline}");
+    let (epoch, lived_on) = (meta(transaction, "epoch").await?, meta(transaction, "lived_on").await?);
+    let epoch = match epoch {
+        Some(epoch) if lived_on.as_ref() == Some(&place) => epoch,
+        _ => {
+            let fresh = version::fresh_epoch().map_err(|error| DatabaseError::Database(error.to_string()))?;
+            put_meta(transaction, "epoch", &fresh).await?;
+            put_meta(transaction, "lived_on", &place).await?;
+            fresh
+        }
+    };
+    Ok(Life::new(epoch, timeline))
+}
+
+async fn meta(transaction: &Transaction<'_>, key: &str) -> Result<Option<String>, DatabaseError> {
+    let row = transaction.query_opt("SELECT value FROM meta WHERE key = $1", &[&key]).await?;
+    row.map(|row| Ok(row.try_get(0)?)).transpose()
+}
+
+async fn put_meta(transaction: &Transaction<'_>, key: &str, value: &str) -> Result<(), DatabaseError> {
+    let put = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    transaction.execute(put, &[&key, &value]).await?;
+    Ok(())
+}

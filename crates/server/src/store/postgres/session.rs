@@ -1,0 +1,428 @@
+//! A connection as the store uses it.
+//!
+//! A statement is a journey to the database and back, so what can go together does: a transaction is begun along with
+//! its first statements, and what a group of appends asks for and writes is asked for and written at once, with arrays in
+//! place of values.
+//!
+//! Nothing is set for the session, all of it for the transaction: behind a pool that hands out connections by
+//! transaction, the next one may be on another session.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures_util::StreamExt as _;
+use tokio::runtime::Runtime;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Error, SimpleQueryMessage, Statement};
+
+use super::dialect::translate;
+use super::error::lost;
+use super::life::Life;
+use super::{bulk, search};
+use crate::store::sql::error::{Failure, Fault, FaultKind};
+use crate::store::sql::kept::{Kept, NewMessage};
+use crate::store::sql::link::{Aim, Document, Each, Row, Searched, Sql, Step, Words};
+use crate::store::sql::rows::Thread;
+use crate::store::sql::value::Value;
+use crate::store::{Audience, StoreError};
+
+/// How long a statement may take before the connection is given up; the database gives up earlier.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What holds for each transaction that writes: what is acknowledged is on stable storage, of a replica too where the
+/// operator says so; no statement that is made for an index may become a walk through a table because a plan was made
+/// while it was small; and nobody holds a lock who went away.
+const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SELECT (SELECT value FROM meta WHERE key = 'epoch'), \
+    substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8), \
+    set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'remote_apply' \
+        THEN 'remote_apply' ELSE 'on' END, true), \
+    set_config('enable_seqscan', 'off', true), set_config('statement_timeout', '15s', true), \
+    set_config('idle_in_transaction_session_timeout', '15s', true)";
+/// How many columns the beginning of a transaction that writes answers.
+const TOLD_AT_WRITE: usize = 6;
+const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+    SELECT set_config('enable_seqscan', 'off', true), set_config('statement_timeout', '15s', true), \
+    set_config('idle_in_transaction_session_timeout', '15s', true)";
+
+/// A parameter with its type.
+pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// What is known of a statement: the text as Postgres takes it, and the statement once it was prepared.
+#[derive(Clone)]
+struct Known {
+    text: Arc<str>,
+    statement: Option<Statement>,
+}
+
+/// A connection.
+pub(super) struct Session {
+    runtime: Arc<Runtime>,
+    client: Client,
+    life: Arc<Life>,
+    is_prepared: bool,
+    /// By where the text stands, and whether it is to answer a new row's id.
+    known: RefCell<HashMap<(usize, usize, bool), Known>>,
+    /// The beginning of a transaction, which goes with its first statement.
+    pending: Cell<Option<&'static str>>,
+    is_aborted: Cell<bool>,
+    changes: Cell<u64>,
+    /// The row of this node among the writers, and the number of its last transaction.
+    node: i64,
+    number: Cell<u64>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    pub(super) fn new(
+        runtime: Arc<Runtime>,
+        client: Client,
+        life: Arc<Life>,
+        is_prepared: bool,
+        node: i64,
+        number: u64,
+    ) -> Self {
+        Self {
+            runtime,
+            client,
+            life,
+            is_prepared,
+            known: RefCell::default(),
+            pending: Cell::new(None),
+            is_aborted: Cell::new(true),
+            changes: Cell::new(0),
+            node,
+            number: Cell::new(number),
+        }
+    }
+
+    /// Whether the other half is still there, as far as it was heard of.
+    pub(super) fn is_closed(&self) -> bool {
+        // The connection's task runs only while something waits on this thread.
+        self.runtime.block_on(tokio::task::yield_now());
+        self.client.is_closed()
+    }
+
+    fn known(&self, sql: &'static str, is_insert: bool) -> Known {
+        let key = (sql.as_ptr() as usize, sql.len(), is_insert);
+        let mut known = self.known.borrow_mut();
+        let known = known.entry(key).or_insert_with(|| {
+            let text = translate(sql);
+            let text = if is_insert { format!("{text} RETURNING id") } else { text };
+            Known { text: text.into(), statement: None }
+        });
+        known.clone()
+    }
+
+    /// Runs a statement and answers its rows, and how many were changed.
+    pub(super) async fn run(
+        &self,
+        sql: &'static str,
+        is_insert: bool,
+        params: &[Param<'_>],
+    ) -> Result<(Vec<tokio_postgres::Row>, u64), Error> {
+        let known = self.known(sql, is_insert);
+        let stream = if self.is_prepared {
+            let statement = match known.statement {
+                Some(statement) => statement,
+                None => {
+                    let types: Vec<Type> = params.iter().map(|(_, of)| of.clone()).collect();
+                    let statement = self.client.prepare_typed(&known.text, &types).await?;
+                    let key = (sql.as_ptr() as usize, sql.len(), is_insert);
+                    if let Some(known) = self.known.borrow_mut().get_mut(&key) {
+                        known.statement = Some(statement.clone());
+                    }
+                    statement
+                }
+            };
+            self.client.query_raw(&statement, params.iter().map(|(value, _)| *value)).await?
+        } else {
+            self.client.query_typed_raw(&known.text, params.iter().map(|(value, of)| (*value, of.clone()))).await?
+        };
+        let mut stream = std::pin::pin!(stream);
+        let mut rows = Vec::new();
+        while let Some(row) = stream.next().await {
+            rows.push(row?);
+        }
+        Ok((rows, stream.rows_affected().unwrap_or(0)))
+    }
+
+    /// Waits for what is asked of the database, along with the beginning of the transaction if that was not sent yet.
+    pub(super) fn wait<T>(&self, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+        let begin = self.pending.take();
+        let both = async {
+            match begin {
+                None => (None, asked.await),
+                Some(sql) => {
+                    let (begun, answer) = tokio::join!(self.client.simple_query(sql), asked);
+                    (Some(begun), answer)
+                }
+            }
+        };
+        let waited = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, both).await });
+        let done = match waited {
+            Err(_) => Err(lost("the database does not answer".to_owned())),
+            Ok((begun, answer)) => begun.map_or(Ok(()), |begun| self.check(&begun?)).and_then(|()| Ok(answer?)),
+        };
+        if done.is_err() {
+            self.is_aborted.set(true);
+        }
+        done
+    }
+
+    /// Whether what a transaction that writes was told at its beginning is of the life that this store was opened in.
+    fn check(&self, begun: &[SimpleQueryMessage]) -> Result<(), Failure> {
+        let row = begun.iter().find_map(|message| {
+            let SimpleQueryMessage::Row(row) = message else { return None };
+            (row.len() == TOLD_AT_WRITE).then_some(row)
+        });
+        let Some(row) = row else { return Ok(()) };
+        self.life.check(row.get(0), row.get(1)).map_err(|why| lost(why.to_owned()))
+    }
+
+    /// Takes a step that is answered before anything else is asked.
+    fn say(&self, sql: &str) -> Result<(), Failure> {
+        let said = async { self.client.simple_query(sql).await.map(drop) };
+        self.wait(said)
+    }
+
+    fn ask(
+        &self,
+        sql: &'static str,
+        is_insert: bool,
+        params: &[Value<'_>],
+    ) -> Result<(Vec<tokio_postgres::Row>, u64), Failure> {
+        let params: Vec<Param<'_>> = params.iter().map(|value| (value as &(dyn ToSql + Sync), of(value))).collect();
+        let (rows, changed) = self.wait(self.run(sql, is_insert, &params))?;
+        self.changes.set(self.changes.get() + changed);
+        Ok((rows, changed))
+    }
+
+    fn commit(&self) -> Result<(), Failure> {
+        if self.pending.take().is_some() {
+            // Nothing was asked.
+            self.is_aborted.set(true);
+            return Ok(());
+        }
+        if self.is_aborted.get() {
+            let told = StoreError::Unavailable("the transaction had ended".to_owned());
+            return Err(Failure::Database(Fault { told, kind: FaultKind::Other }));
+        }
+        let number = self.number.get() + 1;
+        let (node, before) = (self.node, self.number.get());
+        // Divides by zero, so that nothing is committed, if somebody has asked meanwhile whether it was.
+        let sql = format!(
+            "WITH own AS (UPDATE writers SET last = {number}, at = now() WHERE id = {node} AND last = {before} \
+             RETURNING 1) SELECT 1 / count(*) FROM own; COMMIT"
+        );
+        let done = self.say(&sql);
+        self.is_aborted.set(true);
+        match done {
+            Ok(()) => {
+                self.number.set(number);
+                Ok(())
+            }
+            Err(Failure::Database(Fault { told, kind: FaultKind::Lost })) => {
+                Err(Failure::Database(Fault { told, kind: FaultKind::Unanswered(number) }))
+            }
+            // The number is not the one before this, so the connection has to begin anew with what is there.
+            Err(failure) => Err(lost(StoreError::from(failure).to_string())),
+        }
+    }
+
+    fn add_changes(&self, count: usize) {
+        self.changes.set(self.changes.get() + count as u64);
+    }
+}
+
+/// The type of a parameter.
+const fn of(value: &Value<'_>) -> Type {
+    match value {
+        Value::Int(_) => Type::INT8,
+        Value::Text(_) => Type::TEXT,
+        Value::Blob(_) => Type::BYTEA,
+    }
+}
+
+/// A text without the one character that the database cannot keep.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self, _of: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Self::Int(Some(value)) => value.to_sql(&Type::INT8, out),
+            Self::Text(Some(text)) => clean(text).as_ref().to_sql(&Type::TEXT, out),
+            Self::Blob(bytes) => bytes.to_sql(&Type::BYTEA, out),
+            Self::Int(None) | Self::Text(None) => Ok(IsNull::Yes),
+        }
+    }
+
+    fn accepts(_of: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+impl Row for tokio_postgres::Row {
+    fn int(&self, index: usize) -> Result<Option<i64>, Failure> {
+        let column = self.columns().get(index).map(|column| column.type_().clone());
+        Ok(match column {
+            Some(Type::INT2) => self.try_get::<_, Option<i16>>(index)?.map(i64::from),
+            Some(Type::INT4) => self.try_get::<_, Option<i32>>(index)?.map(i64::from),
+            _ => self.try_get(index)?,
+        })
+    }
+
+    fn text(&self, index: usize) -> Result<Option<&str>, Failure> {
+        Ok(self.try_get(index)?)
+    }
+
+    fn blob(&self, index: usize) -> Result<Option<&[u8]>, Failure> {
+        Ok(self.try_get(index)?)
+    }
+}
+
+impl Sql for Session {
+    fn query(&self, sql: &'static str, params: &[Value<'_>], each: Each<'_>) -> Result<(), Failure> {
+        let (rows, _) = self.ask(sql, false, params)?;
+        for row in &rows {
+            if each(row)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn execute(&self, sql: &'static str, params: &[Value<'_>]) -> Result<usize, Failure> {
+        let (_, changed) = self.ask(sql, false, params)?;
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
+    fn insert(&self, sql: &'static str, params: &[Value<'_>]) -> Result<Option<i64>, Failure> {
+        let (rows, _) = self.ask(sql, true, params)?;
+        rows.first().map(|row| crate::store::sql::rows::id(row, 0)).transpose()
+    }
+
+    fn step(&self, step: Step) -> Result<(), Failure> {
+        match step {
+            Step::BeginWrite | Step::BeginRead => {
+                self.pending.set(Some(if step == Step::BeginWrite { BEGIN_WRITE } else { BEGIN_READ }));
+                self.is_aborted.set(false);
+                Ok(())
+            }
+            Step::Commit => self.commit(),
+            Step::Rollback => {
+                if self.pending.take().is_some() {
+                    return Ok(());
+                }
+                let done = self.say("ROLLBACK");
+                self.is_aborted.set(true);
+                done
+            }
+            Step::Savepoint => self.say("SAVEPOINT operation"),
+            Step::Undo => {
+                self.say("ROLLBACK TO SAVEPOINT operation")?;
+                self.is_aborted.set(false);
+                Ok(())
+            }
+            Step::Release => self.say("RELEASE SAVEPOINT operation"),
+        }
+    }
+
+    fn is_aborted(&self) -> bool {
+        self.is_aborted.get()
+    }
+
+    fn changes(&self) -> u64 {
+        self.changes.get()
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn node(&self) -> i64 {
+        self.node
+    }
+
+    fn prepare(&self, aims: &[Aim<'_>], kept: &mut Kept) -> Result<(), Failure> {
+        bulk::prepare(self, aims, kept)
+    }
+
+    fn lock_organization(&self, id: i64) -> Result<(), Failure> {
+        self.ask("SELECT id FROM organizations WHERE id = ?1 FOR NO KEY UPDATE", false, &[Value::Int(Some(id))])?;
+        Ok(())
+    }
+
+    fn gathers(&self) -> bool {
+        true
+    }
+
+    fn insert_messages(&self, messages: &[NewMessage]) -> Result<Vec<i64>, Failure> {
+        bulk::insert_messages(self, messages)?;
+        self.add_changes(messages.len());
+        // Their words are in their rows.
+        Ok(Vec::new())
+    }
+
+    fn update_threads(&self, threads: &[&Thread]) -> Result<(), Failure> {
+        bulk::update_threads(self, threads)?;
+        self.add_changes(threads.len());
+        Ok(())
+    }
+
+    fn update_heads(&self, heads: &[(i64, u64)]) -> Result<(), Failure> {
+        bulk::update_heads(self, heads)?;
+        self.add_changes(heads.len());
+        Ok(())
+    }
+
+    fn index(&self, documents: BTreeMap<Document, Words>) -> Result<(), Failure> {
+        search::index(self, documents)
+    }
+
+    fn unindexes_deleted(&self) -> bool {
+        true
+    }
+
+    fn search(&self, searched: Searched, sites: &[i64], word: &str, found: &mut dyn FnMut(i64)) -> Result<(), Failure> {
+        let (sql, of): (_, &[char]) = match searched {
+            Searched::Messages(Audience::Team) => (search::MESSAGES, &['p', 'n']),
+            Searched::Messages(Audience::Visitor) => (search::MESSAGES, &['p']),
+            Searched::Visitors => (search::VISITORS, &['v']),
+        };
+        let expression = search::expression(sites, of, word);
+        self.query(sql, &[Value::Text(Some(&expression))], &mut |row| {
+            found(crate::store::sql::rows::id(row, 0)?);
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    fn claim(&self, deliveries: &[i64], now: i64, until: i64) -> Result<Vec<i64>, Failure> {
+        bulk::claim(self, deliveries, now, until)
+    }
+
+    #[cfg(test)]
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// Reads one column of integers.
+pub(super) fn ids(rows: &[tokio_postgres::Row]) -> Result<Vec<i64>, Failure> {
+    rows.iter().map(|row| crate::store::sql::rows::id(row, 0)).collect()
+}

@@ -1,0 +1,175 @@
+//! Several nodes on one database.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cossistant_protocol::WebhookId;
+use cossistant_protocol::http::WebhookEvent;
+
+use super::super::{DataKind, DatabaseError, PostgresConfig, PostgresStore};
+use super::{config, server};
+use crate::store::contract::world::{World, at, conv, org, replies, says, team, user, web};
+use crate::store::outbox::{BusyLane, EventSet, SigningSecret, TakeDeliveries, WebhookRow};
+use crate::store::{MarkSeen, Outbox as _, Store, StoreError};
+
+#[test]
+fn nodes_that_start_at_once_migrate_once() {
+    let url = server().database();
+    let starts: Vec<_> = (0..6)
+        .map(|_| {
+            let config = config(&url);
+            std::thread::spawn(move || PostgresStore::open(config).unwrap())
+        })
+        .collect();
+    let nodes: Vec<_> = starts.into_iter().map(|start| start.join().unwrap()).collect();
+    let lives: BTreeSet<_> = nodes.iter().map(|node| node.keeper.life.epoch.clone()).collect();
+    assert_eq!(lives.len(), 1, "all are in one life: {lives:?}");
+}
+
+/// Nodes with a world made by the first of them.
+async fn nodes<const N: usize>(url: &str) -> ([Arc<PostgresStore>; N], World) {
+    let nodes = [(); N].map(|()| Arc::new(PostgresStore::open(config(url)).unwrap()));
+    let world = World::new(Arc::clone(&nodes[0]) as Arc<dyn Store>).await;
+    (nodes, world)
+}
+
+#[tokio::test]
+async fn numbers_are_dense_whichever_node_gives_them() {
+    let (nodes, world) = nodes::<3>(&server().database()).await;
+    for thread in 0..4 {
+        world.append(says("vera", &format!("c{thread}"), "first", "hello")).await;
+    }
+    let mut writers = Vec::new();
+    for (n, node) in nodes.iter().enumerate() {
+        for thread in 0..4 {
+            let node = Arc::clone(node);
+            writers.push(tokio::spawn(async move {
+                let thread = format!("c{}", (thread + n) % 4);
+                for m in 0..20 {
+                    // All nodes take the odd keys: one of them stores each.
+                    let key = if m % 2 == 0 { format!("k{n}-{m}") } else { format!("k{m}") };
+                    let said = node.append_message(replies("anna", &thread, &key, "x")).await.unwrap();
+                    let seen = MarkSeen {
+                        organization: org("o"),
+                        scope: team(),
+                        conversation: conv(&thread),
+                        person: user(&format!("bob{n}")),
+                        name: None,
+                        avatar_url: None,
+                        seq: said.team_seq,
+                        at: at(m),
+                    };
+                    node.mark_seen(seen).await.unwrap();
+                }
+            }));
+        }
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let (a, last) = (web("a"), nodes.last().unwrap());
+    let events = last.website_events(org("o"), a, 0, u64::MAX >> 1, 10_000).await.unwrap();
+    let offsets: Vec<_> = events.iter().map(|event| event.offset).collect();
+    // Two events of each conversation at first; then of each 10 keys of each node, and 10 that they share.
+    let count = 4 * (2 + 3 * 10 + 10);
+    assert_eq!(offsets, (1..=count).collect::<Vec<_>>());
+    for thread in 0..4 {
+        let thread = conv(&format!("c{thread}"));
+        let seqs = events.iter().filter(|event| event.conversation == thread).map(|event| event.team_seq);
+        assert_eq!(seqs.collect::<Vec<_>>(), (1..=42).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_sent_by_one_node_and_by_another_when_that_dies() {
+    let (nodes, world) = nodes::<2>(&server().database()).await;
+    let row = WebhookRow {
+        id: WebhookId::new("h").unwrap(),
+        organization: org("o"),
+        url: "https://example.com/".to_owned(),
+        secret: SigningSecret::new([1; 32]),
+        events: EventSet::new(WebhookEvent::ALL),
+        created_at: at(0),
+    };
+    nodes[0].create_webhook(row).await.unwrap();
+    for n in 0..10 {
+        world.append(says("vera", "c", &format!("k{n}"), "hello")).await;
+    }
+    let hook = || WebhookId::new("h").unwrap();
+    let take = |at, in_flight: &[_]| {
+        let busy = BTreeMap::from([(hook(), BusyLane { in_flight: in_flight.to_vec(), lane: 100 })]);
+        TakeDeliveries { now: at, limit: 4, lane: 100, busy }
+    };
+    let (mut by_one, mut by_two) = (Vec::new(), Vec::new());
+    for _ in 0..6 {
+        let (one, two) =
+            tokio::join!(nodes[0].due_deliveries(take(at(1), &by_one)), nodes[1].due_deliveries(take(at(1), &by_two)),);
+        by_one.extend(one.unwrap().deliveries.into_iter().map(|due| due.id));
+        by_two.extend(two.unwrap().deliveries.into_iter().map(|due| due.id));
+    }
+    let each: BTreeSet<_> = by_one.iter().chain(&by_two).map(ToString::to_string).collect();
+    assert_eq!((by_one.len() + by_two.len(), each.len()), (11, 11), "each was taken, and by one");
+    let nothing = nodes[0].due_deliveries(take(at(2), &by_one)).await.unwrap();
+    assert!(nothing.deliveries.is_empty());
+    if !by_two.is_empty() {
+        let next_at = nothing.next_at.expect("it is looked again when the other's time is over");
+        assert!(next_at > at(30_000));
+    }
+    // The first node is gone, and has told of none.
+    let later = at(600_000);
+    let again = nodes[1].due_deliveries(take(later, &by_two)).await.unwrap();
+    assert_eq!(again.deliveries.len(), by_one.len().min(4), "another one sends what it had");
+}
+
+#[tokio::test]
+async fn webhooks_of_other_nodes_are_told() {
+    let (nodes, world) = nodes::<2>(&server().database()).await;
+    world.append(says("vera", "c", "k1", "nobody is told")).await;
+    let row = |name: &str| WebhookRow {
+        id: WebhookId::new(name).unwrap(),
+        organization: org("o"),
+        url: "https://example.com/".to_owned(),
+        secret: SigningSecret::new([1; 32]),
+        events: EventSet::new(&[WebhookEvent::MessageCreated]),
+        created_at: at(0),
+    };
+    nodes[1].create_webhook(row("h")).await.unwrap();
+    world.append(says("vera", "c", "k2", "told")).await;
+    nodes[1].delete_webhook(org("o"), WebhookId::new("h").unwrap()).await.unwrap();
+    nodes[1].create_webhook(row("i")).await.unwrap();
+    world.append(says("vera", "c", "k3", "told")).await;
+    let take = TakeDeliveries { now: at(1), limit: 100, lane: 100, ..TakeDeliveries::default() };
+    let due = nodes[0].due_deliveries(take).await.unwrap();
+    assert_eq!(due.deliveries.iter().map(|due| due.webhook.as_str()).collect::<Vec<_>>(), ["i"]);
+}
+
+#[tokio::test]
+async fn another_database_under_a_node_ends_it() {
+    let url = server().database();
+    let ([node], world) = nodes::<1>(&url).await;
+    world.append(says("vera", "c", "k1", "hello")).await;
+    let before = Store::epoch(&*node).await.unwrap();
+    let mut is_over = node.is_over();
+    let name = url.rsplit('/').next().unwrap();
+    server().run("UPDATE meta SET value = 'another/00000001' WHERE key = 'lived_on'", name);
+    let next = PostgresStore::open(config(&url)).unwrap();
+    let after = Store::epoch(&next).await.unwrap();
+    assert_ne!(before, after, "its places are not those of the data before");
+    let refused = node.append_message(says("vera", "c", "k2", "hello")).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    is_over.wait_for(|is_over| *is_over).await.unwrap();
+    assert!(Store::epoch(&*node).await.is_err());
+    let stored = next.append_message(says("vera", "c", "k2", "hello")).await.unwrap();
+    assert!(!stored.duplicate, "nothing was stored by the one before");
+    drop(PostgresStore::open(config(&url)).unwrap());
+    assert_eq!(Store::epoch(&next).await.unwrap(), after, "it is renewed once");
+}
+
+#[test]
+fn a_database_of_the_other_kind_is_refused() {
+    let url = server().database();
+    drop(PostgresStore::open(config(&url)).unwrap());
+    // The server is not durable, which is said first.
+    let refused = PostgresStore::open(PostgresConfig { kind: DataKind::Production, ..config(&url) });
+    assert!(matches!(refused, Err(DatabaseError::Unsafe)), "{refused:?}");
+}

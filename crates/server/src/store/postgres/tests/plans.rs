@@ -1,0 +1,101 @@
+//! No statement of the running store walks a table.
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use super::super::dialect::translate;
+use super::super::target::Target;
+use super::super::{PostgresStore, bulk, search};
+use super::{config, server};
+use crate::store::sql::statements;
+
+/// These sort no more than the few rows of one visitor, one organization or one group, or what is cleaned at once.
+const SORTED: &[&str] = &[
+    "CONVERSATIONS_OF_VISITOR",
+    "VISITOR_WEBSITES",
+    "LOCK_SITES",
+    "LOCK_THREADS",
+    "HOOKS",
+    "SITES_OF_ORGANIZATION",
+    "CLAIM",
+    "CLEAN_WEBHOOK",
+];
+
+/// Enough for an index to be worth its while.
+const FILL: &str = "
+    INSERT INTO organizations (public_id, name, created_at) SELECT 'o' || n, 'o', 0 FROM generate_series(1, 200) n;
+    INSERT INTO websites (organization, public_id, name, questions, allowed_domains, typing_preview, unseen_after, created_at)
+        SELECT id, 'a', 'a', '[]', '[]', 'off', 0, 0 FROM organizations;
+    INSERT INTO people (organization, kind, public_id, website, first_seen_at, last_seen_at)
+        SELECT 1 + n % 200, 0, 'v' || n, 1 + n % 200, 0, 0 FROM generate_series(1, 4000) n;
+    INSERT INTO conversations (organization, public_id, website, visitor, status, created_at, last_activity_at,
+        visitor_activity_at, team_head, visitor_head)
+        SELECT organization, 'c' || id, website, id, id % 4, id, id, id, 5, 5 FROM people;
+    INSERT INTO events (website, event_offset, conversation, team_seq, visitor_seq, at, kind, public_id, sender, key, words)
+        SELECT c.website, c.id * 5 + n, c.id, n, n, n, 1, 'm' || n, c.visitor, 'k' || n,
+            array_to_tsvector(ARRAY[c.website || 'pword' || c.id])
+        FROM conversations c CROSS JOIN generate_series(1, 5) n;
+    INSERT INTO webhooks (public_id, organization, url, secret, events, created_at)
+        SELECT 'h' || id, id, 'u', 's', 63, 0 FROM organizations;
+    INSERT INTO deliveries (webhook, event, website, place, at, queued_at, next_at, status, last_at)
+        SELECT 1 + n % 200, 0, 1, n, n, n, n, n % 4, n FROM generate_series(1, 4000) n;
+    INSERT INTO seen (conversation, person, team_seq, visitor_seq, at) SELECT id, visitor, 1, 1, 0 FROM conversations;
+    INSERT INTO unseen (conversation, unseen_by, since_seq, due_at) SELECT id, 0, 1, id FROM conversations;
+    ANALYZE;
+    -- As each transaction of the store has it.
+    SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;";
+
+async fn plan(client: &Client, name: &str, sql: &str, types: &str, count: usize) -> Vec<String> {
+    client
+        .batch_execute(&format!("PREPARE statement{types} AS {sql}"))
+        .await
+        .unwrap_or_else(|e| panic!("{name}: {e:?}"));
+    let values = vec!["NULL"; count].join(", ");
+    let values = if count == 0 { String::new() } else { format!("({values})") };
+    let rows = client.simple_query(&format!("EXPLAIN EXECUTE statement{values}")).await.unwrap();
+    client.batch_execute("DEALLOCATE statement").await.unwrap();
+    let line = |message| {
+        let SimpleQueryMessage::Row(row) = message else { return None };
+        row.get(0).map(str::to_owned)
+    };
+    rows.into_iter().filter_map(line).collect()
+}
+
+fn parameters(sql: &str) -> usize {
+    (1..30).take_while(|n| sql.contains(&format!("${n}"))).count()
+}
+
+#[tokio::test]
+async fn no_statement_walks_a_table() {
+    let url = server().database();
+    drop(PostgresStore::open(config(&url)).unwrap());
+    let client = Target::parse(&url).unwrap().connect().await.unwrap();
+    client.batch_execute(FILL).await.unwrap();
+    let mut all: Vec<(&str, String, String)> = Vec::new();
+    for (name, sql) in statements::ALL {
+        all.push((name, translate(sql), String::new()));
+    }
+    let of_search: &[(&str, &str, &[Type])] = &[
+        ("MESSAGES", search::MESSAGES, &[Type::TEXT]),
+        ("VISITORS", search::VISITORS, &[Type::TEXT]),
+        ("INDEX_MESSAGES", search::INDEX_MESSAGES, &[Type::INT8_ARRAY, Type::TEXT_ARRAY]),
+        ("INDEX_VISITORS", search::INDEX_VISITORS, &[Type::INT8_ARRAY, Type::TEXT_ARRAY]),
+    ];
+    for (name, sql, types) in bulk::ALL.iter().chain(of_search) {
+        let types: Vec<_> = types
+            .iter()
+            .map(|of| of.name().strip_prefix('_').map_or(of.name().to_owned(), |of| format!("{of}[]")))
+            .collect();
+        all.push((name, translate(sql), format!(" ({})", types.join(", "))));
+    }
+    let mut walks = Vec::new();
+    for (name, sql, types) in &all {
+        for line in plan(&client, name, sql, types, parameters(sql)).await {
+            let is_sorted = line.trim_start().trim_start_matches("-> ").trim().starts_with("Sort  (");
+            if line.contains("Seq Scan") || (is_sorted && !SORTED.contains(name)) {
+                walks.push(format!("{name}: {line}"));
+            }
+        }
+    }
+    assert!(walks.is_empty(), "{walks:#?}");
+}

@@ -46,10 +46,21 @@ fn cargo_test(rounds: Rounds) -> Result<()> {
         // The one test that wants it says so too.
         say(&format!("{error:#}"));
     }
+    if !has_postgres() {
+        debian::install("postgresql", "install the PostgreSQL server, 14 or newer (Debian: postgresql)")?;
+    }
     let long = if rounds == Rounds::Long { "1" } else { "0" };
     let validators = fuzz::bundle_validators()?;
     let mut tests = command("cargo test --workspace --locked");
     run_command(tests.env("COSSISTANT_TEST_LONG", long).env("COSSISTANT_VALIDATORS", validators))
+}
+
+/// Whether there is a PostgreSQL server, where the tests look for one: Debian keeps it out of the path.
+fn has_postgres() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = versions.map(|version| version.path().join("bin")).chain(std::env::split_paths(&path));
+    folders.into_iter().any(|bin| bin.join("initdb").exists())
 }
 
 /// Runs the layers.

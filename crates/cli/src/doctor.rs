@@ -5,7 +5,7 @@ mod system;
 
 use anyhow::anyhow;
 use clap::Args;
-use cossistant_server::store::Depth;
+use cossistant_server::store::{Depth, Holder};
 use serde_json::json;
 
 use crate::Failure;
@@ -124,11 +124,16 @@ fn examine(sources: Sources, depth: Depth) -> Vec<Finding> {
         return findings;
     }
     let config = &checked.config;
-    let holder = data::holder(config, &mut findings);
+    let database = config.database();
+    // On a database no server holds the folder, which has only its secrets then.
+    let holder = if database.is_none() { data::holder(config, &mut findings) } else { Holder::Process(None) };
     data::folder(config, &mut findings);
     data::secrets(config, &mut findings);
     data::certificate(config, &mut findings);
-    data::store(config, depth, &mut findings);
+    match &database {
+        Some(database) => data::database(database, &mut findings),
+        None => data::store(config, depth, &mut findings),
+    }
     system::open_files(config, holder, &mut findings);
     system::ports(config, holder, &mut findings);
     findings

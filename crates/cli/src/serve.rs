@@ -95,6 +95,12 @@ async fn serve(config: Config) -> Result<(), Failure> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         never = reload_at_hangup(&node) => never?,
+        () = node.cannot_go_on() => {
+            node.stop().await;
+            return Err(Failure::Failed(anyhow!(
+                "the database is another one than this server was started on; start it anew"
+            )));
+        }
     }
     tracing::info!(window = ?config.drain_window, "draining; a second signal ends at once");
     tokio::select! {

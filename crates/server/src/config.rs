@@ -24,6 +24,7 @@ pub use read::{Checked, Effective, Problem};
 pub use value::{AddressRange, InvalidRange, LogFormat, LogLevel};
 
 use crate::auth::{AuthSettings, JwksSource, OwnSecrets, PreviousSecret, SecretPair};
+use crate::store::{DataKind, PostgresConfig};
 use crate::tls::TlsFiles;
 use crate::webhook::AddressPolicy;
 
@@ -71,7 +72,7 @@ pub enum ConfigError {
         reason: String,
     },
     /// A key for something that this version does not have.
-    #[error("{place} is not in this version: the store is embedded and the bus in-process")]
+    #[error("{place} is not in this version: the bus is in-process")]
     NotInThisVersion {
         /// Where it was given.
         place: String,
@@ -152,6 +153,23 @@ impl Config {
             typing_interval: self.typing_interval.map(millis),
             typing_expiry: millis(self.typing_expiry),
         }
+    }
+
+    /// What the data of the store is for.
+    #[must_use]
+    pub const fn data_kind(&self) -> DataKind {
+        if self.dev { DataKind::Dev } else { DataKind::Production }
+    }
+
+    /// The database, if it takes the place of the embedded store.
+    #[must_use]
+    pub fn database(&self) -> Option<PostgresConfig> {
+        let url = self.database_url.as_ref()?;
+        Some(PostgresConfig {
+            is_prepared: self.database_prepared,
+            readers: self.database_readers,
+            ..PostgresConfig::new(url.expose(), self.data_kind())
+        })
     }
 
     /// The files of TLS, if the server is to speak it.

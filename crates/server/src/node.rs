@@ -14,6 +14,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use self::files::{Files, SecretFiles};
 use self::shards::{NodeBus, ShardSet};
 use crate::auth::{AuthSetupError, Authenticator, Guard, Secret, SecretFile};
@@ -24,7 +26,9 @@ use crate::directory::SharedDirectory;
 use crate::gateway::{Admission, Jobs, Upgrader};
 use crate::http::{self, Apps, OperationRoutes, Readiness, now as clock};
 use crate::limits::{Buckets, Limiter, NewVisitors, Rate};
-use crate::store::{DataKind, OpenError, Outbox, SqliteConfig, SqliteStore, Store, StoreError};
+use crate::store::{
+    DatabaseError, OpenError, Outbox, PostgresStore, SqliteConfig, SqliteStore, Store, StoreError, make_folder,
+};
 use crate::tls::{Tls, TlsError};
 use crate::trace::Exporter;
 use crate::webhook::Webhooks;
@@ -36,6 +40,9 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The keys of the configuration cannot be used.
     #[error(transparent)]
     Auth(#[from] AuthSetupError),
@@ -73,7 +80,12 @@ impl StartError {
     /// Whether what was asked for is wrong, rather than that it failed.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Open(OpenError::WrongKind { .. }) | Self::Auth(_) | Self::Tls(_))
+        match self {
+            Self::Open(error) => matches!(error, OpenError::WrongKind { .. }),
+            Self::Database(error) => error.is_usage(),
+            Self::Auth(_) | Self::Tls(_) => true,
+            Self::Secret { .. } | Self::Store(_) | Self::Listen { .. } | Self::Metrics(_) | Self::System(_) => false,
+        }
     }
 }
 
@@ -89,7 +101,9 @@ pub struct Node {
     drain_window: Duration,
     files: Arc<Files>,
     exporter: Option<Exporter>,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
+    /// Turns true once the store has nothing more to say; none where that cannot be.
+    is_over: Option<watch::Receiver<bool>>,
 }
 
 fn random_seed() -> Result<[u8; 32], StartError> {
@@ -110,8 +124,7 @@ impl Node {
     /// # Errors
     /// [`StartError`]; nothing keeps running then.
     pub async fn start(config: &Config, apps: Apps) -> Result<Self, StartError> {
-        let kind = if config.dev { DataKind::Dev } else { DataKind::Production };
-        let store = Arc::new(SqliteStore::open(SqliteConfig::new(&config.data, kind))?);
+        let (store, is_over) = open_store(config)?;
         if config.dev {
             create_demo(&*store).await?;
         }
@@ -132,10 +145,9 @@ impl Node {
         let (bus, mailboxes) = NodeBus::new(count);
         let bus = Arc::new(bus);
         let epoch = Store::epoch(&*store).await?;
-        let as_store: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
         let as_bus: Arc<dyn Bus> = Arc::clone(&bus) as Arc<dyn Bus>;
         let chat = Arc::new(Chat::new(
-            as_store,
+            Arc::clone(&store),
             Arc::clone(&as_bus),
             Arc::clone(&directory),
             Ids::new(random_seed()?),
@@ -213,6 +225,7 @@ impl Node {
             files,
             exporter,
             store,
+            is_over,
         })
     }
 
@@ -252,6 +265,17 @@ impl Node {
         self.admin_key_file.as_ref()
     }
 
+    /// Returns if the node cannot go on: the database under its store is another one than it was started on, so that
+    /// the places it has told clients are of no meaning. It is to be stopped then, and started anew.
+    pub async fn cannot_go_on(&self) {
+        if let Some(is_over) = &self.is_over
+            && is_over.clone().wait_for(|is_over| *is_over).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+
     /// Stops in order; returns when everything has ended. Dropping the future ends nothing: the process then ends as
     /// by a kill, and what was acknowledged is stored all the same.
     pub async fn stop(self) {
@@ -281,6 +305,23 @@ fn limiter(config: &Config) -> Limiter {
         team_messages: Buckets::new(rate(config.limit_team_messages, config.limit_team_messages_burst)),
         new_conversations: Buckets::new(rate(config.limit_new_conversations, config.limit_new_conversations_burst)),
         website_messages: Buckets::new(rate(config.limit_website_messages, config.limit_website_messages_burst)),
+    }
+}
+
+/// A store, and what turns true once it has nothing more to say, where that can be.
+type OpenedStore = (Arc<dyn Store>, Option<watch::Receiver<bool>>);
+
+/// Opens the store that the configuration asks for.
+fn open_store(config: &Config) -> Result<OpenedStore, StartError> {
+    match config.database() {
+        Some(database) => {
+            let store = PostgresStore::open(database)?;
+            // The server's own secrets are kept there.
+            make_folder(&config.data)?;
+            let is_over = store.is_over();
+            Ok((Arc::new(store), Some(is_over)))
+        }
+        None => Ok((Arc::new(SqliteStore::open(SqliteConfig::new(&config.data, config.data_kind()))?), None)),
     }
 }
 

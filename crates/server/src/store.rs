@@ -40,6 +40,7 @@ pub use outbox::{
 pub use postgres::{Database, DatabaseError, PostgresConfig, PostgresStore, check_address, look_at};
 pub use sql::version::DataKind;
 pub use sql::{Keeper, SqlStore, WriteCounts};
+pub(crate) use sqlite::make_folder;
 pub use sqlite::{
     BackupError, BackupProgress, Depth, Folder, Holder, Inspection, OpenError, SqliteConfig, SqliteStore, backup,
     holder, inspect, restore,

@@ -185,7 +185,7 @@ impl Postgres {
 
     fn is_ready(&self) -> bool {
         let mut ready = Command::new(self.bin.join("pg_isready"));
-        ready.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        ready.args(["-q", "-U", "test", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
         ready.status().expect(MISSING).success()
     }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 use cossistant_protocol::Timestamp;
 use cossistant_server::auth::{OwnSecret, previous_path, read_previous};
 use cossistant_server::config::Config;
-use cossistant_server::store::{DataKind, Depth, Holder, Inspection, OpenError, holder as holder_of, inspect};
+use cossistant_server::store::{
+    DatabaseError, Depth, Holder, Inspection, OpenError, PostgresConfig, holder as holder_of, inspect, look_at,
+};
 use indicatif::{HumanBytes, HumanDuration};
 use nix::sys::statvfs::statvfs;
 
@@ -186,10 +188,33 @@ pub(super) fn certificate(config: &Config, findings: &mut Vec<Finding>) {
     });
 }
 
+/// The database that takes the place of the store: whether a server could start on it.
+pub(super) fn database(config: &PostgresConfig, findings: &mut Vec<Finding>) {
+    findings.push(match look_at(config) {
+        Ok((None, _)) => Finding::ok("database", "nothing is in it yet; the first start makes the tables"),
+        Ok((Some(version), known)) if version < known => {
+            let found = format!("the data is of version {version}, this program writes {known}");
+            let advice = "make a dump now: the next start brings the data forward, and there is no way back";
+            Finding::warn("database", found, advice)
+        }
+        Ok((Some(version), _)) => Finding::ok("database", format!("it answers; version {version}")),
+        Err(error) => {
+            let advice = if matches!(error, DatabaseError::NewerVersion { .. }) {
+                "start a program that is at least as new as the one before"
+            } else if matches!(error, DatabaseError::Unreachable { .. }) {
+                "start the database, or correct host, port and sslmode"
+            } else {
+                "correct database_url, or the database"
+            };
+            Finding::fail("database", error.to_string(), advice)
+        }
+    });
+    clock(None, findings);
+}
+
 /// The store: whether it is sound, and what its content says of the clock and of webhooks.
 pub(super) fn store(config: &Config, depth: Depth, findings: &mut Vec<Finding>) {
-    let kind = if config.dev { DataKind::Dev } else { DataKind::Production };
-    let seen = match inspect(&config.data, kind, depth) {
+    let seen = match inspect(&config.data, config.data_kind(), depth) {
         Ok(seen) => seen,
         Err(error) => {
             let advice = if matches!(error, OpenError::NewerVersion { .. }) {

@@ -14,6 +14,7 @@ mod cli;
 mod clock;
 mod crowd;
 mod damage;
+mod database;
 mod doctor;
 mod durability;
 mod ephemeral;

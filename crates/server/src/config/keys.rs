@@ -210,8 +210,13 @@ keys! {
     /// Open HTTP connections of the process that are no WebSockets; 0 for no limit.
     limit_http_connections_total: u64 = "10000";
 
-    /// Postgres in place of the embedded store; not in this version.
+    /// A PostgreSQL database in place of the embedded store: `postgres://user:password@host:port/database`, with
+    /// `?sslmode=` disable, prefer or require and `&sslrootcert=` with a file where they are needed.
     database_url: Option<Secret> = "";
+    /// Whether statements are prepared in the database; false behind a PgBouncer before 1.21 that pools by transaction.
+    database_prepared: bool = "true";
+    /// How many connections to the database read, beside the one that writes.
+    database_readers: usize = "4";
     /// NATS in place of the in-process bus; not in this version.
     nats_url: Option<Secret> = "";
 }

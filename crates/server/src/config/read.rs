@@ -11,6 +11,7 @@ use super::value::Shown;
 use super::{CONFIG_KEY, Config, ConfigError, DEMO_ADMIN_KEY, DEMO_JWT_SECRET, ENVIRONMENT_PREFIX, KEYS, Key, suggest};
 use crate::auth::Secret;
 use crate::directory::SigningAlgorithm;
+use crate::store::check_address;
 
 /// The shortest secret that is accepted for HS256, in bytes.
 const MIN_SECRET_BYTES: usize = 16;
@@ -155,7 +156,7 @@ impl Reader {
 
     fn set(&mut self, key: &'static Key, text: &str, source: Source<'_>) {
         let place = source.place(key.name);
-        if matches!(key.name, "database_url" | "nats_url") {
+        if key.name == "nats_url" {
             let error = ConfigError::NotInThisVersion { place: place.clone() };
             return self.problems.push(Problem { place, error });
         }
@@ -203,6 +204,7 @@ impl Reader {
         self.derive();
         self.check_secrets();
         self.check_tls();
+        self.check_database();
         self.check_ranges();
         self.check_sizes();
         self.check_limits();
@@ -318,6 +320,18 @@ impl Reader {
             (Some(_), None) => self.conflict("tls_cert", &["tls_key"], "needs tls_key beside it".to_owned()),
             (None, Some(_)) => self.conflict("tls_key", &["tls_cert"], "needs tls_cert beside it".to_owned()),
             (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
+
+    fn check_database(&mut self) {
+        let address = self.config.database_url.as_ref().map(|url| check_address(url.expose()));
+        if let Some(Err(error)) = address {
+            let words = error.to_string();
+            let reason = words.strip_prefix("database_url ").unwrap_or(&words).to_owned();
+            self.conflict("database_url", &[], reason);
+        }
+        if self.config.database_readers == 0 {
+            self.conflict("database_readers", &[], "must be at least 1".to_owned());
         }
     }
 

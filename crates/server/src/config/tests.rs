@@ -304,11 +304,22 @@ fn what_is_weak_is_warned_of() {
 
 #[test]
 fn what_this_version_lacks_is_said() {
-    for key in ["database_url", "nats_url"] {
-        let message = error(&[(key, "postgres://user:hunter2@db")]);
-        assert!(message.contains("not in this version") && !message.contains("hunter2"), "{message}");
+    let message = error(&[("nats_url", "nats://user:hunter2@bus")]);
+    assert!(message.contains("not in this version") && !message.contains("hunter2"), "{message}");
+    assert!(matches!(load(&[], &[("COSSISTANT_NATS_URL", "x")], None), Err(ConfigError::NotInThisVersion { .. })));
+}
+
+#[test]
+fn an_address_of_a_database_is_judged_and_never_shown() {
+    let (config, _) = load(&[("database_url", "postgres://user:hunter2@db/chat")], &[], None).unwrap();
+    assert!(config.database_url.is_some() && config.database_prepared);
+    assert!(!format!("{config:?}").contains("hunter2"));
+    for wrong in ["mysql://user:hunter2@db/chat", "postgres://user:hunter2@db:port/chat", "postgres://user:hunter2@db"]
+    {
+        let message = error(&[("database_url", wrong)]);
+        assert!(message.starts_with("database_url is not an address") && !message.contains("hunter2"), "{message}");
     }
-    assert!(matches!(load(&[], &[("COSSISTANT_DATABASE_URL", "x")], None), Err(ConfigError::NotInThisVersion { .. })));
+    assert!(error(&[("database_readers", "0")]).contains("at least 1"));
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub use self::backup::{BackupError, BackupProgress, backup, restore};
 pub use self::error::OpenError;
 pub use self::inspect::{Depth, Holder, Inspection, holder, inspect};
 
+pub(crate) use self::lock::make_folder;
+
 use self::lock::Lock;
 use self::session::{ReaderLink, WriterLink};
 use super::StoreError;

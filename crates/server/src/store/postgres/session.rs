@@ -109,8 +109,13 @@ impl Session {
 
     /// Whether the other half is still there, as far as it was heard of.
     pub(super) fn is_closed(&self) -> bool {
-        // The connection's task runs only while something waits on this thread.
-        self.runtime.block_on(tokio::task::yield_now());
+        // The connection's task runs only while something waits on this thread: it is to be woken by what the socket
+        // has, to run, and to end.
+        self.runtime.block_on(async {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+        });
         self.client.is_closed()
     }
 

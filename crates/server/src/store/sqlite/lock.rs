@@ -18,7 +18,7 @@ pub(super) struct Lock {
 impl Lock {
     /// Makes the directory if need be, readable by its owner alone, and locks it.
     pub(super) fn take(dir: &Path) -> Result<Self, OpenError> {
-        make(dir).map_err(OpenError::io(dir))?;
+        make_folder(dir)?;
         let path = dir.join(FILE);
         let mut file = OpenOptions::new()
             .read(true)
@@ -39,12 +39,13 @@ impl Lock {
     }
 }
 
-fn make(dir: &Path) -> std::io::Result<()> {
+/// Makes a data directory, readable by its owner alone, where there is none.
+pub(crate) fn make_folder(dir: &Path) -> Result<(), OpenError> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
+    builder.create(dir).map_err(OpenError::io(dir))
 }
 
 fn note_pid(file: &mut File) -> std::io::Result<()> {

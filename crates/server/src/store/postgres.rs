@@ -270,7 +270,7 @@ impl Link for DatabaseLink {
 
     fn after_read(&mut self) {
         if let Some(session) = &self.session
-            && !session.is_aborted()
+            && session.is_open()
             && session.step(Step::Rollback).is_err()
         {
             self.session = None;

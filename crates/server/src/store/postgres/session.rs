@@ -71,6 +71,8 @@ pub(super) struct Session {
     known: RefCell<HashMap<(usize, usize, bool), Known>>,
     /// The beginning of a transaction, which goes with its first statement.
     pending: Cell<Option<&'static str>>,
+    /// Whether a transaction was begun and not ended, be it only to be rolled back.
+    is_open: Cell<bool>,
     is_aborted: Cell<bool>,
     changes: Cell<u64>,
     /// The row of this node among the writers, and the number of its last transaction.
@@ -100,11 +102,17 @@ impl Session {
             is_prepared,
             known: RefCell::default(),
             pending: Cell::new(None),
+            is_open: Cell::new(false),
             is_aborted: Cell::new(true),
             changes: Cell::new(0),
             node,
             number: Cell::new(number),
         }
+    }
+
+    /// Whether there is a transaction to be ended.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open.get()
     }
 
     /// Whether the other half is still there, as far as it was heard of.
@@ -166,6 +174,7 @@ impl Session {
     /// Waits for what is asked of the database, along with the beginning of the transaction if that was not sent yet.
     pub(super) fn wait<T>(&self, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
         let begin = self.pending.take();
+        self.is_open.set(self.is_open.get() || begin.is_some());
         let both = async {
             match begin {
                 None => (None, asked.await),
@@ -235,6 +244,7 @@ impl Session {
         self.is_aborted.set(true);
         match done {
             Ok(()) => {
+                self.is_open.set(false);
                 self.number.set(number);
                 Ok(())
             }
@@ -334,9 +344,10 @@ impl Sql for Session {
                 if self.pending.take().is_some() {
                     return Ok(());
                 }
-                let done = self.say("ROLLBACK");
+                self.say("ROLLBACK")?;
                 self.is_aborted.set(true);
-                done
+                self.is_open.set(false);
+                Ok(())
             }
             Step::Savepoint => self.say("SAVEPOINT operation"),
             Step::Undo => {

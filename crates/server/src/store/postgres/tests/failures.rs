@@ -178,6 +178,24 @@ async fn a_commit_whose_answer_is_lost_is_answered_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_statement_that_fails_spoils_nothing_for_those_behind_it() {
+    let url = server().database();
+    let store = PostgresStore::open(PostgresConfig { readers: 1, ..config(&url) }).unwrap();
+    let store = Arc::new(store);
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    world.append(says("vera", "c", "k1", "hello")).await;
+    for round in 0..3 {
+        let read = store.readers.call(|conn| conn.execute("SELECT 1 / 0", &[]));
+        assert!(read.await.is_err());
+        assert_eq!(store.website_snapshot(org("o"), web("a")).await.unwrap().head, 2 + round);
+        let write = store.writer.call(|write| write.conn.execute("SELECT 1 / 0", &[]));
+        let said = store.append_message(says("vera", "c", &format!("again-{round}"), "hello"));
+        assert!(write.await.is_err());
+        assert_eq!(said.await.unwrap().team_seq, 3 + round);
+    }
+}
+
+#[tokio::test]
 async fn what_the_database_ends_is_told_and_begun_anew() {
     let url = server().database();
     let store = Arc::new(PostgresStore::open(config(&url)).unwrap());

@@ -85,13 +85,12 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
         // What was not polled comes first.
         self.outputs.reverse();
         self.now = self.now.max(now);
-        let is_due = self.wake_at.is_some_and(|at| at <= self.now);
         let is_asleep_over = self.wake_at.is_some_and(|at| self.now > later(at, CLOCK_JUMP));
         // What a socket did, it did before this moment: that comes before the timers that it may put out.
         let is_of_socket = input.is_of_socket();
         if is_of_socket {
             self.hear(&input);
-        } else if is_due {
+        } else {
             self.catch_up(is_asleep_over);
         }
         self.apply(input);

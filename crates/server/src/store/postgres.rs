@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use tokio_postgres::Client;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 pub use self::error::DatabaseError;
 
@@ -38,7 +38,9 @@ use super::sql::{Keeper, SqlStore};
 /// For how long the row of a process that writes no more is kept.
 const WRITERS_KEPT: &str = "7 days";
 /// How long to wait for what is said of a commit that was not answered: until the database has let go of it.
-const ASK_PATIENCE: Duration = Duration::from_secs(20);
+const ASK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a connection may take until it can be used.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long after a failed attempt to connect the next one is made, at the earliest.
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -202,20 +204,33 @@ struct DatabaseLink {
 
 impl DatabaseLink {
     fn connect(&self) -> Result<Session, Failure> {
-        let (client, number) = self.runtime.block_on(async {
+        let connecting = async {
             let client = self.target.connect().await?;
             schema::check_server(&client, self.kind).await?;
-            let number = if self.is_writer { last_number(&client, self.node).await? } else { 0 };
+            schema::check_life(&client, &self.life).await?;
+            let number = if self.is_writer { next_number(&client, self.node).await? } else { 0 };
             Ok::<_, DatabaseError>((client, number))
-        })?;
+        };
+        let (client, number) = self.runtime.block_on(within(CONNECT_PATIENCE, connecting))?;
         let (runtime, life) = (Arc::clone(&self.runtime), Arc::clone(&self.life));
         Ok(Session::new(runtime, client, life, self.is_prepared, self.node, number))
     }
 }
 
-/// The number of the last transaction of a writer, whose row is made anew if it was cleaned away.
-async fn last_number(client: &Client, writer: i64) -> Result<u64, DatabaseError> {
-    let sql = "INSERT INTO writers (id, last) VALUES ($1, 0) ON CONFLICT (id) DO UPDATE SET at = now() RETURNING last";
+/// Does what a database is asked for, in time.
+async fn within<T>(
+    patience: Duration,
+    asked: impl Future<Output = Result<T, DatabaseError>>,
+) -> Result<T, DatabaseError> {
+    let answered = tokio::time::timeout(patience, asked).await;
+    answered.unwrap_or_else(|_| Err(DatabaseError::Database("it does not answer".to_owned())))
+}
+
+/// A number for a writer that is past those of all its transactions, none of which can be committed from now on. Its row
+/// is made anew if it was cleaned away.
+async fn next_number(client: &Client, writer: i64) -> Result<u64, DatabaseError> {
+    let sql = "INSERT INTO writers (id, last) VALUES ($1, 0) \
+        ON CONFLICT (id) DO UPDATE SET last = writers.last + 1, at = now() RETURNING last";
     let row = client.query_typed_one(sql, &[(&writer, Type::INT8)]).await?;
     Ok(u64::try_from(row.try_get::<_, i64>(0)?).unwrap_or(0))
 }
@@ -251,18 +266,25 @@ impl Link for DatabaseLink {
     }
 
     fn has_committed(&mut self, transaction: u64) -> Result<bool, Failure> {
-        // Whoever is still at work on it holds the row, and has lost once the number is past its own.
-        const ASK: &str = "UPDATE writers SET last = CASE WHEN last = $2 - 1 THEN $2 + 1 ELSE last END, at = now() \
-            WHERE id = $1 RETURNING last";
         self.session = None;
-        let (node, number) = (self.node, i64::try_from(transaction).unwrap_or(i64::MAX));
-        let last = self.runtime.block_on(async {
+        let (node, number) = (self.node, transaction);
+        // Whoever is still at work on it holds the row, and has lost once the number is past its own. What is seen to
+        // stand must be as safe as what was answered: this commits behind it, and waits for what that would wait for.
+        let ask = format!(
+            "BEGIN; SELECT set_config('synchronous_commit', 'on', true), set_config('statement_timeout', '5s', true); \
+             UPDATE writers SET last = CASE WHEN last = {number} - 1 THEN {number} + 1 ELSE last END, at = now() \
+             WHERE id = {node} RETURNING last; COMMIT"
+        );
+        let asking = async {
             let client = self.target.connect().await?;
-            let of = [(&node as &(dyn ToSql + Sync), Type::INT8), (&number as &(dyn ToSql + Sync), Type::INT8)];
-            let asked = tokio::time::timeout(ASK_PATIENCE, client.query_typed_opt(ASK, &of)).await;
-            let row = asked.map_err(|_| DatabaseError::Database("no answer".to_owned()))??;
-            row.map(|row| Ok::<_, DatabaseError>(row.try_get::<_, i64>(0)?)).transpose()
-        })?;
+            schema::check_life(&client, &self.life).await?;
+            Ok::<_, DatabaseError>(client.simple_query(&ask).await?)
+        };
+        let told = self.runtime.block_on(within(ASK_PATIENCE, asking))?;
+        let last = told.iter().rev().find_map(|message| {
+            let SimpleQueryMessage::Row(row) = message else { return None };
+            if row.len() == 1 { row.get(0)?.parse().ok() } else { None }
+        });
         Ok(last == Some(number))
     }
 

@@ -181,7 +181,19 @@ pub(super) fn prepare(session: &Session, aims: &[Aim<'_>], kept: &mut Kept) -> R
         if is_needed { session.run(sql, false, params).await.map(|(rows, _)| rows) } else { Ok(Vec::new()) }
     };
     let (found_threads, found_keys, found_hooks) = session.wait(async {
+        // A statement that still has to be prepared would come behind those that follow it here, and be read what is not
+        // locked yet.
+        for (sql, params) in [
+            (LOCK_SITES, &lock_sites[..]),
+            (LOCK_THREADS, &of_threads),
+            (THREADS, &of_threads),
+            (KEYS, &of_keys),
+            (HOOKS, &of_hooks),
+        ] {
+            session.make_ready(sql, false, params).await?;
+        }
         let (sites, locked, threads, keys, hooks) = tokio::join!(
+            biased;
             ask(LOCK_SITES, &lock_sites, has_sites),
             ask(LOCK_THREADS, &of_threads, !threads.is_empty()),
             ask(THREADS, &of_threads, !threads.is_empty()),

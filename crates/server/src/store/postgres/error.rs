@@ -60,6 +60,12 @@ pub enum DatabaseError {
          on, or use --dev"
     )]
     Unsafe,
+    /// It cannot keep every character.
+    #[error("the database has the encoding {found}, and this program needs one in UTF8")]
+    Encoding {
+        /// Its encoding.
+        found: String,
+    },
     /// It has tables of something else.
     #[error("the database has tables that are not this program's: use a database of its own")]
     NotOurs,
@@ -104,6 +110,7 @@ impl DatabaseError {
                 | Self::NoDatabase { .. }
                 | Self::TooOld { .. }
                 | Self::Unsafe
+                | Self::Encoding { .. }
                 | Self::NotOurs
                 | Self::WrongKind { .. }
         )
@@ -169,6 +176,9 @@ impl From<Error> for Failure {
             "40001" | "40P01" => (FaultKind::Collision, true),
             // It ends, it begins, it is only a copy: somewhere else or later there is one that takes writes.
             "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006" => (FaultKind::Lost, true),
+            // A statement that was prepared on another session than the one that a pool has given, or for a table that
+            // was changed since: a new connection prepares its own.
+            "26000" | "42P05" | "0A000" => (FaultKind::Lost, true),
             code => match code.get(..2) {
                 Some("08") => (FaultKind::Lost, true),
                 // Resources, limits, an operator's doing, the disk.

@@ -1,9 +1,11 @@
 //! Which life of the data a store was opened in.
 //!
 //! A database that was restored, or a replica that took over, may lack what was acknowledged: clients must not go on
-//! with the places that they had. So the store's epoch is kept with what tells a database apart, the number that its
-//! files were made with and its timeline; where those are others, the epoch is renewed by the first that comes. A store
-//! that runs on is told at the beginning of each transaction that writes, and has nothing more to say.
+//! with the places that they had. So the store's epoch is kept with what tells a database apart: the number that its
+//! files were made with, its timeline, and the numbers that it and its table gave themselves when they were made, which
+//! are others after a dump was read in. Where any of them is another, the epoch is renewed by the first that comes. A
+//! store that runs on looks whenever it connects and at the beginning of each transaction that writes, and has nothing
+//! more to say once it is over.
 
 use tokio::sync::watch;
 
@@ -11,22 +13,27 @@ use tokio::sync::watch;
 const OVER: &str = "the database is not the one any more that this node was started on: restored, or a replica that \
     took over. The node has to start anew";
 
+/// What tells the database apart that a connection is to, as an expression.
+pub(super) const PLACE: &str = "concat_ws('/', (SELECT system_identifier FROM pg_control_system()), \
+    substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8), \
+    (SELECT oid FROM pg_database WHERE datname = current_database()), 'meta'::regclass::oid)";
+
 /// The life that a store was opened in.
 #[derive(Debug)]
 pub(super) struct Life {
     pub(super) epoch: String,
-    timeline: String,
+    place: String,
     is_over: watch::Sender<bool>,
 }
 
 impl Life {
-    pub(super) fn new(epoch: String, timeline: String) -> Self {
-        Self { epoch, timeline, is_over: watch::Sender::new(false) }
+    pub(super) fn new(epoch: String, place: String) -> Self {
+        Self { epoch, place, is_over: watch::Sender::new(false) }
     }
 
-    /// Whether a database is still in it, by its epoch and timeline.
-    pub(super) fn check(&self, epoch: Option<&str>, timeline: Option<&str>) -> Result<(), &'static str> {
-        if epoch == Some(&self.epoch) && timeline == Some(&self.timeline) && !self.is_over() {
+    /// Whether a database is still in it, by its epoch and its [`PLACE`].
+    pub(super) fn check(&self, epoch: Option<&str>, place: Option<&str>) -> Result<(), &'static str> {
+        if epoch == Some(&self.epoch) && place == Some(&self.place) && !self.is_over() {
             return Ok(());
         }
         if !self.is_over.send_replace(true) {

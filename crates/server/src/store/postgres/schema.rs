@@ -6,7 +6,7 @@
 use tokio_postgres::{Client, Transaction};
 
 use super::DatabaseError;
-use super::life::Life;
+use super::life::{Life, PLACE};
 use crate::store::sql::version::{self, DataKind};
 
 /// By version, from 1. A migration that was released is never changed; its checksum is kept with the data.
@@ -24,7 +24,7 @@ pub(super) async fn check_server(client: &Client, kind: DataKind) -> Result<(), 
     let row = client
         .query_typed_one(
             "SELECT current_setting('server_version_num')::integer, current_setting('server_version'), \
-             current_setting('fsync')",
+             current_setting('fsync'), current_setting('server_encoding')",
             &[],
         )
         .await?;
@@ -33,6 +33,9 @@ pub(super) async fn check_server(client: &Client, kind: DataKind) -> Result<(), 
     }
     if row.try_get::<_, &str>(2)? == "off" && kind == DataKind::Production {
         return Err(DatabaseError::Unsafe);
+    }
+    if row.try_get::<_, &str>(3)? != "UTF8" {
+        return Err(DatabaseError::Encoding { found: row.try_get(3)? });
     }
     Ok(())
 }
@@ -105,17 +108,16 @@ pub(super) async fn migrate(client: &mut Client, kind: DataKind) -> Result<Life,
     Ok(life)
 }
 
+/// Refuses a database that is not the one any more that a store was opened on.
+pub(super) async fn check_life(client: &Client, life: &Life) -> Result<(), DatabaseError> {
+    let ask = format!("SELECT (SELECT value FROM meta WHERE key = 'epoch'), {PLACE}");
+    let row = client.query_typed_one(&ask, &[]).await?;
+    life.check(row.try_get(0)?, row.try_get(1)?).map_err(|why| DatabaseError::Database(why.to_owned()))
+}
+
 /// The data's life, a new one if the database is not the one that the last one was lived on.
 async fn life(transaction: &Transaction<'_>) -> Result<Life, DatabaseError> {
-    let row = transaction
-        .query_typed_one(
-            "SELECT (SELECT system_identifier FROM pg_control_system())::text, \
-             substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)",
-            &[],
-        )
-        .await?;
-    let (system, timeline): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-    let place = format!("{system}/{timeline}");
+    let place: String = transaction.query_typed_one(&format!("SELECT {PLACE}"), &[]).await?.try_get(0)?;
     let (epoch, lived_on) = (meta(transaction, "epoch").await?, meta(transaction, "lived_on").await?);
     let epoch = match epoch {
         Some(epoch) if lived_on.as_ref() == Some(&place) => epoch,
@@ -126,7 +128,7 @@ async fn life(transaction: &Transaction<'_>) -> Result<Life, DatabaseError> {
             fresh
         }
     };
-    Ok(Life::new(epoch, timeline))
+    Ok(Life::new(epoch, place))
 }
 
 async fn meta(transaction: &Transaction<'_>, key: &str) -> Result<Option<String>, DatabaseError> {

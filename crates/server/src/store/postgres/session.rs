@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -23,7 +23,7 @@ use tokio_postgres::{Client, Error, SimpleQueryMessage, Statement};
 
 use super::dialect::translate;
 use super::error::lost;
-use super::life::Life;
+use super::life::{Life, PLACE};
 use super::{bulk, search};
 use crate::store::sql::error::{Failure, Fault, FaultKind};
 use crate::store::sql::kept::{Kept, NewMessage};
@@ -38,10 +38,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What holds for each transaction that writes: what is acknowledged is on stable storage, of a replica too where the
 /// operator says so; no statement that is made for an index may become a walk through a table because a plan was made
 /// while it was small; and nobody holds a lock who went away.
-const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-    SELECT (SELECT value FROM meta WHERE key = 'epoch'), \
-    substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8), \
-    set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'remote_apply' \
+static BEGIN_WRITE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT (SELECT value FROM meta WHERE key = 'epoch'), {PLACE}, {SETTINGS}"
+    )
+});
+const SETTINGS: &str = "set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'remote_apply' \
         THEN 'remote_apply' ELSE 'on' END, true), \
     set_config('enable_seqscan', 'off', true), set_config('statement_timeout', '15s', true), \
     set_config('idle_in_transaction_session_timeout', '15s', true)";
@@ -56,7 +58,7 @@ pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// What is known of a statement: the text as Postgres takes it, and the statement once it was prepared.
 #[derive(Clone)]
-struct Known {
+pub(super) struct Known {
     text: Arc<str>,
     statement: Option<Statement>,
 }
@@ -138,6 +140,22 @@ impl Session {
         known.clone()
     }
 
+    /// Has a statement prepared, if statements are.
+    pub(super) async fn make_ready(
+        &self,
+        sql: &'static str,
+        is_insert: bool,
+        params: &[Param<'_>],
+    ) -> Result<Known, Error> {
+        let mut known = self.known(sql, is_insert);
+        if self.is_prepared && known.statement.is_none() {
+            let types: Vec<Type> = params.iter().map(|(_, of)| of.clone()).collect();
+            known.statement = Some(self.client.prepare_typed(&known.text, &types).await?);
+            self.known.borrow_mut().insert((sql.as_ptr() as usize, sql.len(), is_insert), known.clone());
+        }
+        Ok(known)
+    }
+
     /// Runs a statement and answers its rows, and how many were changed.
     pub(super) async fn run(
         &self,
@@ -145,23 +163,10 @@ impl Session {
         is_insert: bool,
         params: &[Param<'_>],
     ) -> Result<(Vec<tokio_postgres::Row>, u64), Error> {
-        let known = self.known(sql, is_insert);
-        let stream = if self.is_prepared {
-            let statement = match known.statement {
-                Some(statement) => statement,
-                None => {
-                    let types: Vec<Type> = params.iter().map(|(_, of)| of.clone()).collect();
-                    let statement = self.client.prepare_typed(&known.text, &types).await?;
-                    let key = (sql.as_ptr() as usize, sql.len(), is_insert);
-                    if let Some(known) = self.known.borrow_mut().get_mut(&key) {
-                        known.statement = Some(statement.clone());
-                    }
-                    statement
-                }
-            };
-            self.client.query_raw(&statement, params.iter().map(|(value, _)| *value)).await?
-        } else {
-            self.client.query_typed_raw(&known.text, params.iter().map(|(value, of)| (*value, of.clone()))).await?
+        let Known { text, statement } = self.make_ready(sql, is_insert, params).await?;
+        let stream = match statement {
+            Some(statement) => self.client.query_raw(&statement, params.iter().map(|(value, _)| *value)).await?,
+            None => self.client.query_typed_raw(&text, params.iter().map(|(value, of)| (*value, of.clone()))).await?,
         };
         let mut stream = std::pin::pin!(stream);
         let mut rows = Vec::new();
@@ -179,7 +184,8 @@ impl Session {
             match begin {
                 None => (None, asked.await),
                 Some(sql) => {
-                    let (begun, answer) = tokio::join!(self.client.simple_query(sql), asked);
+                    // In this order.
+                    let (begun, answer) = tokio::join!(biased; self.client.simple_query(sql), asked);
                     (Some(begun), answer)
                 }
             }
@@ -335,7 +341,7 @@ impl Sql for Session {
     fn step(&self, step: Step) -> Result<(), Failure> {
         match step {
             Step::BeginWrite | Step::BeginRead => {
-                self.pending.set(Some(if step == Step::BeginWrite { BEGIN_WRITE } else { BEGIN_READ }));
+                self.pending.set(Some(if step == Step::BeginWrite { BEGIN_WRITE.as_str() } else { BEGIN_READ }));
                 self.is_aborted.set(false);
                 Ok(())
             }

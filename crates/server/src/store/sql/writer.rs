@@ -81,8 +81,9 @@ impl Write<'_> {
             // The key was looked up before and places are dense, so only the id can have been given twice.
             if failure.is_unique() { StoreError::Conflict(Conflict::Taken).into() } else { failure }
         })?;
-        let words = inserted.into_iter().map(|row| (Document::Message(row), Words::Insert(message.words.clone())));
-        self.words.extend(words);
+        if let [row] = inserted[..] {
+            self.words.push((Document::Message(row), Words::Insert(message.words)));
+        }
         Ok(())
     }
 
@@ -376,7 +377,7 @@ impl Worker {
             }
             if let Some(error) = &failed {
                 metrics::counter!(crate::metrics::COMMIT_FAILURES_TOTAL).increment(1);
-                tracing::warn!(operations = group.len(), %error, "a commit failed; nothing of it was stored");
+                tracing::warn!(operations = group.len(), %error, "a commit failed");
             }
             self.counters.operations.fetch_add(group.len() as u64, Ordering::Relaxed);
             for operation in group.drain(..) {
@@ -532,9 +533,9 @@ fn transact(
     let mut kept = Kept::default();
     if conn.is_shared() {
         hooks.forget();
+        let aims: Vec<_> = group.iter().map(|operation| operation.aim()).collect();
+        conn.prepare(&aims, &mut kept)?;
     }
-    let aims: Vec<_> = group.iter().map(|operation| operation.aim()).collect();
-    conn.prepare(&aims, &mut kept)?;
     if let Some(known) = kept.hooks.take() {
         hooks.learn(known);
     }

@@ -165,6 +165,28 @@ async fn another_database_under_a_node_ends_it() {
     assert_eq!(Store::epoch(&next).await.unwrap(), after, "it is renewed once");
 }
 
+#[tokio::test]
+async fn a_copy_in_the_place_of_a_database_ends_the_node() {
+    let url = server().database();
+    let ([node], world) = nodes::<1>(&url).await;
+    world.append(says("vera", "c", "k1", "hello")).await;
+    let before = Store::epoch(&*node).await.unwrap();
+    let is_over = node.is_over();
+    let name = url.rsplit('/').next().unwrap();
+    // As a dump that was read in under the same name: what stands in it is the same, its epoch too.
+    let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    server().run(&end, "postgres");
+    server().run(&format!("ALTER DATABASE {name} RENAME TO {name}_before"), "postgres");
+    server().run(&format!("CREATE DATABASE {name} TEMPLATE {name}_before"), "postgres");
+    for _ in 0..10 {
+        let refused = node.append_message(says("vera", "c", "k2", "hello")).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    }
+    assert!(*is_over.borrow() && Store::epoch(&*node).await.is_err());
+    let next = PostgresStore::open(config(&url)).unwrap();
+    assert_ne!(before, Store::epoch(&next).await.unwrap());
+}
+
 #[test]
 fn a_database_of_the_other_kind_is_refused() {
     let url = server().database();

@@ -42,6 +42,11 @@ fn what_is_wrong_with_a_database_is_said() {
     server().run("CREATE TABLE events (id integer)", name(&strange));
     assert!(matches!(refused(&strange), DatabaseError::NotOurs));
 
+    let latin = format!("{}_latin", name(&server().database()));
+    server().run(&format!("CREATE DATABASE {latin} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"), "postgres");
+    let error = refused(&server().url(&latin));
+    assert!(matches!(error, DatabaseError::Encoding { .. }) && error.is_usage(), "{error}");
+
     let url = server().database();
     assert_eq!(look_at(&config(&url)).unwrap().0, None, "nothing is there");
     drop(PostgresStore::open(config(&url)).unwrap());

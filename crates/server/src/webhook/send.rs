@@ -11,14 +11,15 @@ use http::{HeaderValue, Method, Request};
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::Host;
 
 use super::target::{AddressPolicy, RefusedUrl, Target};
+use crate::tls;
 
 /// How long an attempt may take, from the look-up of the name to the head of the answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -75,16 +76,11 @@ pub(super) struct Sender {
 impl Sender {
     /// A sender that trusts the authorities that browsers trust.
     pub(super) fn new(policy: AddressPolicy) -> Result<Self, rustls::Error> {
-        let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        Self::with_roots(policy, roots, TIMEOUT)
+        Self::with_roots(policy, tls::public_authorities(), TIMEOUT)
     }
 
     fn with_roots(policy: AddressPolicy, roots: RootCertStore, timeout: Duration) -> Result<Self, rustls::Error> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let mut config = tls::client(roots)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { policy, tls: TlsConnector::from(Arc::new(config)), timeout })
     }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -19,6 +18,7 @@ use tokio_postgres::{Client, Config};
 use tokio_rustls::TlsConnector;
 
 use super::DatabaseError;
+use crate::tls;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -128,7 +128,7 @@ pub(super) struct Tls(Arc<ClientConfig>);
 impl Tls {
     fn new(authority: Option<&Path>) -> Result<Self, DatabaseError> {
         let roots = match authority {
-            None => RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            None => tls::public_authorities(),
             Some(path) => {
                 let fail = |reason: String| DatabaseError::Authority { path: path.to_owned(), reason };
                 let mut roots = RootCertStore::empty();
@@ -143,11 +143,7 @@ impl Tls {
                 roots
             }
         };
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| DatabaseError::Database(error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config = tls::client(roots).map_err(|error| DatabaseError::Database(error.to_string()))?;
         Ok(Self(Arc::new(config)))
     }
 }

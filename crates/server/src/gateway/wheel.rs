@@ -42,8 +42,9 @@ impl<K> Wheel<K> {
     /// Puts a timer in; one that is due already fires at the next look.
     pub(crate) fn insert(&mut self, deadline_ms: u64, key: K) {
         let tick = deadline_ms.div_ceil(TICK_MS).max(self.tick);
-        self.slots[slot(tick)].push((tick, key));
-        self.busy[slot(tick) / 64] |= 1 << (slot(tick) % 64);
+        let at = slot(tick);
+        self.slots[at].push((tick, key));
+        self.busy[at / 64] |= 1 << (at % 64);
         self.count += 1;
         self.has_sooner |= tick < self.watched;
     }

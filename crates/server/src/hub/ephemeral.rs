@@ -168,11 +168,10 @@ impl Hub {
         is_viewing: bool,
     ) {
         let slot = self.sites.entry(site);
-        let told = self
-            .sites
-            .get_mut(slot)
-            .is_some_and(|slot| slot.conversation(conversation).set_viewing(person, source, is_viewing));
-        if told && self.sites.get(slot).is_some_and(|site| site.has_listeners(conversation)) {
+        let told = self.sites.get_mut(slot).is_some_and(|site| {
+            site.conversation(conversation).set_viewing(person, source, is_viewing) && site.has_listeners(conversation)
+        });
+        if told {
             let frame = Frame::new(&ServerMessage::ViewingIndicator(ViewingIndicator {
                 conversation_id: conversation.clone(),
                 user_id: person.key.id.clone(),

@@ -113,8 +113,7 @@ impl PostgresStore {
         let target = Target::parse(&config.url)?;
         let runtime = runtime()?;
         let (life, node) = runtime.block_on(async {
-            let mut client = target.connect().await?;
-            schema::check_server(&client, config.kind).await?;
+            let mut client = reach(&target, config.kind).await?;
             let life = schema::migrate(&mut client, config.kind).await?;
             Ok::<_, DatabaseError>((life, enrol(&client).await?))
         })?;
@@ -153,8 +152,7 @@ impl PostgresStore {
 pub fn look_at(config: &PostgresConfig) -> Result<(Option<u32>, u32), DatabaseError> {
     let target = Target::parse(&config.url)?;
     runtime()?.block_on(async {
-        let mut client = target.connect().await?;
-        schema::check_server(&client, config.kind).await?;
+        let mut client = reach(&target, config.kind).await?;
         let transaction = client.build_transaction().read_only(true).start().await?;
         Ok((schema::check(&transaction, config.kind).await?, schema::VERSION))
     })
@@ -166,6 +164,13 @@ pub fn look_at(config: &PostgresConfig) -> Result<(Option<u32>, u32), DatabaseEr
 /// [`DatabaseError::Url`] or [`DatabaseError::Authority`].
 pub fn check_address(url: &str) -> Result<(), DatabaseError> {
     Target::parse(url).map(drop)
+}
+
+/// Connects to a server on which a store is safe.
+async fn reach(target: &Target, kind: DataKind) -> Result<Client, DatabaseError> {
+    let client = target.connect().await?;
+    schema::check_server(&client, kind).await?;
+    Ok(client)
 }
 
 fn runtime() -> Result<Runtime, DatabaseError> {
@@ -203,11 +208,16 @@ struct DatabaseLink {
 }
 
 impl DatabaseLink {
+    /// Connects to the database that the store was opened on, and to no other.
+    async fn reach_again(&self) -> Result<Client, DatabaseError> {
+        let client = reach(&self.target, self.kind).await?;
+        schema::check_life(&client, &self.life).await?;
+        Ok(client)
+    }
+
     fn connect(&self) -> Result<Session, Failure> {
         let connecting = async {
-            let client = self.target.connect().await?;
-            schema::check_server(&client, self.kind).await?;
-            schema::check_life(&client, &self.life).await?;
+            let client = self.reach_again().await?;
             let number = if self.is_writer { next_number(&client, self.node).await? } else { 0 };
             Ok::<_, DatabaseError>((client, number))
         };
@@ -276,8 +286,7 @@ impl Link for DatabaseLink {
              WHERE id = {node} RETURNING last; COMMIT"
         );
         let asking = async {
-            let client = self.target.connect().await?;
-            schema::check_life(&client, &self.life).await?;
+            let client = self.reach_again().await?;
             Ok::<_, DatabaseError>(client.simple_query(&ask).await?)
         };
         let told = self.runtime.block_on(within(ASK_PATIENCE, asking))?;

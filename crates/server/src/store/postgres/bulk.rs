@@ -100,18 +100,18 @@ struct Sent<'a> {
 }
 
 impl<'a> Aims<'a> {
-    fn new(aims: &'a [Aim<'a>]) -> Self {
+    fn new(aims: &mut dyn Iterator<Item = Aim<'a>>) -> Self {
         let mut all = Self::default();
         for aim in aims {
             match aim {
                 Aim::Nothing => {}
                 Aim::Message { organization, conversation, website, sender, key } => {
-                    all.place(organization, conversation, *website);
+                    all.place(organization, conversation, website);
                     let (kind, person) = (sender.kind, &sender.id);
                     all.messages.push(Sent { organization, conversation, kind, person, key });
                 }
                 Aim::Conversation { organization, conversation, website } => {
-                    all.place(organization, conversation, *website);
+                    all.place(organization, conversation, website);
                 }
                 Aim::Marks { organization, conversation } => {
                     all.threads.insert((conversation, organization));
@@ -143,7 +143,11 @@ impl<'a> Aims<'a> {
 /// Locks what the operations are going to change, and reads the conversations, senders, keys and webhooks that they will
 /// ask for: one journey, whatever their number. Each statement sees what was committed before it began, so what is read
 /// behind a lock is what stands.
-pub(super) fn prepare(session: &Session, aims: &[Aim<'_>], kept: &mut Kept) -> Result<(), Failure> {
+pub(super) fn prepare<'a>(
+    session: &Session,
+    aims: &mut dyn Iterator<Item = Aim<'a>>,
+    kept: &mut Kept,
+) -> Result<(), Failure> {
     let aims = Aims::new(aims);
     let column = |pairs: &BTreeSet<(&ConversationId, &OrganizationId)>| -> (Vec<String>, Vec<String>) {
         pairs.iter().map(|(thread, organization)| (organization.to_string(), thread.to_string())).unzip()
@@ -177,29 +181,25 @@ pub(super) fn prepare(session: &Session, aims: &[Aim<'_>], kept: &mut Kept) -> R
     ];
     let of_hooks: [Param<'_>; 1] = [(&hooked, text)];
     let has_sites = !(placed.is_empty() && sites.is_empty() && organizations.is_empty());
-    let ask = async |sql, params: &[Param<'_>], is_needed: bool| {
+    let has_threads = !threads.is_empty();
+    let asked: [(&'static str, &[Param<'_>], bool); 5] = [
+        (LOCK_SITES, &lock_sites, has_sites),
+        (LOCK_THREADS, &of_threads, has_threads),
+        (THREADS, &of_threads, has_threads),
+        (KEYS, &of_keys, !keys.is_empty()),
+        (HOOKS, &of_hooks, !hooked.is_empty()),
+    ];
+    let ask = async |at: usize| {
+        let (sql, params, is_needed) = asked[at];
         if is_needed { session.run(sql, false, params).await.map(|(rows, _)| rows) } else { Ok(Vec::new()) }
     };
     let (found_threads, found_keys, found_hooks) = session.wait(async {
-        // A statement that still has to be prepared would come behind those that follow it here, and be read what is not
-        // locked yet.
-        for (sql, params) in [
-            (LOCK_SITES, &lock_sites[..]),
-            (LOCK_THREADS, &of_threads),
-            (THREADS, &of_threads),
-            (KEYS, &of_keys),
-            (HOOKS, &of_hooks),
-        ] {
+        // One that still has to be prepared would be run behind those that follow it here, which read what is not locked
+        // yet.
+        for (sql, params, _) in asked {
             session.make_ready(sql, false, params).await?;
         }
-        let (sites, locked, threads, keys, hooks) = tokio::join!(
-            biased;
-            ask(LOCK_SITES, &lock_sites, has_sites),
-            ask(LOCK_THREADS, &of_threads, !threads.is_empty()),
-            ask(THREADS, &of_threads, !threads.is_empty()),
-            ask(KEYS, &of_keys, !keys.is_empty()),
-            ask(HOOKS, &of_hooks, !hooked.is_empty()),
-        );
+        let (sites, locked, threads, keys, hooks) = tokio::join!(biased; ask(0), ask(1), ask(2), ask(3), ask(4));
         sites?;
         locked?;
         Ok((threads?, keys?, hooks?))

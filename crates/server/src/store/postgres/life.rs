@@ -13,8 +13,9 @@ use tokio::sync::watch;
 const OVER: &str = "the database is not the one any more that this node was started on: restored, or a replica that \
     took over. The node has to start anew";
 
-/// What tells the database apart that a connection is to, as an expression.
-pub(super) const PLACE: &str = "concat_ws('/', (SELECT system_identifier FROM pg_control_system()), \
+/// What a connection tells of the life that its database is in, as two columns: the epoch, and the place, which tells the
+/// database apart.
+pub(super) const SIGNS: &str = "(SELECT value FROM meta WHERE key = 'epoch'), concat_ws('/', (SELECT system_identifier FROM pg_control_system()), \
     substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8), \
     (SELECT oid FROM pg_database WHERE datname = current_database()), 'meta'::regclass::oid)";
 
@@ -31,7 +32,7 @@ impl Life {
         Self { epoch, place, is_over: watch::Sender::new(false) }
     }
 
-    /// Whether a database is still in it, by its epoch and its [`PLACE`].
+    /// Whether a database is still in it, by its [`SIGNS`].
     pub(super) fn check(&self, epoch: Option<&str>, place: Option<&str>) -> Result<(), &'static str> {
         if epoch == Some(&self.epoch) && place == Some(&self.place) && !self.is_over() {
             return Ok(());

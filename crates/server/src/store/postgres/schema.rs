@@ -6,7 +6,7 @@
 use tokio_postgres::{Client, Transaction};
 
 use super::DatabaseError;
-use super::life::{Life, PLACE};
+use super::life::{Life, SIGNS};
 use crate::store::sql::version::{self, DataKind};
 
 /// By version, from 1. A migration that was released is never changed; its checksum is kept with the data.
@@ -110,15 +110,15 @@ pub(super) async fn migrate(client: &mut Client, kind: DataKind) -> Result<Life,
 
 /// Refuses a database that is not the one any more that a store was opened on.
 pub(super) async fn check_life(client: &Client, life: &Life) -> Result<(), DatabaseError> {
-    let ask = format!("SELECT (SELECT value FROM meta WHERE key = 'epoch'), {PLACE}");
-    let row = client.query_typed_one(&ask, &[]).await?;
+    let row = client.query_typed_one(&format!("SELECT {SIGNS}"), &[]).await?;
     life.check(row.try_get(0)?, row.try_get(1)?).map_err(|why| DatabaseError::Database(why.to_owned()))
 }
 
 /// The data's life, a new one if the database is not the one that the last one was lived on.
 async fn life(transaction: &Transaction<'_>) -> Result<Life, DatabaseError> {
-    let place: String = transaction.query_typed_one(&format!("SELECT {PLACE}"), &[]).await?.try_get(0)?;
-    let (epoch, lived_on) = (meta(transaction, "epoch").await?, meta(transaction, "lived_on").await?);
+    let row = transaction.query_typed_one(&format!("SELECT {SIGNS}"), &[]).await?;
+    let (epoch, place): (Option<String>, String) = (row.try_get(0)?, row.try_get(1)?);
+    let lived_on = meta(transaction, "lived_on").await?;
     let epoch = match epoch {
         Some(epoch) if lived_on.as_ref() == Some(&place) => epoch,
         _ => {

@@ -23,7 +23,7 @@ use tokio_postgres::{Client, Error, SimpleQueryMessage, Statement};
 
 use super::dialect::translate;
 use super::error::lost;
-use super::life::{Life, PLACE};
+use super::life::{Life, SIGNS};
 use super::{bulk, search};
 use crate::store::sql::error::{Failure, Fault, FaultKind};
 use crate::store::sql::kept::{Kept, NewMessage};
@@ -38,11 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What holds for each transaction that writes: what is acknowledged is on stable storage, of a replica too where the
 /// operator says so; no statement that is made for an index may become a walk through a table because a plan was made
 /// while it was small; and nobody holds a lock who went away.
-static BEGIN_WRITE: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT (SELECT value FROM meta WHERE key = 'epoch'), {PLACE}, {SETTINGS}"
-    )
-});
+static BEGIN_WRITE: LazyLock<String> =
+    LazyLock::new(|| format!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT {SIGNS}, {SETTINGS}"));
 const SETTINGS: &str = "set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'remote_apply' \
         THEN 'remote_apply' ELSE 'on' END, true), \
     set_config('enable_seqscan', 'off', true), set_config('statement_timeout', '15s', true), \
@@ -55,6 +52,13 @@ const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
 
 /// A parameter with its type.
 pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// What a statement is known by: where its text stands, and whether it is to answer a new row's id.
+type Key = (usize, usize, bool);
+
+fn key(sql: &'static str, is_insert: bool) -> Key {
+    (sql.as_ptr() as usize, sql.len(), is_insert)
+}
 
 /// What is known of a statement: the text as Postgres takes it, and the statement once it was prepared.
 #[derive(Clone)]
@@ -69,8 +73,7 @@ pub(super) struct Session {
     client: Client,
     life: Arc<Life>,
     is_prepared: bool,
-    /// By where the text stands, and whether it is to answer a new row's id.
-    known: RefCell<HashMap<(usize, usize, bool), Known>>,
+    known: RefCell<HashMap<Key, Known>>,
     /// The beginning of a transaction, which goes with its first statement.
     pending: Cell<Option<&'static str>>,
     /// Whether a transaction was begun and not ended, be it only to be rolled back.
@@ -130,9 +133,8 @@ impl Session {
     }
 
     fn known(&self, sql: &'static str, is_insert: bool) -> Known {
-        let key = (sql.as_ptr() as usize, sql.len(), is_insert);
         let mut known = self.known.borrow_mut();
-        let known = known.entry(key).or_insert_with(|| {
+        let known = known.entry(key(sql, is_insert)).or_insert_with(|| {
             let text = translate(sql);
             let text = if is_insert { format!("{text} RETURNING id") } else { text };
             Known { text: text.into(), statement: None }
@@ -151,7 +153,7 @@ impl Session {
         if self.is_prepared && known.statement.is_none() {
             let types: Vec<Type> = params.iter().map(|(_, of)| of.clone()).collect();
             known.statement = Some(self.client.prepare_typed(&known.text, &types).await?);
-            self.known.borrow_mut().insert((sql.as_ptr() as usize, sql.len(), is_insert), known.clone());
+            self.known.borrow_mut().insert(key(sql, is_insert), known.clone());
         }
         Ok(known)
     }
@@ -381,7 +383,7 @@ impl Sql for Session {
         self.node
     }
 
-    fn prepare(&self, aims: &[Aim<'_>], kept: &mut Kept) -> Result<(), Failure> {
+    fn prepare<'a>(&self, aims: &mut dyn Iterator<Item = Aim<'a>>, kept: &mut Kept) -> Result<(), Failure> {
         bulk::prepare(self, aims, kept)
     }
 

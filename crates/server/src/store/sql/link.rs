@@ -148,7 +148,7 @@ pub(in crate::store) trait Sql {
     fn node(&self) -> i64;
 
     /// Locks what a group is going to change, and reads what it will ask for.
-    fn prepare(&self, aims: &[Aim<'_>], kept: &mut Kept) -> Result<(), Failure>;
+    fn prepare<'a>(&self, aims: &mut dyn Iterator<Item = Aim<'a>>, kept: &mut Kept) -> Result<(), Failure>;
 
     /// Has others wait who come here too for an organization, until the transaction ends.
     fn lock_organization(&self, id: i64) -> Result<(), Failure>;

@@ -533,9 +533,8 @@ fn transact(
     let mut kept = Kept::default();
     if conn.is_shared() {
         hooks.forget();
-        let aims: Vec<_> = group.iter().map(|operation| operation.aim()).collect();
-        conn.prepare(&aims, &mut kept)?;
     }
+    conn.prepare(&mut group.iter().map(|operation| operation.aim()), &mut kept)?;
     if let Some(known) = kept.hooks.take() {
         hooks.learn(known);
     }

@@ -148,7 +148,7 @@ impl Sql for Session {
         0
     }
 
-    fn prepare(&self, _aims: &[Aim<'_>], _kept: &mut Kept) -> Result<(), Failure> {
+    fn prepare<'a>(&self, _aims: &mut dyn Iterator<Item = Aim<'a>>, _kept: &mut Kept) -> Result<(), Failure> {
         // One connection writes at a time, and a look-up costs next to nothing.
         Ok(())
     }

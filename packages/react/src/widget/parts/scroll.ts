@@ -13,8 +13,8 @@ const BEGINNING = 240;
 export interface ScrollInput {
   /** What the list begins with; another one means that something came above what was there, or went. */
   firstKey: string | undefined;
-  /** Changes when rows come at the end by the reader's own doing, which leads there. */
-  ownCount: number;
+  /** What the reader has put at the end and is on its way, which leads there. */
+  sentKey: string | undefined;
   onBeginning: () => void;
 }
 
@@ -27,10 +27,10 @@ export interface Scroll {
 }
 
 /** Keeps the place of a list that scrolls. */
-export function useScroll({ firstKey, ownCount, onBeginning }: ScrollInput): Scroll {
+export function useScroll({ firstKey, sentKey, onBeginning }: ScrollInput): Scroll {
   const ref = useRef<HTMLDivElement>(null);
   const [isAtEnd, setAtEnd] = useState(true);
-  const place = useRef({ isAtEnd: true, height: 0, top: 0, firstKey, ownCount });
+  const place = useRef({ isAtEnd: true, height: 0, top: 0, firstKey, sentKey });
 
   const onScroll = useCallback(() => {
     const list = ref.current;
@@ -60,9 +60,9 @@ export function useScroll({ firstKey, ownCount, onBeginning }: ScrollInput): Scr
     if (!list || list.clientHeight === 0) return;
     const hasRowsAbove = before.firstKey !== undefined && before.firstKey !== firstKey && !before.isAtEnd;
     if (hasRowsAbove) list.scrollTop = before.top + list.scrollHeight - before.height;
-    if (before.ownCount < ownCount) before.isAtEnd = true;
+    if (sentKey !== undefined && before.sentKey !== sentKey) before.isAtEnd = true;
     before.firstKey = firstKey;
-    before.ownCount = ownCount;
+    before.sentKey = sentKey;
     settle();
   });
 

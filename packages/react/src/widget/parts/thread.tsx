@@ -34,13 +34,15 @@ export function Thread() {
     // What is loaded is to be shown, too.
     else if (hasMore) void loadMore().then(() => setSize((now) => now + WINDOW));
   }, [messages.length, size, hasMore, loadMore]);
-  const ownCount = messages.filter(({ isOwn }) => isOwn).length;
+  // Not each message of one's own: older ones come at the beginning.
+  const last = messages.at(-1);
+  const sentKey = last?.isOwn && last.delivery !== "sent" ? last.key : undefined;
   const isFirstLoad = !!conversation?.isLoading && messages.length === 0 && connection.isConnected;
   const isLoadingShown = !!conversation?.isLoadingMore || isFirstLoad;
   const isErrorShown = !!conversation?.error && !conversation.isLoading;
   // A line that comes above the first message moves what the reader looks at as much as messages do.
   const firstKey = shown[0] && `${isErrorShown} ${isLoadingShown} ${shown[0].key}`;
-  const scroll = useScroll({ firstKey, ownCount, onBeginning });
+  const scroll = useScroll({ firstKey, sentKey, onBeginning });
   useMarkSeen(scroll.isAtEnd);
   useIncoming((message) => announce(`${nameOf(message, texts)}: ${saidBy(message)}`));
 

@@ -81,9 +81,10 @@ fn build_simulation(options: &str) -> Result<PathBuf> {
     Ok(target_directory()?.join("debug/sim"))
 }
 
-/// What cargo is to do with the simulation, built as it always is.
+/// What cargo is to do with the simulation and its tests, built as they always are, and the libraries as all tests have
+/// them (see `build.rs`).
 fn cargo(what: &str) -> Result<()> {
-    let mut line = format!("cargo {what} --locked --package cossistant-testkit --features sim");
+    let mut line = format!("cargo {what} --locked --workspace --features cossistant-testkit/sim --test simulation");
     for (name, setting) in HOT.iter().flat_map(|name| SETTINGS.map(|setting| (name, setting))) {
         line.push_str(&format!(" --config profile.dev.package.{name}.{setting}"));
     }
@@ -95,7 +96,7 @@ fn cargo(what: &str) -> Result<()> {
 pub(crate) fn rounds(rounds: Rounds) -> Result<()> {
     let program = build_simulation("")?;
     check_product(&program)?;
-    cargo("test --lib")?;
+    cargo("test")?;
     let program = program.display();
     sh(&format!("{program} --again"))?;
     sh(&format!("{program} --prove"))?;

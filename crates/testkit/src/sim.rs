@@ -26,8 +26,6 @@ mod reader;
 mod replica;
 mod rule;
 mod shrink;
-#[cfg(test)]
-mod tests;
 mod trace;
 // The native client's own translation between wire and engine, so that the simulated clients speak as it does.
 #[path = "../../client/src/translate.rs"]

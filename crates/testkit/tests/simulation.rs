@@ -1,10 +1,11 @@
-//! Tests of the simulation itself: it is the same every time, it passes, and what it shrinks still fails.
+//! The simulation itself: it is the same every time, it passes, and what it shrinks still fails.
+//!
+//! Apart from the other tests of this crate, which must not be built from the product's own code.
 
 use std::time::Duration;
 
 use cossistant_server::sim::Agenda;
-
-use super::*;
+use cossistant_testkit::sim::{Keep, Plant, Run, run, shrink};
 
 #[test]
 fn histories_keep_every_promise() {

@@ -418,9 +418,10 @@ async fn accept(server: Rc<Server>, listener: std::net::TcpListener, router: Opt
         }
         match server.admit(peer.ip(), router.is_some()) {
             Ok(admitted) => {
-                let served = serve(Rc::clone(&server), stream, peer.ip(), router.clone());
+                let (server, router) = (Rc::clone(&server), router.clone());
+                // Made inside of the task, which would have room for it twice otherwise.
                 tokio::task::spawn_local(async move {
-                    served.await;
+                    serve(server, stream, peer.ip(), router).await;
                     drop(admitted);
                 });
             }
@@ -440,7 +441,8 @@ async fn serve(server: Rc<Server>, stream: TcpStream, peer: IpAddr, router: Opti
     // Health and figures are for the operator's own network.
     let tls = server.common.files.tls.as_ref().filter(|_| !is_ops);
     let stream = match tls {
-        Some(tls) => shake_hands(&server, tls, stream).await,
+        // Apart, so that a connection without TLS has no room for it.
+        Some(tls) => Box::pin(shake_hands(&server, tls, stream)).await,
         None => Some(Stream::Plain(stream)),
     };
     if let Some(stream) = stream {

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cossistant_protocol::{Limits, MAX_TEXT_LENGTH};
+use cossistant_protocol::{Limits, MAX_TEXT_LENGTH, Timestamp};
 
 pub use demo::{
     DEMO_ADMIN_KEY, DEMO_DOMAINS, DEMO_JWT_SECRET, DEMO_ORGANIZATION, DEMO_PEOPLE, DEMO_PUBLIC_KEY, DEMO_SECRET_KEY,
@@ -23,7 +23,7 @@ pub use keys::{Config, KEYS, Key};
 pub use read::{Checked, Effective, Problem};
 pub use value::{AddressRange, InvalidRange, LogFormat, LogLevel};
 
-use crate::auth::{AuthSettings, JwksSource, OwnSecrets, PreviousSecret, SecretPair};
+use crate::auth::{AuthSettings, JwksSource, OwnSecret, OwnSecrets, PreviousSecret, Secret, SecretPair};
 use crate::store::{DataKind, PostgresConfig};
 use crate::tls::TlsFiles;
 use crate::webhook::AddressPolicy;
@@ -84,6 +84,12 @@ impl ConfigError {
     pub const EXIT_CODE: u8 = 2;
 }
 
+/// A secret that was replaced, and until when it is taken.
+fn previous(secret: &Option<Secret>, until: Option<Timestamp>) -> Option<PreviousSecret> {
+    let (secret, until) = secret.clone().zip(until)?;
+    Some(PreviousSecret { secret, until })
+}
+
 fn suggest(suggestion: Option<&str>) -> String {
     suggestion.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
 }
@@ -123,10 +129,9 @@ impl Config {
     /// The keys by which credentials are verified, with those of the server itself.
     #[must_use]
     pub fn auth_settings(&self, own: OwnSecrets) -> AuthSettings {
-        let previous = self.jwt_secret_previous.clone().zip(self.jwt_secret_previous_until);
         AuthSettings {
             jwt_secret: self.jwt_secret.clone(),
-            jwt_secret_previous: previous.map(|(secret, until)| PreviousSecret { secret, until }),
+            jwt_secret_previous: previous(&self.jwt_secret_previous, self.jwt_secret_previous_until),
             jwt_public_key: self.jwt_public_key.clone(),
             jwt_algorithm: self.jwt_algorithm,
             jwks: self.jwt_jwks_url.as_deref().map(JwksSource::parse),
@@ -135,12 +140,16 @@ impl Config {
         }
     }
 
-    /// The admin key of the configuration, if it has one, and the one before it.
+    /// A secret of the server itself and the one before it, if the configuration has it: then the data folder need not.
     #[must_use]
-    pub fn admin_keys(&self) -> Option<SecretPair> {
-        let previous = self.admin_key_previous.clone().zip(self.admin_key_previous_until);
-        let previous = previous.map(|(secret, until)| PreviousSecret { secret, until });
-        Some(SecretPair { current: self.admin_key.clone()?, previous })
+    pub fn own_secret(&self, secret: OwnSecret) -> Option<SecretPair> {
+        let (current, before, until) = match secret {
+            OwnSecret::AdminKey => (&self.admin_key, &self.admin_key_previous, self.admin_key_previous_until),
+            OwnSecret::Signing => {
+                (&self.visitor_secret, &self.visitor_secret_previous, self.visitor_secret_previous_until)
+            }
+        };
+        Some(SecretPair { current: current.clone()?, previous: previous(before, until) })
     }
 
     /// The limits as clients are told them.

@@ -91,6 +91,24 @@ async fn both_admin_keys_are_taken_until_the_old_one_ends() {
 }
 
 #[tokio::test]
+async fn servers_that_are_given_the_same_secret_take_each_others_tokens() {
+    let (old, new) = (unique("old-secret-old-secret-old-secret"), unique("new-secret-new-secret-new-secret"));
+    let with = |config: &str| ServerOptions::new(BINARY).config(config).start();
+    let rotated = format!(
+        "visitor_secret = \"{new}\"\nvisitor_secret_previous = \"{old}\"\n\
+         visitor_secret_previous_until = \"2099-01-01T00:00:00Z\"\n"
+    );
+    let servers = [&format!("visitor_secret = \"{old}\"\n"), &rotated, &rotated].map(|config| with(config));
+    let [before, here, there] = servers.each_ref().map(Stage::of);
+    let path = format!("/v1/websites/{}", here.website);
+    let (of_before, of_here) = (own_token(&before).await, own_token(&here).await);
+    assert!(is_taken(&there, &path, &of_before).await, "the secret before");
+    assert!(is_taken(&there, &path, &of_here).await, "the same secret");
+    assert!(!is_taken(&before, &path, &of_here).await, "a secret that it was not given");
+    assert!(!servers[0].data().join("visitor-secret").exists(), "none was made");
+}
+
+#[tokio::test]
 async fn the_operators_tokens_by_both_secrets_are_taken_until_the_old_one_ends() {
     let (old, new) = (unique("old-secret-old-secret-old-secret"), unique("new-secret-new-secret-new-secret"));
     let start = |until: &str| {

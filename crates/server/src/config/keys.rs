@@ -97,6 +97,13 @@ keys! {
     admin_key_previous: Option<Secret> = "";
     /// Until when `admin_key_previous` is taken.
     admin_key_previous_until: Option<Timestamp> = "";
+    /// What the server signs visitors' tokens with, the same at all nodes; when unset, one is made at the first start and
+    /// kept in the data folder.
+    visitor_secret: Option<Secret> = "";
+    /// The secret before this one, which is still taken until `visitor_secret_previous_until`.
+    visitor_secret_previous: Option<Secret> = "";
+    /// Until when `visitor_secret_previous` is taken.
+    visitor_secret_previous_until: Option<Timestamp> = "";
     /// A secret by which HS256 tokens of all organizations are verified.
     jwt_secret: Option<Secret> = "";
     /// The secret before this one, which is still taken until `jwt_secret_previous_until`.

@@ -263,6 +263,11 @@ impl Reader {
                 self.warnings.push(format!("jwt_secret has {length} bytes; {GOOD_SECRET_BYTES} or more are safer"));
             }
         }
+        let length = self.config.visitor_secret.as_ref().map(|secret| secret.expose().len());
+        if let Some(length) = length.filter(|length| *length < GOOD_SECRET_BYTES) {
+            let reason = format!("has {length} bytes, but must have at least {GOOD_SECRET_BYTES}");
+            self.conflict("visitor_secret", &[], reason);
+        }
         self.check_rotation();
         match self.config.jwt_algorithm {
             Some(SigningAlgorithm::Hs256) if self.config.jwt_public_key.is_some() => {
@@ -285,12 +290,19 @@ impl Reader {
     /// A secret that was replaced needs an end, and one that it was replaced by.
     fn check_rotation(&mut self) {
         let config = &self.config;
+        let is_short = |secret: &Secret| secret.expose().len() < MIN_SECRET_BYTES;
         let rotations = [
             (
                 ["jwt_secret", "jwt_secret_previous", "jwt_secret_previous_until"],
                 [config.jwt_secret.is_some(), config.jwt_secret_previous.is_some()],
                 config.jwt_secret_previous_until,
-                config.jwt_secret_previous.as_ref().is_some_and(|secret| secret.expose().len() < MIN_SECRET_BYTES),
+                config.jwt_secret_previous.as_ref().is_some_and(is_short),
+            ),
+            (
+                ["visitor_secret", "visitor_secret_previous", "visitor_secret_previous_until"],
+                [config.visitor_secret.is_some(), config.visitor_secret_previous.is_some()],
+                config.visitor_secret_previous_until,
+                config.visitor_secret_previous.as_ref().is_some_and(is_short),
             ),
             (
                 ["admin_key", "admin_key_previous", "admin_key_previous_until"],

@@ -73,7 +73,7 @@ fn flags_win_then_environment_then_file() {
 fn every_key_is_read_from_all_three_sources() {
     let of = |key: &Key| match key.name {
         "admin_key" => "ak_0123456789abcdefghij",
-        "jwt_secret" => "0123456789abcdef0123456789abcdef",
+        "jwt_secret" | "visitor_secret" => "0123456789abcdef0123456789abcdef",
         "jwt_algorithm" => "HS256",
         "ops_listen" => "127.0.0.1:9",
         "typing_interval" => "1s",
@@ -259,6 +259,8 @@ fn relations_are_checked() {
         (&[("limit_frames_burst", "0")], "limit_frames_burst"),
         (&[("ops_listen", "127.0.0.1:8787")], "ops_listen"),
         (&[("jwt_secret", "short")], "jwt_secret"),
+        (&[("visitor_secret", "0123456789abcdef")], "visitor_secret"),
+        (&[("visitor_secret_previous", "0123456789abcdef")], "visitor_secret_previous"),
         (&[("tls_cert", "cert.pem")], "tls_cert"),
         (&[("tls_key", "key.pem")], "tls_key"),
         (&[("trace_ratio", "1.5")], "trace_ratio"),

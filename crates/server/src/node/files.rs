@@ -15,8 +15,9 @@ use crate::watch::Watched;
 #[derive(Debug)]
 pub(super) struct SecretFiles {
     dir: PathBuf,
-    /// The admin keys, if the configuration has them: then the folder has none.
-    configured: Option<SecretPair>,
+    /// Those that the configuration has: then the folder need not.
+    admin_key: Option<SecretPair>,
+    own: Option<SecretPair>,
     watched: Watched,
 }
 
@@ -24,21 +25,34 @@ impl SecretFiles {
     pub(super) fn new(config: &Config) -> Self {
         let paths = OwnSecret::ALL.map(|secret| secret.path_in(&config.data));
         let paths = paths.iter().flat_map(|path| [path.clone(), previous_path(path)]).collect();
-        Self { dir: config.data.clone(), configured: config.admin_keys(), watched: Watched::new(paths) }
+        Self {
+            dir: config.data.clone(),
+            admin_key: config.own_secret(OwnSecret::AdminKey),
+            own: config.own_secret(OwnSecret::Signing),
+            watched: Watched::new(paths),
+        }
     }
 
     /// Reads the secrets, and makes those that are not there; also the file of the admin key, if there is one.
     pub(super) fn read(&self) -> Result<(OwnSecrets, Option<SecretFile>), StartError> {
         self.watched.note_read();
-        let (own, own_file) = read(&self.dir, OwnSecret::Signing)?;
-        let (admin_key, file) = match &self.configured {
-            Some(pair) => (pair.clone(), None),
-            None => read(&self.dir, OwnSecret::AdminKey).map(|(pair, file)| (pair, Some(file)))?,
-        };
-        if own_file.created || file.as_ref().is_some_and(|file| file.created) {
+        let (own, own_file) = given_or_read(self.own.as_ref(), &self.dir, OwnSecret::Signing)?;
+        let (admin_key, file) = given_or_read(self.admin_key.as_ref(), &self.dir, OwnSecret::AdminKey)?;
+        if [&own_file, &file].into_iter().flatten().any(|file| file.created) {
             self.watched.note_read();
         }
         Ok((OwnSecrets { admin_key, own }, file))
+    }
+}
+
+fn given_or_read(
+    given: Option<&SecretPair>,
+    dir: &Path,
+    secret: OwnSecret,
+) -> Result<(SecretPair, Option<SecretFile>), StartError> {
+    match given {
+        Some(pair) => Ok((pair.clone(), None)),
+        None => read(dir, secret).map(|(pair, file)| (pair, Some(file))),
     }
 }
 

@@ -4,8 +4,8 @@
 //! with the places that they had. So the store's epoch is kept with what tells a database apart: the number that its
 //! files were made with, its timeline, and the numbers that it and its table gave themselves when they were made, which
 //! are others after a dump was read in. Where any of them is another, the epoch is renewed by the first that comes. A
-//! store that runs on looks whenever it connects and at the beginning of each transaction that writes, and has nothing
-//! more to say once it is over.
+//! store that runs on looks whenever it connects and at the beginning of each transaction, and has nothing more to say once
+//! it is over. Of transactions that only read and follow each other closely, most look at the epoch alone.
 
 use tokio::sync::watch;
 
@@ -18,6 +18,9 @@ const OVER: &str = "the database is not the one any more that this node was star
 pub(super) const SIGNS: &str = "(SELECT value FROM meta WHERE key = 'epoch'), concat_ws('/', (SELECT system_identifier FROM pg_control_system()), \
     substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8), \
     (SELECT oid FROM pg_database WHERE datname = current_database()), 'meta'::regclass::oid)";
+
+/// The first of them: it is another one once somebody has begun a new life.
+pub(super) const EPOCH: &str = "(SELECT value FROM meta WHERE key = 'epoch')";
 
 /// The life that a store was opened in.
 #[derive(Debug)]
@@ -41,6 +44,11 @@ impl Life {
             tracing::error!("{OVER}");
         }
         Err(OVER)
+    }
+
+    /// Whether it may still be so, by the epoch alone.
+    pub(super) fn check_epoch(&self, epoch: Option<&str>) -> Result<(), &'static str> {
+        self.check(epoch, Some(&self.place))
     }
 
     /// What is to be told instead of an answer.

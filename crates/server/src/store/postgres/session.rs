@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use futures_util::StreamExt as _;
@@ -23,7 +23,7 @@ use tokio_postgres::{Client, Error, SimpleQueryMessage, Statement};
 
 use super::dialect::translate;
 use super::error::lost;
-use super::life::{Life, SIGNS};
+use super::life::{EPOCH, Life, SIGNS};
 use super::{bulk, search};
 use crate::store::sql::error::{Failure, Fault, FaultKind};
 use crate::store::sql::kept::{Kept, NewMessage};
@@ -44,11 +44,19 @@ const SETTINGS: &str = "set_config('synchronous_commit', CASE WHEN current_setti
         THEN 'remote_apply' ELSE 'on' END, true), \
     set_config('enable_seqscan', 'off', true), set_config('statement_timeout', '15s', true), \
     set_config('idle_in_transaction_session_timeout', '15s', true)";
-/// How many columns the beginning of a transaction that writes answers.
-const TOLD_AT_WRITE: usize = 6;
-const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-    SELECT set_config('enable_seqscan', 'off', true), set_config('statement_timeout', '15s', true), \
-    set_config('idle_in_transaction_session_timeout', '15s', true)";
+/// What holds for each transaction that reads.
+static BEGIN_READ: LazyLock<String> = LazyLock::new(|| begin_read(SIGNS));
+/// The same, soon after all signs were looked at: those beside the epoch cost more than many a read.
+static BEGIN_NEXT_READ: LazyLock<String> = LazyLock::new(|| begin_read(&format!("{EPOCH}, NULL")));
+/// For how long only the epoch is looked at.
+const SIGNS_HOLD: Duration = Duration::from_secs(1);
+
+fn begin_read(signs: &str) -> String {
+    format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {signs}, set_config('enable_seqscan', 'off', true), \
+         set_config('statement_timeout', '15s', true), set_config('idle_in_transaction_session_timeout', '15s', true)"
+    )
+}
 
 /// A parameter with its type.
 pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
@@ -79,6 +87,8 @@ pub(super) struct Session {
     /// Whether a transaction was begun and not ended, be it only to be rolled back.
     is_open: Cell<bool>,
     is_aborted: Cell<bool>,
+    /// When all signs of the database's life were looked at last.
+    checked_at: Cell<Option<Instant>>,
     changes: Cell<u64>,
     /// The row of this node among the writers, and the number of its last transaction.
     node: i64,
@@ -109,6 +119,7 @@ impl Session {
             pending: Cell::new(None),
             is_open: Cell::new(false),
             is_aborted: Cell::new(true),
+            checked_at: Cell::new(None),
             changes: Cell::new(0),
             node,
             number: Cell::new(number),
@@ -203,14 +214,21 @@ impl Session {
         done
     }
 
-    /// Whether what a transaction that writes was told at its beginning is of the life that this store was opened in.
+    /// Whether what a transaction was told at its beginning is of the life that this store was opened in.
     fn check(&self, begun: &[SimpleQueryMessage]) -> Result<(), Failure> {
         let row = begun.iter().find_map(|message| {
             let SimpleQueryMessage::Row(row) = message else { return None };
-            (row.len() == TOLD_AT_WRITE).then_some(row)
+            Some(row)
         });
-        let Some(row) = row else { return Ok(()) };
-        self.life.check(row.get(0), row.get(1)).map_err(|why| lost(why.to_owned()))
+        let row = row.ok_or_else(|| lost("a transaction was not begun".to_owned()))?;
+        let checked = match row.get(1) {
+            None => self.life.check_epoch(row.get(0)),
+            place => {
+                self.checked_at.set(Some(Instant::now()));
+                self.life.check(row.get(0), place)
+            }
+        };
+        checked.map_err(|why| lost(why.to_owned()))
     }
 
     /// Takes a step that is answered before anything else is asked.
@@ -343,7 +361,12 @@ impl Sql for Session {
     fn step(&self, step: Step) -> Result<(), Failure> {
         match step {
             Step::BeginWrite | Step::BeginRead => {
-                self.pending.set(Some(if step == Step::BeginWrite { BEGIN_WRITE.as_str() } else { BEGIN_READ }));
+                let is_checked = self.checked_at.get().is_some_and(|at| at.elapsed() < SIGNS_HOLD);
+                self.pending.set(Some(match step {
+                    Step::BeginWrite => BEGIN_WRITE.as_str(),
+                    _ if is_checked => BEGIN_NEXT_READ.as_str(),
+                    _ => BEGIN_READ.as_str(),
+                }));
                 self.is_aborted.set(false);
                 Ok(())
             }

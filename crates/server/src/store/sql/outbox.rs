@@ -467,7 +467,7 @@ pub(in crate::store) fn settle(write: &mut Write<'_>, attempt: &Attempt, epoch: 
     let at = rows::int(attempt.at.0);
     let (status, next_at, error) = match &attempt.outcome {
         AttemptOutcome::Gone => {
-            write.conn.execute(statements::DROP_DELIVERY, params![row, attempt.round])?;
+            write.conn.execute(statements::DROP_DELIVERY, params![row, attempt.round, write.conn.node()])?;
             return Ok(());
         }
         AttemptOutcome::Delivered => (DeliveryStatus::Delivered, at, None),
@@ -478,7 +478,7 @@ pub(in crate::store) fn settle(write: &mut Write<'_>, attempt: &Attempt, epoch: 
     };
     write.conn.execute(
         statements::SETTLE_DELIVERY,
-        params![row, attempt.round, status_number(status), next_at, at, attempt.http_status, error],
+        params![row, attempt.round, write.conn.node(), status_number(status), next_at, at, attempt.http_status, error],
     )?;
     Ok(())
 }

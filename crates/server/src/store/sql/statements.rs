@@ -235,9 +235,11 @@ statements! {
     SITE_BY_ID = "SELECT o.public_id, w.public_id FROM websites w \
         CROSS JOIN organizations o ON o.id = w.organization WHERE w.id = ?1";
     EVENT_AT = events!("WHERE e.website = ?1 AND e.event_offset = ?2");
-    SETTLE_DELIVERY = "UPDATE deliveries SET status = ?3, attempts = attempts + 1, next_at = ?4, last_at = ?5, \
-        last_status = ?6, last_error = ?7 /*pg , leased_until = 0 */ WHERE id = ?1 AND round = ?2";
-    DROP_DELIVERY = "DELETE FROM deliveries WHERE id = ?1 AND round = ?2";
+    /// Only by whoever has it in the works.
+    SETTLE_DELIVERY = "UPDATE deliveries SET status = ?4, attempts = attempts + 1, next_at = ?5, last_at = ?6, \
+        last_status = ?7, last_error = ?8 /*pg , leased_until = 0 */ \
+        WHERE id = ?1 AND round = ?2 AND 0 /*pg + leased_by */ = ?3";
+    DROP_DELIVERY = "DELETE FROM deliveries WHERE id = ?1 AND round = ?2 AND 0 /*pg + leased_by */ = ?3";
     GIVE_UP_DELIVERIES = "UPDATE deliveries SET status = 3, last_at = ?2, last_error = ?3 WHERE id IN \
         (SELECT id FROM deliveries WHERE status <= 1 AND queued_at < ?1 ORDER BY queued_at LIMIT ?4 /*pg FOR UPDATE SKIP LOCKED */)";
     CLEAN_DELIVERED = "DELETE FROM deliveries WHERE id IN \

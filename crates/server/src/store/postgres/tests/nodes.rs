@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cossistant_protocol::WebhookId;
-use cossistant_protocol::http::WebhookEvent;
+use cossistant_protocol::http::{DeliveryStatus, WebhookEvent};
 
 use super::super::{DataKind, DatabaseError, PostgresConfig, PostgresStore};
 use super::{config, server};
 use crate::store::contract::world::{World, at, conv, org, replies, says, team, user, web};
-use crate::store::outbox::{BusyLane, EventSet, SigningSecret, TakeDeliveries, WebhookRow};
+use crate::store::outbox::{
+    Attempt, AttemptOutcome, BusyLane, DeliveryPage, DueDelivery, EventSet, SigningSecret, TakeDeliveries, WebhookRow,
+};
 use crate::store::{MarkSeen, Outbox as _, Store, StoreError};
 
 #[test]
@@ -27,7 +29,7 @@ fn nodes_that_start_at_once_migrate_once() {
 }
 
 /// Nodes with a world made by the first of them.
-async fn nodes<const N: usize>(url: &str) -> ([Arc<PostgresStore>; N], World) {
+pub(super) async fn nodes<const N: usize>(url: &str) -> ([Arc<PostgresStore>; N], World) {
     let nodes = [(); N].map(|()| Arc::new(PostgresStore::open(config(url)).unwrap()));
     let world = World::new(Arc::clone(&nodes[0]) as Arc<dyn Store>).await;
     (nodes, world)
@@ -122,6 +124,47 @@ async fn a_delivery_is_sent_by_one_node_and_by_another_when_that_dies() {
 }
 
 #[tokio::test]
+async fn a_node_whose_time_is_over_settles_nothing() {
+    let (nodes, world) = nodes::<2>(&server().database()).await;
+    let row = WebhookRow {
+        id: WebhookId::new("h").unwrap(),
+        organization: org("o"),
+        url: "https://example.com/".to_owned(),
+        secret: SigningSecret::new([1; 32]),
+        events: EventSet::new(&[WebhookEvent::MessageCreated]),
+        created_at: at(0),
+    };
+    nodes[0].create_webhook(row).await.unwrap();
+    for key in ["k1", "k2"] {
+        world.append(says("vera", "c", key, "hello")).await;
+    }
+    let take = |ms| TakeDeliveries { now: at(ms), limit: 100, lane: 100, ..TakeDeliveries::default() };
+    let first = nodes[0].due_deliveries(take(1)).await.unwrap().deliveries;
+    let second = nodes[1].due_deliveries(take(100_000)).await.unwrap().deliveries;
+    assert_eq!((first.len(), second.len()), (2, 2), "the first one's time is over");
+    let attempt = |due: &DueDelivery, ms, outcome| Attempt {
+        webhook: due.webhook.clone(),
+        delivery: due.id.clone(),
+        round: due.round,
+        at: at(ms),
+        http_status: None,
+        outcome,
+    };
+    let failed = AttemptOutcome::Failed { error: "why".to_owned(), next_at: Some(at(100_001)) };
+    nodes[0].settle_delivery(attempt(&first[0], 100_001, failed)).await.unwrap();
+    nodes[0].settle_delivery(attempt(&first[1], 100_001, AttemptOutcome::Gone)).await.unwrap();
+    let again = nodes[0].due_deliveries(take(100_002)).await.unwrap().deliveries;
+    assert!(again.is_empty(), "the second one has them in the works: {again:?}");
+    for due in &second {
+        nodes[1].settle_delivery(attempt(due, 100_003, AttemptOutcome::Delivered)).await.unwrap();
+    }
+    let page = DeliveryPage { status: None, before: None, limit: 50 };
+    let (all, _) = nodes[0].deliveries(org("o"), WebhookId::new("h").unwrap(), page).await.unwrap();
+    let told: Vec<_> = all.iter().map(|row| (row.status, row.attempts)).collect();
+    assert_eq!(told, [(DeliveryStatus::Delivered, 1); 2]);
+}
+
+#[tokio::test]
 async fn webhooks_of_other_nodes_are_told() {
     let (nodes, world) = nodes::<2>(&server().database()).await;
     world.append(says("vera", "c", "k1", "nobody is told")).await;
@@ -163,6 +206,23 @@ async fn another_database_under_a_node_ends_it() {
     assert!(!stored.duplicate, "nothing was stored by the one before");
     drop(PostgresStore::open(config(&url)).unwrap());
     assert_eq!(Store::epoch(&next).await.unwrap(), after, "it is renewed once");
+}
+
+#[tokio::test]
+async fn another_database_under_a_node_is_noticed_by_who_only_reads() {
+    let url = server().database();
+    // One that has its connection already.
+    let node = Arc::new(PostgresStore::open(PostgresConfig { readers: 1, ..config(&url) }).unwrap());
+    let world = World::new(Arc::clone(&node) as Arc<dyn Store>).await;
+    world.append(says("vera", "c", "k1", "hello")).await;
+    let head = async || node.website_snapshot(org("o"), web("a")).await;
+    assert_eq!(head().await.unwrap().head, 2);
+    let name = url.rsplit('/').next().unwrap();
+    // As a backup that was put back under connections that stay, as behind a pool.
+    server().run("UPDATE meta SET value = 'another' WHERE key = 'epoch'", name);
+    let refused = head().await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(*node.is_over().borrow() && Store::epoch(&*node).await.is_err());
 }
 
 #[tokio::test]

@@ -51,6 +51,8 @@ pub struct WriteCounts {
     pub operations: u64,
     /// Transactions that were committed; fewer than operations under load.
     pub commits: u64,
+    /// Groups that were run again because others wrote the same at that moment; 0 where nobody else writes.
+    pub collisions: u64,
 }
 
 /// What a backend knows of the database as a whole.
@@ -96,6 +98,7 @@ impl<K: Keeper> SqlStore<K> {
         WriteCounts {
             operations: self.writer.counters.operations.load(Ordering::Relaxed),
             commits: self.writer.counters.commits.load(Ordering::Relaxed),
+            collisions: self.writer.counters.collisions.load(Ordering::Relaxed),
         }
     }
 }
@@ -239,7 +242,7 @@ impl<K: Keeper> Store for SqlStore<K> {
 
     fn touch_person(&self, touch: TouchPerson) -> StoreFuture<()> {
         // It reads and writes people alone.
-        self.writer.call_within(Reach::Kept, move |write| people::touch(write, &touch))
+        self.writer.call_for(Reach::Kept, touch, people::touch)
     }
 
     fn resolve_visitor(&self, website: SiteKey, visitor: PersonId) -> StoreFuture<PersonId> {

@@ -16,7 +16,7 @@ use crate::store::sql::lookup::{NO_WEBSITE, Person};
 use crate::store::sql::rows::{self, Thread};
 use crate::store::sql::statements::THREADS;
 
-/// Websites first and then conversations, each in the order of their rows, so that no two groups wait for each other.
+/// Websites first, then conversations, then people, each in the order of their rows, so that no two groups wait for each other.
 pub(super) const LOCK_SITES: &str = "SELECT w.id FROM websites w WHERE w.id IN ( \
     SELECT c.website FROM unnest(?1, ?2) AS k (organization, id) \
         JOIN organizations o ON o.public_id = k.organization \
@@ -32,6 +32,19 @@ pub(super) const LOCK_THREADS: &str = "SELECT c.id FROM conversations c WHERE c.
         JOIN organizations o ON o.public_id = k.organization \
         JOIN conversations l ON l.organization = o.id AND l.public_id = k.id) \
     ORDER BY c.id FOR NO KEY UPDATE";
+/// Behind the others, since nobody who has a person's row waits for one of theirs. Of a visitor who was merged it is the
+/// row that its id stands for.
+pub(super) const LOCK_PEOPLE: &str = "SELECT p.id FROM people p WHERE p.id IN ( \
+    SELECT coalesce(l.alias_of, l.id) FROM unnest(?1, ?2, ?3, ?4) AS k (organization, website, kind, id) \
+        JOIN organizations o ON o.public_id = k.organization \
+        LEFT JOIN websites w ON w.organization = o.id AND w.public_id = k.website \
+        JOIN people l ON l.organization = o.id AND l.kind = k.kind AND l.public_id = k.id \
+            AND l.website = CASE k.kind WHEN 0 THEN w.id ELSE 0 END \
+    UNION ALL SELECT l.id FROM unnest(?5, ?6, ?7) AS k (organization, website, external_id) \
+        JOIN organizations o ON o.public_id = k.organization \
+        JOIN websites w ON w.organization = o.id AND w.public_id = k.website \
+        JOIN people l ON l.website = w.id AND l.external_id = k.external_id) \
+    ORDER BY p.id FOR NO KEY UPDATE";
 /// Who sends, and what stands under the keys already. Visitors who were merged are looked up one by one.
 pub(super) const KEYS: &str = "SELECT k.n, o.id, c.id, s.id, m.public_id, m.team_seq, m.visitor_seq, m.at, \
     m.fingerprint FROM unnest(?1, ?2, ?3, ?4, ?5) WITH ORDINALITY AS k (organization, conversation, kind, person, key, n) \
@@ -69,6 +82,7 @@ pub(super) const ALL: &[(&str, &str, &[Type])] = {
         ("LOCK_SITES", LOCK_SITES, &[T, T, T, T, T]),
         ("LOCK_THREADS", LOCK_THREADS, &[T, T]),
         ("THREADS", THREADS, &[T, T]),
+        ("LOCK_PEOPLE", LOCK_PEOPLE, &[T, T, I, T, T, T, T]),
         ("KEYS", KEYS, &[T, T, I, T, T]),
         ("HOOKS", HOOKS, &[T]),
         ("INSERT_MESSAGES", INSERT_MESSAGES, &[I, I, I, I, I, I, T, I, T, T, Type::BYTEA_ARRAY, T, T, T]),
@@ -88,6 +102,10 @@ struct Aims<'a> {
     sites: BTreeSet<(&'a str, &'a str)>,
     organizations: BTreeSet<&'a str>,
     hooked: BTreeSet<&'a str>,
+    /// People: organization, website of a visitor, kind, id.
+    people: BTreeSet<(&'a str, Option<&'a str>, i64, &'a str)>,
+    /// Visitors: organization, website, external id.
+    known: BTreeSet<(&'a str, &'a str, &'a str)>,
     messages: Vec<Sent<'a>>,
 }
 
@@ -115,6 +133,23 @@ impl<'a> Aims<'a> {
                 }
                 Aim::Marks { organization, conversation } => {
                     all.threads.insert((conversation, organization));
+                }
+                Aim::Person { organization, websites, person } => {
+                    let mut add = |website| {
+                        let kind = rows::kind_number(person.kind);
+                        all.people.insert((organization.as_str(), website, kind, person.id.as_str()));
+                    };
+                    match person.kind {
+                        UserType::Visitor => websites.iter().for_each(|website| add(Some(website.as_str()))),
+                        UserType::User | UserType::AiAgent => add(None),
+                    }
+                }
+                Aim::Identity { website: site, visitor, external_id } => {
+                    let (organization, website) = (site.organization.as_str(), site.website.as_str());
+                    all.sites.insert((organization, website));
+                    let kind = rows::kind_number(UserType::Visitor);
+                    all.people.extend(visitor.map(|id| (organization, Some(website), kind, id.as_str())));
+                    all.known.extend(external_id.map(|external_id| (organization, website, external_id)));
                 }
                 Aim::Website(site) => {
                     all.sites.insert((site.organization.as_str(), site.website.as_str()));
@@ -162,6 +197,13 @@ pub(super) fn prepare<'a>(
     let kinds: Vec<_> = aims.messages.iter().map(|sent| rows::kind_number(sent.kind)).collect();
     let senders: Vec<_> = aims.messages.iter().map(|sent| sent.person.as_str()).collect();
     let keys: Vec<_> = aims.messages.iter().map(|sent| sent.key.as_str()).collect();
+    let people_in: Vec<_> = aims.people.iter().map(|person| person.0).collect();
+    let people_of: Vec<_> = aims.people.iter().map(|person| person.1).collect();
+    let people_kinds: Vec<_> = aims.people.iter().map(|person| person.2).collect();
+    let people: Vec<_> = aims.people.iter().map(|person| person.3).collect();
+    let known_in: Vec<_> = aims.known.iter().map(|known| known.0).collect();
+    let known_of: Vec<_> = aims.known.iter().map(|known| known.1).collect();
+    let known: Vec<_> = aims.known.iter().map(|known| known.2).collect();
 
     let text = Type::TEXT_ARRAY;
     let lock_sites: [Param<'_>; 5] = [
@@ -179,12 +221,23 @@ pub(super) fn prepare<'a>(
         (&senders, text.clone()),
         (&keys, text.clone()),
     ];
+    let of_people: [Param<'_>; 7] = [
+        (&people_in, text.clone()),
+        (&people_of, text.clone()),
+        (&people_kinds, Type::INT8_ARRAY),
+        (&people, text.clone()),
+        (&known_in, text.clone()),
+        (&known_of, text.clone()),
+        (&known, text.clone()),
+    ];
     let of_hooks: [Param<'_>; 1] = [(&hooked, text)];
     let has_sites = !(placed.is_empty() && sites.is_empty() && organizations.is_empty());
     let has_threads = !threads.is_empty();
-    let asked: [(&'static str, &[Param<'_>], bool); 5] = [
+    let has_people = !(people.is_empty() && known.is_empty());
+    let asked: [(&'static str, &[Param<'_>], bool); 6] = [
         (LOCK_SITES, &lock_sites, has_sites),
         (LOCK_THREADS, &of_threads, has_threads),
+        (LOCK_PEOPLE, &of_people, has_people),
         (THREADS, &of_threads, has_threads),
         (KEYS, &of_keys, !keys.is_empty()),
         (HOOKS, &of_hooks, !hooked.is_empty()),
@@ -199,9 +252,11 @@ pub(super) fn prepare<'a>(
         for (sql, params, _) in asked {
             session.make_ready(sql, false, params).await?;
         }
-        let (sites, locked, threads, keys, hooks) = tokio::join!(biased; ask(0), ask(1), ask(2), ask(3), ask(4));
+        let (sites, locked, people, threads, keys, hooks) =
+            tokio::join!(biased; ask(0), ask(1), ask(2), ask(3), ask(4), ask(5));
         sites?;
         locked?;
+        people?;
         Ok((threads?, keys?, hooks?))
     })?;
     for row in &found_threads {

@@ -4,6 +4,7 @@ mod failures;
 mod nodes;
 mod opening;
 mod plans;
+mod races;
 
 use std::sync::{Arc, OnceLock};
 

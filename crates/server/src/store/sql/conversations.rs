@@ -138,20 +138,11 @@ fn begin(
     at: Timestamp,
 ) -> Result<(Thread, StoredEvent), Failure> {
     let status = ConversationStatus::Open;
-    let (team_head, visitor_head) = lookup::begin(conn, &key.organization, &Channel::Conversation(id.clone()))?;
     let row = conn.insert(
         statements::INSERT_CONVERSATION,
-        params![
-            site.organization,
-            id.as_str(),
-            site.id,
-            visitor.id,
-            rows::status_number(status),
-            rows::int(at.0),
-            rows::int(team_head),
-            rows::int(visitor_head)
-        ],
+        params![site.organization, id.as_str(), site.id, visitor.id, rows::status_number(status), rows::int(at.0)],
     )?;
+    let (team_head, visitor_head) = lookup::begin(conn, &key.organization, &Channel::Conversation(id.clone()))?;
     let row = row.ok_or_else(|| StoreError::Corrupt("a new conversation has no row".to_owned()))?;
     let mut thread = Thread {
         id: row,

@@ -36,6 +36,11 @@ pub(in crate::store) enum FaultKind {
 }
 
 impl Failure {
+    /// Others wrote at the same time what this has just read: the group is to be run again.
+    pub(in crate::store) fn collision(why: &str) -> Self {
+        Self::Database(Fault { told: StoreError::Unavailable(why.to_owned()), kind: FaultKind::Collision })
+    }
+
     /// Whether the connection must not be used again.
     pub(in crate::store) fn is_lost(&self) -> bool {
         matches!(self.kind(), Some(FaultKind::Lost | FaultKind::Unanswered(_)))

@@ -7,7 +7,7 @@ use super::error::Failure;
 use super::kept::{Kept, NewMessage};
 use super::rows::Thread;
 use super::value::Value;
-use cossistant_protocol::{ConversationId, OrganizationId, RequestId, WebsiteId};
+use cossistant_protocol::{ConversationId, OrganizationId, PersonId, RequestId, WebsiteId};
 
 use crate::store::{Audience, PersonKey, SiteKey, StoreError};
 
@@ -77,6 +77,24 @@ pub(in crate::store) enum Aim<'a> {
         organization: &'a OrganizationId,
         /// Which.
         conversation: &'a ConversationId,
+    },
+    /// A person's row.
+    Person {
+        /// In which organization.
+        organization: &'a OrganizationId,
+        /// Of which websites a visitor's rows are.
+        websites: &'a [WebsiteId],
+        /// Who.
+        person: &'a PersonKey,
+    },
+    /// A website, whose visitors may be merged.
+    Identity {
+        /// Which.
+        website: &'a SiteKey,
+        /// One of them.
+        visitor: Option<&'a PersonId>,
+        /// Another one.
+        external_id: Option<&'a str>,
     },
     /// A website with all that is its own.
     Website(&'a SiteKey),

@@ -44,12 +44,18 @@ pub(in crate::store) fn site(
     site.ok_or(Failure::Answer(StoreError::NotFound))
 }
 
+/// Has a website stand until the transaction ends: whoever wants to delete it waits.
+pub(in crate::store) fn hold_site(conn: &dyn Sql, website: i64) -> Result<(), Failure> {
+    conn.one(statements::HOLD_SITE, params![website], |_| Ok(()))?.ok_or(Failure::Answer(StoreError::NotFound))
+}
+
 pub(in crate::store) fn site_of(conn: &dyn Sql, key: &SiteKey) -> Result<Site, Failure> {
     site(conn, &key.organization, &key.website)
 }
 
-/// From which places on the numbers of a channel go that is about to be made: the team's (or the website's offset) and
-/// the visitor's. Zero, unless something of the same id was deleted.
+/// From which places on the numbers of a channel go that was just made: the team's (or the website's offset) and the
+/// visitor's. Zero, unless something of the same id was deleted. Asked behind the new row, which waits for whoever is
+/// deleting the one before.
 pub(in crate::store) fn begin(
     conn: &dyn Sql,
     organization: &OrganizationId,
@@ -101,7 +107,7 @@ pub(in crate::store) fn person_or_new(
         Some(row) => Ok(Person { id: row, public_id: id.clone() }),
         // Another node has made it just now.
         None => person(conn, organization, website, kind, id)?
-            .ok_or_else(|| StoreError::Unavailable("a person was made and deleted at the same time".to_owned()).into()),
+            .ok_or_else(|| Failure::collision("a person was made and deleted at the same time")),
     }
 }
 

@@ -29,17 +29,25 @@ struct Profile {
 
 impl Profile {
     fn read(conn: &dyn Sql, id: i64) -> Result<Self, Failure> {
-        conn.must(statements::PERSON_ROW, params![id], |row| {
-            Ok(Self {
-                public_id: rows::parsed(row, 0)?,
-                external_id: rows::some_text(row, 1)?,
-                name: rows::some_text(row, 2)?,
-                email: rows::some_text(row, 3)?,
-                avatar_url: rows::some_text(row, 4)?,
-                page: rows::some_text(row, 5)?,
-                first_seen_at: rows::time(row, 6)?,
-                last_seen_at: rows::time(row, 7)?,
-            })
+        conn.must(statements::PERSON_ROW, params![id], Self::of)
+    }
+
+    /// Reads it in order to write it: until the transaction ends it is nobody else's to change.
+    fn lock(conn: &dyn Sql, id: i64) -> Result<Self, Failure> {
+        let found = conn.one(statements::LOCK_PERSON, params![id], Self::of)?;
+        found.ok_or_else(|| Failure::collision("a person was merged or deleted at the same time"))
+    }
+
+    fn of(row: &dyn Row) -> Result<Self, Failure> {
+        Ok(Self {
+            public_id: rows::parsed(row, 0)?,
+            external_id: rows::some_text(row, 1)?,
+            name: rows::some_text(row, 2)?,
+            email: rows::some_text(row, 3)?,
+            avatar_url: rows::some_text(row, 4)?,
+            page: rows::some_text(row, 5)?,
+            first_seen_at: rows::time(row, 6)?,
+            last_seen_at: rows::time(row, 7)?,
         })
     }
 
@@ -97,6 +105,12 @@ fn renew(value: &mut Option<String>, new: Option<&Arc<str>>) {
     }
 }
 
+impl Aimed for TouchPerson {
+    fn aim(&self) -> Aim<'_> {
+        Aim::Person { organization: &self.organization, websites: &self.websites, person: &self.person }
+    }
+}
+
 pub(super) fn touch(write: &mut Write<'_>, touch: &TouchPerson) -> Result<(), Failure> {
     match touch.person.kind {
         UserType::Visitor => {
@@ -111,9 +125,16 @@ pub(super) fn touch(write: &mut Write<'_>, touch: &TouchPerson) -> Result<(), Fa
 
 fn touch_visitor(write: &mut Write<'_>, touch: &TouchPerson, website: &WebsiteId) -> Result<(), Failure> {
     let site = lookup::site(write.conn, &touch.organization, website)?;
-    let kind = UserType::Visitor;
-    let person = lookup::person_or_new(write.conn, site.organization, site.id, kind, &touch.person.id, touch.at)?;
-    let before = Profile::read(write.conn, person.id)?;
+    let (conn, kind, id) = (write.conn, UserType::Visitor, &touch.person.id);
+    let person = match lookup::person(conn, site.organization, site.id, kind, id)? {
+        Some(person) => person,
+        None => {
+            // Nobody may be left behind on a website that is deleted meanwhile.
+            lookup::hold_site(conn, site.id)?;
+            lookup::person_or_new(conn, site.organization, site.id, kind, id, touch.at)?
+        }
+    };
+    let before = Profile::lock(conn, person.id)?;
     let mut now = before.clone();
     renew(&mut now.name, touch.name.as_ref());
     renew(&mut now.email, touch.email.as_ref());
@@ -129,7 +150,7 @@ fn touch_member(conn: &dyn Sql, touch: &TouchPerson) -> Result<(), Failure> {
     let organization = lookup::organization(conn, &touch.organization)?;
     let PersonKey { kind, id } = &touch.person;
     let person = lookup::person_or_new(conn, organization, NO_WEBSITE, *kind, id, touch.at)?;
-    let mut profile = Profile::read(conn, person.id)?;
+    let mut profile = Profile::lock(conn, person.id)?;
     renew(&mut profile.name, touch.name.as_ref());
     renew(&mut profile.email, touch.email.as_ref());
     renew(&mut profile.avatar_url, touch.avatar_url.as_ref());
@@ -199,7 +220,11 @@ pub(super) fn members(conn: &dyn Sql, website: &SiteKey) -> Result<Vec<Member>, 
 
 impl Aimed for IdentifyVisitor {
     fn aim(&self) -> Aim<'_> {
-        Aim::Website(&self.website)
+        Aim::Identity {
+            website: &self.website,
+            visitor: self.visitor.as_ref(),
+            external_id: self.identity.external_id.as_deref(),
+        }
     }
 }
 
@@ -222,7 +247,7 @@ pub(super) fn identify(write: &mut Write<'_>, identify: &IdentifyVisitor) -> Res
             (lookup::person_or_new(conn, site.organization, site.id, kind, &identify.fresh, identify.at)?, None)
         }
     };
-    let before = Profile::read(conn, person.id)?;
+    let before = Profile::lock(conn, person.id)?;
     let mut now = before.clone();
     now.external_id.clone_from(&identify.identity.external_id);
     now.name = identify.identity.name.clone().or(now.name);
@@ -276,8 +301,8 @@ fn merge(write: &mut Write<'_>, site: Site, old: &Person, known: &Person) -> Res
         )?;
         moved.push(id);
     }
-    let from = Profile::read(conn, old.id)?;
-    let before = Profile::read(conn, known.id)?;
+    let from = Profile::lock(conn, old.id)?;
+    let before = Profile::lock(conn, known.id)?;
     let mut now = before.clone();
     now.name = now.name.or(from.name);
     now.email = now.email.or(from.email);

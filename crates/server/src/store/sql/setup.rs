@@ -47,9 +47,8 @@ pub(super) fn create_organization(conn: &dyn Sql, row: &OrganizationRow) -> Resu
 
 pub(super) fn create_website(conn: &dyn Sql, row: &WebsiteRow) -> Result<(), Failure> {
     let organization = lookup::organization(conn, &row.key.organization)?;
-    let (head, _) = lookup::begin(conn, &row.key.organization, &Channel::Website(row.key.website.clone()))?;
     let settings = &row.settings;
-    let inserted = conn.execute(
+    let made = conn.insert(
         statements::INSERT_WEBSITE,
         params![
             organization,
@@ -60,12 +59,14 @@ pub(super) fn create_website(conn: &dyn Sql, row: &WebsiteRow) -> Result<(), Fai
             &json(&settings.allowed_domains)?,
             settings.typing_preview.as_str(),
             rows::int(settings.unseen_after),
-            rows::int(row.created_at.0),
-            rows::int(head)
+            rows::int(row.created_at.0)
         ],
     );
-    inserted.map_err(taken)?;
-    Ok(())
+    let made = made.map_err(taken)?;
+    match (made, lookup::begin(conn, &row.key.organization, &Channel::Website(row.key.website.clone()))?) {
+        (Some(website), (head, _)) if head > 0 => conn.update_heads(&[(website, head)]),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn update_website(conn: &dyn Sql, row: &WebsiteRow) -> Result<(), Failure> {
@@ -93,6 +94,8 @@ pub(super) fn delete_website(write: &mut Write<'_>, key: &SiteKey) -> Result<(),
 
 fn clear_website(write: &mut Write<'_>, website: i64) -> Result<(), Failure> {
     let conn = write.conn;
+    // Whoever has begun something in it ends first, and whoever comes later does not find it.
+    conn.one(statements::LOCK_SITE, params![website], |_| Ok(()))?;
     if !conn.unindexes_deleted() {
         for message in ids(conn, statements::MESSAGE_IDS_OF_WEBSITE, website)? {
             write.delete_words(Document::Message(message));

@@ -64,6 +64,9 @@ statements! {
     ORGANIZATION = "SELECT id FROM organizations WHERE public_id = ?1";
     SITE = "SELECT w.id, o.id, w.head FROM organizations o \
         CROSS JOIN websites w ON w.organization = o.id AND w.public_id = ?2 WHERE o.public_id = ?1";
+    /// A website that is to stand until the transaction ends, or to be deleted in it.
+    HOLD_SITE = "SELECT id FROM websites WHERE id = ?1 /*pg FOR KEY SHARE */";
+    LOCK_SITE = "SELECT id FROM websites WHERE id = ?1 /*pg FOR UPDATE */";
     SITES_OF_ORGANIZATION = "SELECT w.id, w.public_id FROM organizations o \
         CROSS JOIN websites w ON w.organization = o.id WHERE o.public_id = ?1 ORDER BY w.public_id";
     CONVERSATION = conversations!("FROM organizations o \
@@ -75,7 +78,7 @@ statements! {
     // ---- messages and conversations: writes ----
     INSERT_CONVERSATION = "INSERT INTO conversations \
         (organization, public_id, website, visitor, status, created_at, last_activity_at, \
-        visitor_activity_at, team_head, visitor_head) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6, ?7, ?8)";
+        visitor_activity_at, team_head, visitor_head) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6, 0, 0)";
     UPDATE_CONVERSATION = "UPDATE conversations SET status = ?2, assignee = ?3, last_activity_at = ?4, \
         team_head = ?5, visitor_head = ?6, visitor_activity_at = ?7 WHERE id = ?1";
     UPDATE_HEAD = "UPDATE websites SET head = ?2 WHERE id = ?1";
@@ -150,6 +153,9 @@ statements! {
     PERSON_BY_EXTERNAL_ID = "SELECT id, public_id FROM people WHERE website = ?1 AND external_id = ?2";
     PERSON_ROW = "SELECT public_id, external_id, name, email, avatar_url, page, first_seen_at, last_seen_at \
         FROM people WHERE id = ?1";
+    /// The same, in order to write it.
+    LOCK_PERSON = "SELECT public_id, external_id, name, email, avatar_url, page, first_seen_at, last_seen_at \
+        FROM people WHERE id = ?1 AND alias_of IS NULL /*pg FOR NO KEY UPDATE */";
     INSERT_PERSON = "INSERT INTO people (organization, kind, public_id, website, first_seen_at, last_seen_at) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?5) /*pg ON CONFLICT DO NOTHING */";
     UPDATE_PERSON = "UPDATE people SET external_id = ?2, name = ?3, email = ?4, avatar_url = ?5, page = ?6, \
@@ -172,7 +178,7 @@ statements! {
     // ---- set-up ----
     INSERT_ORGANIZATION = "INSERT INTO organizations (public_id, name, created_at) VALUES (?1, ?2, ?3)";
     INSERT_WEBSITE = "INSERT INTO websites (organization, public_id, name, accent, questions, allowed_domains, \
-        typing_preview, unseen_after, created_at, head) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        typing_preview, unseen_after, created_at, head) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0)";
     UPDATE_WEBSITE = "UPDATE websites SET name = ?2, accent = ?3, questions = ?4, allowed_domains = ?5, \
         typing_preview = ?6, unseen_after = ?7 WHERE id = ?1";
     INSERT_KEY = "INSERT INTO keys (public_id, organization, website, kind, material, algorithm, created_at) \
@@ -183,7 +189,7 @@ statements! {
         SET at = CASE WHEN excluded.at > revocations.at THEN excluded.at ELSE revocations.at END";
     MESSAGE_IDS_OF_WEBSITE = "SELECT id FROM events WHERE website = ?1 AND kind = 1";
     VISITOR_IDS_OF_WEBSITE = "SELECT id FROM people WHERE website = ?1 AND website > 0";
-    CONVERSATION_IDS_OF_WEBSITE = "SELECT id FROM conversations WHERE website = ?1";
+    CONVERSATION_IDS_OF_WEBSITE = "SELECT id FROM conversations WHERE website = ?1 /*pg ORDER BY id FOR UPDATE */";
     /// Where the numbers of a channel begin that was there before.
     RETIRED = "SELECT head, visitor_head FROM retired WHERE organization = ?1 AND channel = ?2";
     RETIRE_WEBSITE = "INSERT INTO retired (organization, channel, head, visitor_head) \
@@ -255,8 +261,10 @@ statements! {
     PUT_UNSEEN = "INSERT INTO unseen (conversation, unseen_by, since_seq, due_at) VALUES (?1, ?2, ?3, ?4) \
         ON CONFLICT DO NOTHING";
     FIRST_UNSEEN = "SELECT due_at FROM unseen WHERE due_at >= 0 ORDER BY due_at LIMIT 1";
-    DUE_UNSEEN = "SELECT conversation, unseen_by, since_seq FROM unseen WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2 \
-        /*pg FOR UPDATE SKIP LOCKED */";
+    /// Whoever writes a message or a mark has the conversation: what is to be looked at is whole.
+    DUE_UNSEEN = "SELECT u.conversation, u.unseen_by, u.since_seq FROM unseen u \
+        CROSS JOIN conversations c ON c.id = u.conversation WHERE u.due_at <= ?1 ORDER BY u.due_at LIMIT ?2 \
+        /*pg FOR NO KEY UPDATE SKIP LOCKED */";
     MOVE_UNSEEN = "UPDATE unseen SET since_seq = ?3, due_at = ?4 WHERE conversation = ?1 AND unseen_by = ?2";
     DROP_UNSEEN = "DELETE FROM unseen WHERE conversation = ?1 AND unseen_by = ?2";
     CLEAR_UNSEEN = "DELETE FROM unseen WHERE conversation = ?1";

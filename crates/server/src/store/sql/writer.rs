@@ -36,6 +36,7 @@ const GROUP_MAX: usize = 256;
 pub(in crate::store) struct Counters {
     pub(in crate::store) commits: AtomicU64,
     pub(in crate::store) operations: AtomicU64,
+    pub(in crate::store) collisions: AtomicU64,
 }
 
 /// How often a group is run again that met the writes of others.
@@ -395,6 +396,7 @@ impl Worker {
                 Err(Halt::Again) if undo == Undo::All => undo = Undo::Each,
                 Err(Halt::Collided) if collisions < COLLISIONS_MAX => {
                     collisions += 1;
+                    self.counters.collisions.fetch_add(1, Ordering::Relaxed);
                     std::thread::sleep(pause);
                     pause *= 2;
                 }

@@ -9,12 +9,14 @@ use super::super::{PostgresStore, bulk, search};
 use super::{config, server};
 use crate::store::sql::statements;
 
-/// These sort no more than the few rows of one visitor, one organization or one group, or what is cleaned at once.
+/// These sort no more than the few rows of one visitor, one organization or one group, or what is deleted at once.
 const SORTED: &[&str] = &[
     "CONVERSATIONS_OF_VISITOR",
     "VISITOR_WEBSITES",
     "LOCK_SITES",
     "LOCK_THREADS",
+    "LOCK_PEOPLE",
+    "CONVERSATION_IDS_OF_WEBSITE",
     "HOOKS",
     "SITES_OF_ORGANIZATION",
     "CLAIM",

@@ -28,7 +28,7 @@ pub use self::error::DatabaseError;
 use self::error::lost;
 use self::life::Life;
 use self::session::Session;
-use self::target::Target;
+use self::target::{Connection, Target};
 use super::StoreError;
 use super::sql::error::Failure;
 use super::sql::link::{Link, Sql, Step};
@@ -167,7 +167,7 @@ pub fn check_address(url: &str) -> Result<(), DatabaseError> {
 }
 
 /// Connects to a server on which a store is safe.
-async fn reach(target: &Target, kind: DataKind) -> Result<Client, DatabaseError> {
+async fn reach(target: &Target, kind: DataKind) -> Result<Connection, DatabaseError> {
     let client = target.connect().await?;
     schema::check_server(&client, kind).await?;
     Ok(client)
@@ -209,7 +209,7 @@ struct DatabaseLink {
 
 impl DatabaseLink {
     /// Connects to the database that the store was opened on, and to no other.
-    async fn reach_again(&self) -> Result<Client, DatabaseError> {
+    async fn reach_again(&self) -> Result<Connection, DatabaseError> {
         let client = reach(&self.target, self.kind).await?;
         schema::check_life(&client, &self.life).await?;
         Ok(client)

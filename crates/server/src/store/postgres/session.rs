@@ -19,11 +19,12 @@ use bytes::BytesMut;
 use futures_util::StreamExt as _;
 use tokio::runtime::Runtime;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Error, SimpleQueryMessage, Statement};
+use tokio_postgres::{Error, SimpleQueryMessage, Statement};
 
 use super::dialect::translate;
 use super::error::lost;
 use super::life::{EPOCH, Life, SIGNS};
+use super::target::Connection;
 use super::{bulk, search};
 use crate::store::sql::error::{Failure, Fault, FaultKind};
 use crate::store::sql::kept::{Kept, NewMessage};
@@ -77,8 +78,9 @@ pub(super) struct Known {
 
 /// A connection.
 pub(super) struct Session {
-    runtime: Arc<Runtime>,
-    client: Client,
+    /// In the order in which they are dropped.
+    client: Connection,
+    runtime: Closing,
     life: Arc<Life>,
     is_prepared: bool,
     known: RefCell<HashMap<Key, Known>>,
@@ -95,6 +97,26 @@ pub(super) struct Session {
     number: Cell<u64>,
 }
 
+/// The runtime of a connection, on which it is closed once it was dropped: until then the database keeps what its
+/// transaction has locked.
+struct Closing(Arc<Runtime>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        run_what_is_ready(&self.0);
+    }
+}
+
+/// A connection's task runs only while something waits on this thread: it is to be woken by what the socket has, to run,
+/// and to end.
+fn run_what_is_ready(runtime: &Runtime) {
+    runtime.block_on(async {
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").finish_non_exhaustive()
@@ -104,15 +126,15 @@ impl std::fmt::Debug for Session {
 impl Session {
     pub(super) fn new(
         runtime: Arc<Runtime>,
-        client: Client,
+        client: Connection,
         life: Arc<Life>,
         is_prepared: bool,
         node: i64,
         number: u64,
     ) -> Self {
         Self {
-            runtime,
             client,
+            runtime: Closing(runtime),
             life,
             is_prepared,
             known: RefCell::default(),
@@ -133,13 +155,7 @@ impl Session {
 
     /// Whether the other half is still there, as far as it was heard of.
     pub(super) fn is_closed(&self) -> bool {
-        // The connection's task runs only while something waits on this thread: it is to be woken by what the socket
-        // has, to run, and to end.
-        self.runtime.block_on(async {
-            for _ in 0..3 {
-                tokio::task::yield_now().await;
-            }
-        });
+        run_what_is_ready(&self.runtime.0);
         self.client.is_closed()
     }
 
@@ -203,7 +219,7 @@ impl Session {
                 }
             }
         };
-        let waited = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, both).await });
+        let waited = self.runtime.0.block_on(async { tokio::time::timeout(PATIENCE, both).await });
         let done = match waited {
             Err(_) => Err(lost("the database does not answer".to_owned())),
             Ok((begun, answer)) => begun.map_or(Ok(()), |begun| self.check(&begun?)).and_then(|()| Ok(answer?)),

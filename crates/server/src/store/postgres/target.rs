@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres::{Client, Config};
@@ -93,19 +95,45 @@ impl Target {
     }
 
     /// Makes a connection, whose other half is spawned on the runtime that this runs on.
-    pub(super) async fn connect(&self) -> Result<Client, DatabaseError> {
+    pub(super) async fn connect(&self) -> Result<Connection, DatabaseError> {
         let connecting = self.config.connect(self.tls.clone());
         let connected = tokio::time::timeout(CONNECT_TIMEOUT * 2, connecting).await;
         let (client, connection) = connected
             .map_err(|_| DatabaseError::Unreachable { place: self.place.clone(), reason: "no answer".to_owned() })?
             .map_err(|error| DatabaseError::connecting(&self.place, &error))?;
-        tokio::spawn(async move {
+        let other_half = tokio::spawn(async move {
             // Whoever uses the connection is told.
             if let Err(error) = connection.await {
                 tracing::debug!(error = %super::error::words(&error), "a connection to the database ended");
             }
         });
-        Ok(client)
+        Ok(Connection { client, other_half })
+    }
+}
+
+/// A connection, which is closed when this was dropped and its runtime runs for the next time.
+pub(super) struct Connection {
+    client: Client,
+    other_half: JoinHandle<()>,
+}
+
+impl Deref for Connection {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.other_half.abort();
     }
 }
 

@@ -7,7 +7,6 @@ use cossistant_protocol::{ConversationId, OrganizationId, PersonId, RequestId, U
 use tokio_postgres::types::Type;
 
 use super::session::{Param, Session, clean, ids};
-use crate::store::KnownMessage;
 use crate::store::outbox::EventSet;
 use crate::store::sql::error::Failure;
 use crate::store::sql::kept::{Kept, NewMessage};
@@ -15,36 +14,70 @@ use crate::store::sql::link::{Aim, Row as _, Sql as _};
 use crate::store::sql::lookup::{NO_WEBSITE, Person};
 use crate::store::sql::rows::{self, Thread};
 use crate::store::sql::statements::THREADS;
+use crate::store::{KnownMessage, SiteKey};
 
-/// Websites first, then conversations, then people, each in the order of their rows, so that no two groups wait for each other.
-pub(super) const LOCK_SITES: &str = "SELECT w.id FROM websites w WHERE w.id IN ( \
-    SELECT c.website FROM unnest(?1, ?2) AS k (organization, id) \
+/// Two statements that lock the rows of a table that are aimed at, in the order of the rows so that no two groups wait for
+/// each other. The first waits for all of them; the second does not wait, and answers what was aimed at where a row could
+/// not be had.
+macro_rules! locks {
+    ($waiting:ident, $at_once:ident, $table:literal, $aimed:literal) => {
+        pub(super) const $waiting: &str = concat!(
+            "SELECT t.id FROM ",
+            $table,
+            " t WHERE t.id IN (SELECT a.target FROM (",
+            $aimed,
+            ") AS a) ORDER BY t.id FOR NO KEY UPDATE"
+        );
+        pub(super) const $at_once: &str = concat!(
+            "WITH aimed AS MATERIALIZED (",
+            $aimed,
+            "), locked AS MATERIALIZED (SELECT t.id FROM ",
+            $table,
+            " t WHERE t.id IN (SELECT a.target FROM aimed a) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED) \
+            SELECT kind, organization, id FROM aimed WHERE target NOT IN (SELECT l.id FROM locked l)"
+        );
+    };
+}
+
+// Websites first, then conversations, then people: nobody who has one of the later ones waits for an earlier one.
+locks!(
+    LOCK_SITES,
+    LOCK_SITES_AT_ONCE,
+    "websites",
+    "SELECT 0 AS kind, k.organization, k.id, c.website AS target FROM unnest(?1, ?2) AS k (organization, id) \
         JOIN organizations o ON o.public_id = k.organization \
         JOIN conversations c ON c.organization = o.id AND c.public_id = k.id \
-    UNION ALL SELECT s.id FROM unnest(?3, ?4) AS k (organization, id) \
+    UNION ALL SELECT 1, k.organization, k.id, s.id FROM unnest(?3, ?4) AS k (organization, id) \
         JOIN organizations o ON o.public_id = k.organization \
         JOIN websites s ON s.organization = o.id AND s.public_id = k.id \
-    UNION ALL SELECT s.id FROM unnest(?5) AS k (organization) \
-        JOIN organizations o ON o.public_id = k.organization JOIN websites s ON s.organization = o.id) \
-    ORDER BY w.id FOR NO KEY UPDATE";
-pub(super) const LOCK_THREADS: &str = "SELECT c.id FROM conversations c WHERE c.id IN ( \
-    SELECT l.id FROM unnest(?1, ?2) AS k (organization, id) \
+    UNION ALL SELECT 2, k.organization, '', s.id FROM unnest(?5) AS k (organization) \
+        JOIN organizations o ON o.public_id = k.organization JOIN websites s ON s.organization = o.id"
+);
+locks!(
+    LOCK_THREADS,
+    LOCK_THREADS_AT_ONCE,
+    "conversations",
+    "SELECT 0 AS kind, k.organization, k.id, l.id AS target FROM unnest(?1, ?2) AS k (organization, id) \
         JOIN organizations o ON o.public_id = k.organization \
-        JOIN conversations l ON l.organization = o.id AND l.public_id = k.id) \
-    ORDER BY c.id FOR NO KEY UPDATE";
-/// Behind the others, since nobody who has a person's row waits for one of theirs. Of a visitor who was merged it is the
-/// row that its id stands for.
-pub(super) const LOCK_PEOPLE: &str = "SELECT p.id FROM people p WHERE p.id IN ( \
-    SELECT coalesce(l.alias_of, l.id) FROM unnest(?1, ?2, ?3, ?4) AS k (organization, website, kind, id) \
+        JOIN conversations l ON l.organization = o.id AND l.public_id = k.id"
+);
+// Of a visitor who was merged it is the row that its id stands for. The kind is a person's, or 3 for an external id.
+locks!(
+    LOCK_PEOPLE,
+    LOCK_PEOPLE_AT_ONCE,
+    "people",
+    "SELECT k.kind, k.organization, k.id, coalesce(l.alias_of, l.id) AS target \
+        FROM unnest(?1, ?2, ?3, ?4) AS k (organization, website, kind, id) \
         JOIN organizations o ON o.public_id = k.organization \
         LEFT JOIN websites w ON w.organization = o.id AND w.public_id = k.website \
         JOIN people l ON l.organization = o.id AND l.kind = k.kind AND l.public_id = k.id \
             AND l.website = CASE k.kind WHEN 0 THEN w.id ELSE 0 END \
-    UNION ALL SELECT l.id FROM unnest(?5, ?6, ?7) AS k (organization, website, external_id) \
+    UNION ALL SELECT 3, k.organization, k.id, l.id FROM unnest(?5, ?6, ?7) AS k (organization, website, id) \
         JOIN organizations o ON o.public_id = k.organization \
         JOIN websites w ON w.organization = o.id AND w.public_id = k.website \
-        JOIN people l ON l.website = w.id AND l.external_id = k.external_id) \
-    ORDER BY p.id FOR NO KEY UPDATE";
+        JOIN people l ON l.website = w.id AND l.external_id = k.id"
+);
+const EXTERNAL: i64 = 3;
 /// Who sends, and what stands under the keys already. Visitors who were merged are looked up one by one.
 pub(super) const KEYS: &str = "SELECT k.n, o.id, c.id, s.id, m.public_id, m.team_seq, m.visitor_seq, m.at, \
     m.fingerprint FROM unnest(?1, ?2, ?3, ?4, ?5) WITH ORDINALITY AS k (organization, conversation, kind, person, key, n) \
@@ -80,9 +113,12 @@ pub(super) const ALL: &[(&str, &str, &[Type])] = {
     const I: Type = Type::INT8_ARRAY;
     &[
         ("LOCK_SITES", LOCK_SITES, &[T, T, T, T, T]),
+        ("LOCK_SITES_AT_ONCE", LOCK_SITES_AT_ONCE, &[T, T, T, T, T]),
         ("LOCK_THREADS", LOCK_THREADS, &[T, T]),
+        ("LOCK_THREADS_AT_ONCE", LOCK_THREADS_AT_ONCE, &[T, T]),
         ("THREADS", THREADS, &[T, T]),
         ("LOCK_PEOPLE", LOCK_PEOPLE, &[T, T, I, T, T, T, T]),
+        ("LOCK_PEOPLE_AT_ONCE", LOCK_PEOPLE_AT_ONCE, &[T, T, I, T, T, T, T]),
         ("KEYS", KEYS, &[T, T, I, T, T]),
         ("HOOKS", HOOKS, &[T]),
         ("INSERT_MESSAGES", INSERT_MESSAGES, &[I, I, I, I, I, I, T, I, T, T, Type::BYTEA_ARRAY, T, T, T]),
@@ -118,10 +154,10 @@ struct Sent<'a> {
 }
 
 impl<'a> Aims<'a> {
-    fn new(aims: &mut dyn Iterator<Item = Aim<'a>>) -> Self {
+    fn new(aims: &[Aim<'a>]) -> Self {
         let mut all = Self::default();
         for aim in aims {
-            match aim {
+            match *aim {
                 Aim::Nothing => {}
                 Aim::Message { organization, conversation, website, sender, key } => {
                     all.place(organization, conversation, website);
@@ -177,13 +213,14 @@ impl<'a> Aims<'a> {
 
 /// Locks what the operations are going to change, and reads the conversations, senders, keys and webhooks that they will
 /// ask for: one journey, whatever their number. Each statement sees what was committed before it began, so what is read
-/// behind a lock is what stands.
+/// behind a lock is what stands. Answers the places of those aims of which something is locked by others.
 pub(super) fn prepare<'a>(
     session: &Session,
-    aims: &mut dyn Iterator<Item = Aim<'a>>,
+    all: &[Aim<'a>],
     kept: &mut Kept,
-) -> Result<(), Failure> {
-    let aims = Aims::new(aims);
+    waits: bool,
+) -> Result<Vec<usize>, Failure> {
+    let aims = Aims::new(all);
     let column = |pairs: &BTreeSet<(&ConversationId, &OrganizationId)>| -> (Vec<String>, Vec<String>) {
         pairs.iter().map(|(thread, organization)| (organization.to_string(), thread.to_string())).unzip()
     };
@@ -235,9 +272,9 @@ pub(super) fn prepare<'a>(
     let has_threads = !threads.is_empty();
     let has_people = !(people.is_empty() && known.is_empty());
     let asked: [(&'static str, &[Param<'_>], bool); 6] = [
-        (LOCK_SITES, &lock_sites, has_sites),
-        (LOCK_THREADS, &of_threads, has_threads),
-        (LOCK_PEOPLE, &of_people, has_people),
+        (if waits { LOCK_SITES } else { LOCK_SITES_AT_ONCE }, &lock_sites, has_sites),
+        (if waits { LOCK_THREADS } else { LOCK_THREADS_AT_ONCE }, &of_threads, has_threads),
+        (if waits { LOCK_PEOPLE } else { LOCK_PEOPLE_AT_ONCE }, &of_people, has_people),
         (THREADS, &of_threads, has_threads),
         (KEYS, &of_keys, !keys.is_empty()),
         (HOOKS, &of_hooks, !hooked.is_empty()),
@@ -246,7 +283,7 @@ pub(super) fn prepare<'a>(
         let (sql, params, is_needed) = asked[at];
         if is_needed { session.run(sql, false, params).await.map(|(rows, _)| rows) } else { Ok(Vec::new()) }
     };
-    let (found_threads, found_keys, found_hooks) = session.wait(async {
+    let (locks, found_threads, found_keys, found_hooks) = session.wait(async {
         // One that still has to be prepared would be run behind those that follow it here, which read what is not locked
         // yet.
         for (sql, params, _) in asked {
@@ -254,11 +291,9 @@ pub(super) fn prepare<'a>(
         }
         let (sites, locked, people, threads, keys, hooks) =
             tokio::join!(biased; ask(0), ask(1), ask(2), ask(3), ask(4), ask(5));
-        sites?;
-        locked?;
-        people?;
-        Ok((threads?, keys?, hooks?))
+        Ok(([sites?, locked?, people?], threads?, keys?, hooks?))
     })?;
+    let others = if waits { Others::default() } else { Others::read(&locks)? };
     for row in &found_threads {
         kept.learn_thread(rows::thread(row, &rows::parsed(row, 18)?)?);
     }
@@ -274,7 +309,53 @@ pub(super) fn prepare<'a>(
         }
     }
     kept.hooks = Some(hooks);
-    Ok(())
+    Ok(all.iter().enumerate().filter(|(_, aim)| others.have(aim)).map(|(at, _)| at).collect())
+}
+
+/// What of that which was aimed at is locked by others: websites, conversations, people, each by kind, organization and
+/// id.
+#[derive(Default)]
+struct Others([BTreeSet<(i64, String, String)>; 3]);
+
+impl Others {
+    fn read(answers: &[Vec<tokio_postgres::Row>; 3]) -> Result<Self, Failure> {
+        let mut all = Self::default();
+        for (others, rows) in all.0.iter_mut().zip(answers) {
+            for row in rows {
+                others.insert((rows::id(row, 0)?, rows::text(row, 1)?, rows::text(row, 2)?));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Whether something of an aim is among it.
+    fn have(&self, aim: &Aim<'_>) -> bool {
+        let [sites, threads, people] = &self.0;
+        let is_in = |others: &BTreeSet<_>, kind: i64, organization: &OrganizationId, id: &str| {
+            !others.is_empty() && others.contains(&(kind, organization.to_string(), id.to_owned()))
+        };
+        match *aim {
+            Aim::Nothing => false,
+            Aim::Message { organization, conversation, website, .. }
+            | Aim::Conversation { organization, conversation, website } => {
+                is_in(sites, 0, organization, conversation.as_str())
+                    || is_in(threads, 0, organization, conversation.as_str())
+                    || website.is_some_and(|website| is_in(sites, 1, organization, website.as_str()))
+            }
+            Aim::Marks { organization, conversation } => is_in(threads, 0, organization, conversation.as_str()),
+            Aim::Person { organization, person, .. } => {
+                is_in(people, rows::kind_number(person.kind), organization, person.id.as_str())
+            }
+            Aim::Identity { website: SiteKey { organization, website }, visitor, external_id } => {
+                let kind = rows::kind_number(UserType::Visitor);
+                is_in(sites, 1, organization, website.as_str())
+                    || visitor.is_some_and(|visitor| is_in(people, kind, organization, visitor.as_str()))
+                    || external_id.is_some_and(|id| is_in(people, EXTERNAL, organization, id))
+            }
+            Aim::Website(SiteKey { organization, website }) => is_in(sites, 1, organization, website.as_str()),
+            Aim::Organization(organization) => is_in(sites, 2, organization, ""),
+        }
+    }
 }
 
 fn learn_keys(found: &[tokio_postgres::Row], sent: &[Sent<'_>], kept: &mut Kept) -> Result<(), Failure> {

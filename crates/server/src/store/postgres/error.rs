@@ -175,6 +175,8 @@ impl From<Error> for Failure {
             // Serialization failure, deadlock, and a reference to what another node has deleted, or is referring to,
             // since it was looked up.
             "40001" | "40P01" | "23503" => (FaultKind::Collision, true),
+            // A lock was not to be had in time.
+            "55P03" => (FaultKind::Stalled, true),
             // It ends, it begins, it is only a copy: somewhere else or later there is one that takes writes.
             "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006" => (FaultKind::Lost, true),
             // A statement that was prepared on another session than the one that a pool has given, or for a table that

@@ -41,7 +41,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// while it was small; and nobody holds a lock who went away.
 static BEGIN_WRITE: LazyLock<String> =
     LazyLock::new(|| format!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT {SIGNS}, {SETTINGS}"));
-const SETTINGS: &str = "set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'remote_apply' \
+///
+/// A lock is waited for a little longer than the database takes to notice that two wait for each other.
+const SETTINGS: &str = "set_config('lock_timeout', '2s', true), set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'remote_apply' \
         THEN 'remote_apply' ELSE 'on' END, true), \
     set_config('enable_seqscan', 'off', true), set_config('statement_timeout', '15s', true), \
     set_config('idle_in_transaction_session_timeout', '15s', true)";
@@ -422,8 +424,8 @@ impl Sql for Session {
         self.node
     }
 
-    fn prepare<'a>(&self, aims: &mut dyn Iterator<Item = Aim<'a>>, kept: &mut Kept) -> Result<(), Failure> {
-        bulk::prepare(self, aims, kept)
+    fn prepare<'a>(&self, aims: &[Aim<'a>], kept: &mut Kept, waits: bool) -> Result<Vec<usize>, Failure> {
+        bulk::prepare(self, aims, kept, waits)
     }
 
     fn lock_organization(&self, id: i64) -> Result<(), Failure> {

@@ -31,6 +31,8 @@ pub(in crate::store) enum FaultKind {
     Unanswered(u64),
     /// Others wrote at the same time: the same transaction may succeed when it is run again.
     Collision,
+    /// Somebody else has held a lock for longer than this may wait for it.
+    Stalled,
     /// Anything else.
     Other,
 }

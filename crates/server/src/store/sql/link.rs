@@ -45,7 +45,7 @@ pub(in crate::store) enum Step {
 
 /// What an operation is going to change, told before it runs: where other nodes write too, it is locked first, for all
 /// operations of a group at once and always in the same order.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(in crate::store) enum Aim<'a> {
     /// Nothing that has numbers.
     Nothing,
@@ -165,8 +165,10 @@ pub(in crate::store) trait Sql {
     /// Which node this is, among those that share the database.
     fn node(&self) -> i64;
 
-    /// Locks what a group is going to change, and reads what it will ask for.
-    fn prepare<'a>(&self, aims: &mut dyn Iterator<Item = Aim<'a>>, kept: &mut Kept) -> Result<(), Failure>;
+    /// Locks what a group is going to change, and reads what it will ask for. Where others hold something it waits a
+    /// while and then fails with [`FaultKind::Stalled`](super::error::FaultKind::Stalled); or it does not wait at all,
+    /// and answers at which places those aims stand of which it has not got everything.
+    fn prepare<'a>(&self, aims: &[Aim<'a>], kept: &mut Kept, waits: bool) -> Result<Vec<usize>, Failure>;
 
     /// Has others wait who come here too for an organization, until the transaction ends.
     fn lock_organization(&self, id: i64) -> Result<(), Failure>;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -43,6 +43,14 @@ pub(in crate::store) struct Counters {
 const COLLISIONS_MAX: u32 = 8;
 /// How long to wait before a group is run again that met the writes of others, the first time; twice as long each time.
 const COLLISION_PAUSE: Duration = Duration::from_millis(2);
+/// For how long an operation is tried that has to wait for what another node holds, before it is given up.
+const STALL_PATIENCE: Duration = Duration::from_secs(3);
+/// How long to wait for something else to do before such operations are tried again.
+const STALL_PAUSE: Duration = Duration::from_millis(20);
+/// How many of them are tried again at most: there is to be room for others in each group.
+const STALLED_MAX: usize = GROUP_MAX / 2;
+/// What is said of one that is given up.
+const STALLED: &str = "another node holds what this is to change";
 /// For how long it is asked whether a commit stands that was not answered, before its writes are given up as unknown.
 const UNANSWERED_PATIENCE: Duration = Duration::from_secs(60);
 /// How long to wait between two such questions.
@@ -145,6 +153,9 @@ trait Operation: Send {
     fn run(&mut self, write: &mut Write<'_>) -> Result<(), Option<FaultKind>>;
     fn answer(self: Box<Self>, group: Option<&StoreError>);
 
+    /// Since when it waits for what another node holds: this is called whenever it does.
+    fn stalled_since(&mut self) -> Instant;
+
     /// The span that it is a part of, and since when it waits; `None` unless it is traced.
     fn traced(&self) -> Option<(SpanContext, SystemTime)>;
 }
@@ -166,6 +177,7 @@ struct Call<T, R, F> {
     run: F,
     outcome: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
+    stalled_since: Option<Instant>,
     traced: Option<(SpanContext, SystemTime)>,
 }
 
@@ -205,6 +217,10 @@ where
         drop(self.reply.send(outcome));
     }
 
+    fn stalled_since(&mut self) -> Instant {
+        *self.stalled_since.get_or_insert_with(Instant::now)
+    }
+
     fn traced(&self) -> Option<(SpanContext, SystemTime)> {
         self.traced
     }
@@ -233,8 +249,13 @@ impl Writer {
         let (queue, waiting) = sync_channel(waiting_max);
         let counters = Arc::new(Counters::default());
         let outbox = Arc::new(Notify::new());
-        let mut thread =
-            Worker { link, counters: Arc::clone(&counters), hooks: Hooks::default(), outbox: Arc::clone(&outbox) };
+        let mut thread = Worker {
+            link,
+            counters: Arc::clone(&counters),
+            hooks: Hooks::default(),
+            outbox: Arc::clone(&outbox),
+            stalled: Vec::new(),
+        };
         let handle =
             std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.serve(&waiting))?;
         Ok(Self { queue: Some(queue), thread: Some(handle), counters, outbox })
@@ -296,7 +317,7 @@ where
 {
     let (reply, answer) = oneshot::channel();
     let traced = trace::current().map(|context| (context, SystemTime::now()));
-    let call = Call { reach, request, run, outcome: None, reply, traced };
+    let call = Call { reach, request, run, outcome: None, reply, stalled_since: None, traced };
     let queued = match queue {
         Some(queue) => queue.try_send(Box::new(call)),
         None => return refused("the store is closed"),
@@ -345,19 +366,41 @@ struct Worker {
     counters: Arc<Counters>,
     hooks: Hooks,
     outbox: Arc<Notify>,
+    /// What has to wait for another node: it goes first in the next group.
+    stalled: Vec<Box<dyn Operation>>,
 }
 
 impl Worker {
+    /// The next group; `None` when there is and will be nothing more to do.
+    fn gather(&mut self, waiting: &Receiver<Box<dyn Operation>>) -> Option<Vec<Box<dyn Operation>>> {
+        let mut group = std::mem::take(&mut self.stalled);
+        if group.is_empty() {
+            group.reserve(GROUP_MAX);
+            group.push(waiting.recv().ok()?);
+        } else {
+            match waiting.recv_timeout(STALL_PAUSE) {
+                Ok(next) => group.push(next),
+                Err(RecvTimeoutError::Timeout) => {}
+                // Each of them is answered all the same, in the end.
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(STALL_PAUSE),
+            }
+        }
+        group.extend(waiting.try_iter().take(GROUP_MAX.saturating_sub(group.len())));
+        Some(group)
+    }
+
     fn serve(&mut self, waiting: &Receiver<Box<dyn Operation>>) {
-        let mut group = Vec::with_capacity(GROUP_MAX);
-        while let Ok(first) = waiting.recv() {
-            group.push(first);
-            group.extend(waiting.try_iter().take(GROUP_MAX - 1));
+        loop {
+            let waits = self.stalled.is_empty();
+            let Some(mut group) = self.gather(waiting) else { return };
             let started = Instant::now();
-            let done = match self.commit(&mut group) {
+            let done = match self.commit(&mut group, waits) {
                 Err(Halt::Failed(failure)) => self.ask_whether_it_stands(failure, waiting),
                 done => done,
             };
+            if group.is_empty() {
+                continue;
+            }
             let failed = done.err().map(Halt::into_error);
             let has_due = std::mem::take(&mut self.hooks.has_due);
             if failed.is_none() {
@@ -381,7 +424,7 @@ impl Worker {
                 tracing::warn!(operations = group.len(), %error, "a commit failed");
             }
             self.counters.operations.fetch_add(group.len() as u64, Ordering::Relaxed);
-            for operation in group.drain(..) {
+            for operation in group {
                 operation.answer(failed.as_ref());
             }
             self.link.after_commit();
@@ -389,11 +432,15 @@ impl Worker {
     }
 
     /// Runs a group in one transaction. On failure nothing of it is stored, unless the commit was not answered.
-    fn commit(&mut self, group: &mut [Box<dyn Operation>]) -> Result<(), Halt> {
+    ///
+    /// Unless it waits, what others hold something of is taken out of the group and put off.
+    fn commit(&mut self, group: &mut Vec<Box<dyn Operation>>, mut waits: bool) -> Result<(), Halt> {
         let (mut undo, mut pause, mut collisions) = (Undo::All, COLLISION_PAUSE, 0);
         loop {
-            match self.attempt(group, undo) {
+            match self.attempt(group, undo, waits) {
                 Err(Halt::Again) if undo == Undo::All => undo = Undo::Each,
+                // Its other operations have waited long enough.
+                Err(Halt::Stalled) if waits => waits = false,
                 Err(Halt::Collided) if collisions < COLLISIONS_MAX => {
                     collisions += 1;
                     self.counters.collisions.fetch_add(1, Ordering::Relaxed);
@@ -405,11 +452,12 @@ impl Worker {
         }
     }
 
-    fn attempt(&mut self, group: &mut [Box<dyn Operation>], undo: Undo) -> Result<(), Halt> {
+    fn attempt(&mut self, group: &mut Vec<Box<dyn Operation>>, undo: Undo, waits: bool) -> Result<(), Halt> {
         let mut is_lost = false;
         let done = {
             let conn = self.link.open()?;
-            let done = transact(conn, group, undo, &mut self.hooks, &mut is_lost);
+            let locked = lock(conn, group, waits, &mut self.stalled);
+            let done = locked.and_then(|kept| transact(conn, group, kept, undo, &mut self.hooks, &mut is_lost));
             if done.is_err() {
                 // What was read within the transaction may have been undone with it.
                 self.hooks.forget();
@@ -503,6 +551,8 @@ enum Halt {
     Again,
     /// Others wrote at the same time.
     Collided,
+    /// Others hold something for too long.
+    Stalled,
     /// The database failed.
     Failed(Failure),
 }
@@ -512,6 +562,7 @@ impl Halt {
         match self {
             Self::Again => StoreError::Unavailable("the transaction was rolled back".to_owned()),
             Self::Collided => StoreError::Unavailable("others write the same all the time".to_owned()),
+            Self::Stalled => StoreError::Unavailable(STALLED.to_owned()),
             Self::Failed(failure) => unavailable(failure.into()),
         }
     }
@@ -519,24 +570,51 @@ impl Halt {
 
 impl From<Failure> for Halt {
     fn from(failure: Failure) -> Self {
-        if failure.kind() == Some(FaultKind::Collision) { Self::Collided } else { Self::Failed(failure) }
+        match failure.kind() {
+            Some(FaultKind::Collision) => Self::Collided,
+            Some(FaultKind::Stalled) => Self::Stalled,
+            _ => Self::Failed(failure),
+        }
     }
+}
+
+/// Begins a transaction with what the group is going to change locked for it, and reads what it will ask for. If that is
+/// not to wait, operations of which others hold something are put off, or answered when it has been so for long.
+fn lock(
+    conn: &dyn Sql,
+    group: &mut Vec<Box<dyn Operation>>,
+    waits: bool,
+    stalled: &mut Vec<Box<dyn Operation>>,
+) -> Result<Kept, Halt> {
+    conn.step(Step::BeginWrite)?;
+    let mut kept = Kept::default();
+    let aims: Vec<_> = group.iter().map(|operation| operation.aim()).collect();
+    let places = conn.prepare(&aims, &mut kept, waits)?;
+    drop(aims);
+    // From the last one on, so that those before keep their places; the order is that of the group in the end.
+    let mut put_off: Vec<_> = places.iter().rev().map(|place| group.remove(*place)).collect();
+    for mut operation in put_off.drain(..).rev() {
+        if stalled.len() < STALLED_MAX && operation.stalled_since().elapsed() < STALL_PATIENCE {
+            stalled.push(operation);
+        } else {
+            operation.answer(Some(&StoreError::Unavailable(STALLED.to_owned())));
+        }
+    }
+    Ok(kept)
 }
 
 fn transact(
     conn: &dyn Sql,
     group: &mut [Box<dyn Operation>],
+    mut kept: Kept,
     undo: Undo,
     hooks: &mut Hooks,
     is_lost: &mut bool,
 ) -> Result<(), Halt> {
-    conn.step(Step::BeginWrite)?;
     let mut words: BTreeMap<Document, Words> = BTreeMap::new();
-    let mut kept = Kept::default();
     if conn.is_shared() {
         hooks.forget();
     }
-    conn.prepare(&mut group.iter().map(|operation| operation.aim()), &mut kept)?;
     if let Some(known) = kept.hooks.take() {
         hooks.learn(known);
     }

@@ -148,9 +148,9 @@ impl Sql for Session {
         0
     }
 
-    fn prepare<'a>(&self, _aims: &mut dyn Iterator<Item = Aim<'a>>, _kept: &mut Kept) -> Result<(), Failure> {
+    fn prepare<'a>(&self, _aims: &[Aim<'a>], _kept: &mut Kept, _waits: bool) -> Result<Vec<usize>, Failure> {
         // One connection writes at a time, and a look-up costs next to nothing.
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn lock_organization(&self, _id: i64) -> Result<(), Failure> {

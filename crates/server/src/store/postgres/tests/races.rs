@@ -375,3 +375,45 @@ async fn two_nodes_that_make_the_same_conversation_make_one() {
     let known = two.known_message(org("o"), own("vera"), conv("e"), visitor("vera"), key("k1")).await.unwrap();
     assert_eq!(known.map(|known| known.team_seq), Some(2));
 }
+
+#[tokio::test]
+async fn a_website_that_another_node_holds_keeps_nobody_else_waiting() {
+    let url = server().database();
+    let ([one, two], world) = nodes::<2>(&url).await;
+    world.append(says("vera", "c", "k1", "hello")).await;
+    world.append(says("walter", "d", "k1", "hello")).await;
+    let elsewhere = |request: &str| {
+        let mut elsewhere = says("vera", "b", request, "hello");
+        elsewhere.scope = crate::store::Scope::Visitor { website: web("b"), visitor: id("vera") };
+        elsewhere
+    };
+    let stopped = stop_behind(&one, || one.append_message(says("vera", "c", "k2", "hello")));
+    let (go, (held, mark, other)) = stop_before(&two, || {
+        let held = two.append_message(replies("anna", "d", "k3", "hello"));
+        let mark = two.mark_seen(seen(team(), user("anna"), "c", 2));
+        (held, mark, two.append_message(elsewhere("k1")))
+    });
+    drop(go);
+    assert_eq!(other.await.map(|said| said.team_seq), Ok(2), "while the other website is held");
+    for more in 2..5 {
+        let said = two.append_message(elsewhere(&format!("k{more}"))).await;
+        assert_eq!(said.map(|said| said.team_seq), Ok(more + 1), "and from then on at once");
+    }
+    let (held, mark) = (held.await, mark.await);
+    let refused = |error: &StoreError| matches!(error, StoreError::Unavailable(_));
+    assert!(held.as_ref().is_err_and(refused) && mark.as_ref().is_err_and(refused), "{held:?} {mark:?}");
+    assert_eq!(stopped.go_on().await.map(|said| said.team_seq), Ok(3));
+
+    // What is held for less long is done, in the order in which it was asked for.
+    let stopped = stop_behind(&one, || one.append_message(says("vera", "c", "k4", "hello")));
+    let (go, (held, other)) = stop_before(&two, || {
+        let held = ["k5", "k6", "k7"].map(|request| two.append_message(replies("anna", "c", request, "hello")));
+        (held, two.append_message(elsewhere("k9")))
+    });
+    drop(go);
+    other.await.unwrap();
+    assert_eq!(stopped.go_on().await.map(|said| said.team_seq), Ok(4));
+    for (n, held) in held.into_iter().enumerate() {
+        assert_eq!(held.await.map(|said| said.team_seq), Ok(5 + n as u64));
+    }
+}

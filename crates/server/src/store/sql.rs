@@ -9,7 +9,7 @@ pub(super) mod error;
 mod history;
 pub(super) mod kept;
 pub(super) mod link;
-mod lists;
+pub(super) mod lists;
 pub(super) mod lookup;
 pub(super) mod messages;
 pub(super) mod outbox;

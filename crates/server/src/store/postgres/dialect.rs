@@ -6,6 +6,11 @@ const CLOSE: &str = "*/";
 /// SQLite is told by name which index to walk along; Postgres finds it.
 const INDEXED_BY: &str = "INDEXED BY ";
 
+/// Integers that stand in one text, `[1,2]`, each in a row's `value`.
+const NUMBERS: &str = "json_each(?1)";
+const NUMBERS_HERE: &str =
+    "(SELECT CAST(value AS bigint) AS value FROM json_array_elements_text(CAST(?1 AS json)) AS e (value))";
+
 /// A statement for Postgres.
 pub(super) fn translate(sql: &str) -> String {
     let mut text = String::with_capacity(sql.len());
@@ -17,7 +22,7 @@ pub(super) fn translate(sql: &str) -> String {
     }
     text.push_str(rest);
     // SQLite keeps to the order of a cross join; Postgres has no condition for one.
-    let text = text.replace("CROSS JOIN", "JOIN").replace(OPEN, "").replace(CLOSE, "");
+    let text = text.replace("CROSS JOIN", "JOIN").replace(OPEN, "").replace(CLOSE, "").replace(NUMBERS, NUMBERS_HERE);
     // No statement has a question mark in a text.
     text.replace('?', "$")
 }

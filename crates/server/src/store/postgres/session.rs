@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use futures_util::StreamExt as _;
+use futures_util::future::try_join_all;
 use tokio::runtime::Runtime;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Error, SimpleQueryMessage, Statement};
@@ -28,7 +29,7 @@ use super::target::Connection;
 use super::{bulk, search};
 use crate::store::sql::error::{Failure, Fault, FaultKind};
 use crate::store::sql::kept::{Kept, NewMessage};
-use crate::store::sql::link::{Aim, Document, Each, Row, Searched, Sql, Step, Words};
+use crate::store::sql::link::{Aim, Document, Each, EachOf, Row, Searched, Sql, Step, Words};
 use crate::store::sql::rows::Thread;
 use crate::store::sql::value::Value;
 use crate::store::{Audience, StoreError};
@@ -94,6 +95,8 @@ pub(super) struct Session {
     /// When all signs of the database's life were looked at last.
     checked_at: Cell<Option<Instant>>,
     changes: Cell<u64>,
+    /// How often it was waited for the database.
+    journeys: Cell<u64>,
     /// The row of this node among the writers, and the number of its last transaction.
     node: i64,
     number: Cell<u64>,
@@ -145,9 +148,16 @@ impl Session {
             is_aborted: Cell::new(true),
             checked_at: Cell::new(None),
             changes: Cell::new(0),
+            journeys: Cell::new(0),
             node,
             number: Cell::new(number),
         }
+    }
+
+    /// How often it was waited for the database.
+    #[cfg(test)]
+    pub(super) const fn journeys(&self) -> u64 {
+        self.journeys.get()
     }
 
     /// Whether there is a transaction to be ended.
@@ -209,6 +219,7 @@ impl Session {
 
     /// Waits for what is asked of the database, along with the beginning of the transaction if that was not sent yet.
     pub(super) fn wait<T>(&self, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+        self.journeys.set(self.journeys.get() + 1);
         let begin = self.pending.take();
         self.is_open.set(self.is_open.get() || begin.is_some());
         let both = async {
@@ -261,8 +272,7 @@ impl Session {
         is_insert: bool,
         params: &[Value<'_>],
     ) -> Result<(Vec<tokio_postgres::Row>, u64), Failure> {
-        let params: Vec<Param<'_>> = params.iter().map(|value| (value as &(dyn ToSql + Sync), of(value))).collect();
-        let (rows, changed) = self.wait(self.run(sql, is_insert, &params))?;
+        let (rows, changed) = self.wait(self.run(sql, is_insert, &with_types(params)))?;
         self.changes.set(self.changes.get() + changed);
         Ok((rows, changed))
     }
@@ -303,6 +313,10 @@ impl Session {
     fn add_changes(&self, count: usize) {
         self.changes.set(self.changes.get() + count as u64);
     }
+}
+
+fn with_types<'v>(values: &'v [Value<'_>]) -> Vec<Param<'v>> {
+    values.iter().map(|value| (value as &(dyn ToSql + Sync), of(value))).collect()
 }
 
 /// The type of a parameter.
@@ -362,6 +376,19 @@ impl Sql for Session {
             if each(row)?.is_break() {
                 break;
             }
+        }
+        Ok(())
+    }
+
+    fn query_each(&self, sql: &'static str, sets: &[Vec<Value<'_>>], each: EachOf<'_>) -> Result<(), Failure> {
+        let sets: Vec<Vec<Param<'_>>> = sets.iter().map(|values| with_types(values)).collect();
+        let Some(first) = sets.first() else { return Ok(()) };
+        let answers = self.wait(async {
+            self.make_ready(sql, false, first).await?;
+            try_join_all(sets.iter().map(|params| self.run(sql, false, params))).await
+        })?;
+        for (place, (rows, _)) in answers.iter().enumerate() {
+            rows.iter().try_for_each(|row| each(place, row))?;
         }
         Ok(())
     }

@@ -24,6 +24,9 @@ pub(in crate::store) trait Row {
 /// What is done with each row; it breaks when it needs no more.
 pub(in crate::store) type Each<'e> = &'e mut dyn FnMut(&dyn Row) -> Result<ControlFlow<()>, Failure>;
 
+/// What is done with each row of several sets of parameters.
+pub(in crate::store) type EachOf<'e> = &'e mut dyn FnMut(usize, &dyn Row) -> Result<(), Failure>;
+
 /// A step of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Step {
@@ -142,6 +145,10 @@ pub(in crate::store) enum Words {
 pub(in crate::store) trait Sql {
     /// Runs a query and hands out its rows.
     fn query(&self, sql: &'static str, params: &[Value<'_>], each: Each<'_>) -> Result<(), Failure>;
+
+    /// Runs a query once for each of some sets of parameters and hands out its rows, each with the place of its set: one
+    /// journey, however many sets there are.
+    fn query_each(&self, sql: &'static str, sets: &[Vec<Value<'_>>], each: EachOf<'_>) -> Result<(), Failure>;
 
     /// Runs a statement; answers how many rows it has changed.
     fn execute(&self, sql: &'static str, params: &[Value<'_>]) -> Result<usize, Failure>;

@@ -4,20 +4,19 @@
 //! on the length of the page and not on how many conversations there are. A search finds its candidates in the
 //! full-text index and sorts them.
 
-use std::collections::{BTreeSet, HashSet};
-use std::ops::ControlFlow;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use cossistant_protocol::{ConversationId, ConversationStatus, PersonId, UserType, WebsiteId};
+use cossistant_protocol::{ConversationId, ConversationStatus, PersonId, WebsiteId};
 
-use super::conversations::seen;
 use super::error::Failure;
-use super::link::{Row, Searched, Sql};
+use super::link::{Searched, Sql};
+use super::lookup::Person;
 use super::rows::{self, Thread};
 use super::value::params;
-use super::{history, lookup, statements};
+use super::{lookup, statements};
 use crate::store::{
-    AssigneeFilter, Audience, ConversationItem, ConversationPage, ConversationQuery, MessagePage, OPEN_MAX, Scope,
-    SiteKey, StoreError, UNREAD_MAX, search,
+    AssigneeFilter, Audience, ConversationItem, ConversationPage, ConversationQuery, OPEN_MAX, Scope, SiteKey,
+    StoreError, UNREAD_MAX, search,
 };
 
 /// A conversation's place in a list, greatest first.
@@ -31,23 +30,23 @@ enum Walk {
     Own(i64),
 }
 
-pub(super) fn page(conn: &dyn Sql, query: &ConversationQuery) -> Result<ConversationPage, Failure> {
+pub(in crate::store) fn page(conn: &dyn Sql, query: &ConversationQuery) -> Result<ConversationPage, Failure> {
     let sites = sites(conn, query)?;
     let walks = walks(conn, query, &sites)?;
     let one_more = query.limit.saturating_add(1);
-    let mut ranks = match search::asked(&query.search) {
+    let (mut ranks, mut threads) = match search::asked(&query.search) {
         Some(asked) => found(conn, query, &sites, &walks, &asked)?,
-        None => walked(conn, query, &walks, one_more)?,
+        None => (walked(conn, query, &walks, one_more)?, HashMap::new()),
     };
     ranks.sort_unstable_by(|a, b| b.cmp(a));
     ranks.truncate(one_more);
     let has_more = ranks.len() > query.limit;
     ranks.truncate(query.limit);
-    let mut items = Vec::with_capacity(ranks.len());
-    for (_, _, id) in ranks {
-        items.push(item(conn, query, id)?);
+    let rows: Vec<i64> = ranks.into_iter().map(|(_, _, row)| row).collect();
+    if threads.is_empty() && !rows.is_empty() {
+        threads = threads_of(conn, query, &rows)?;
     }
-    Ok(ConversationPage { items, has_more })
+    Ok(ConversationPage { items: items(conn, query, &rows, threads)?, has_more })
 }
 
 /// The websites that the query covers, each with its organization.
@@ -87,20 +86,21 @@ fn walks(conn: &dyn Sql, query: &ConversationQuery, sites: &[(i64, i64)]) -> Res
     let Some(asked) = own.or(query.visitor.as_ref()) else {
         return Ok(sites.iter().map(|(id, _)| Walk::Website(*id)).collect());
     };
-    let mut walks = Vec::new();
-    for (website, organization) in sites {
-        let resolve = |id: &PersonId| lookup::person(conn, *organization, *website, UserType::Visitor, id);
-        let person = resolve(asked)?;
-        if let (Some(_), Some(other)) = (own, &query.visitor) {
-            // A visitor who asks for somebody else's learns nothing of whether there is such a one.
-            let is_own = other == asked || matches!((&person, resolve(other)?), (Some(a), Some(b)) if a.id == b.id);
-            if !is_own {
-                return Err(StoreError::NotFound.into());
-            }
+    let resolve = |id| {
+        let asked: Vec<_> = sites.iter().map(|(website, organization)| (*organization, *website, id)).collect();
+        lookup::visitors(conn, &asked)
+    };
+    let people = resolve(asked)?;
+    if let (Some(_), Some(other)) = (own, query.visitor.as_ref().filter(|other| *other != asked)) {
+        // A visitor who asks for somebody else's learns nothing of whether there is such a one.
+        let others = resolve(other)?;
+        let is_own = |(a, b): (&Option<Person>, &Option<Person>)| matches!((a, b), (Some(a), Some(b)) if a.id == b.id);
+        if !people.iter().zip(&others).all(is_own) {
+            return Err(StoreError::NotFound.into());
         }
-        walks.extend(person.map(|person| if own.is_some() { Walk::Own(person.id) } else { Walk::Visitor(person.id) }));
     }
-    Ok(walks)
+    let walk = |person: Person| if own.is_some() { Walk::Own(person.id) } else { Walk::Visitor(person.id) };
+    Ok(people.into_iter().flatten().map(walk).collect())
 }
 
 fn statuses(query: &ConversationQuery) -> Vec<ConversationStatus> {
@@ -116,46 +116,47 @@ fn start(query: &ConversationQuery) -> (i64, &str) {
 
 fn walked(conn: &dyn Sql, query: &ConversationQuery, walks: &[Walk], at_most: usize) -> Result<Vec<Rank>, Failure> {
     let mut ranks = Vec::new();
-    for status in statuses(query) {
-        for walk in walks {
-            walk_along(conn, walk, status, query.assignee.as_ref(), start(query), at_most, &mut ranks)?;
-        }
-    }
+    let assignee = query.assignee.as_ref();
+    walk_along(conn, walks, &statuses(query), assignee, start(query), at_most, |_, rank| ranks.push(rank))?;
     Ok(ranks)
 }
 
+/// Walks along the indexes, all of one kind, once for each status. Each rank comes with the place of its walk.
 fn walk_along(
     conn: &dyn Sql,
-    walk: &Walk,
-    status: ConversationStatus,
+    walks: &[Walk],
+    statuses: &[ConversationStatus],
     assignee: Option<&AssigneeFilter>,
     (at, id): (i64, &str),
     at_most: usize,
-    ranks: &mut Vec<Rank>,
+    mut add: impl FnMut(usize, Rank),
 ) -> Result<(), Failure> {
-    let status = rows::status_number(status);
-    let limit = rows::limit(at_most);
-    let (sql, of) = match (walk, assignee) {
-        (Walk::Website(id), None) => (statements::LIST_BY_STATUS, *id),
-        (Walk::Website(id), Some(AssigneeFilter::Nobody)) => (statements::LIST_UNASSIGNED, *id),
-        (Walk::Website(id), Some(AssigneeFilter::Person(_))) => (statements::LIST_BY_ASSIGNEE, *id),
-        (Walk::Visitor(id), None) => (statements::LIST_BY_VISITOR, *id),
-        (Walk::Own(id), None) => (statements::LIST_OWN, *id),
-        (Walk::Own(id), Some(_)) => (statements::LIST_OWN_BY_ASSIGNEE, *id),
-        (Walk::Visitor(id), Some(_)) => (statements::LIST_BY_VISITOR_AND_ASSIGNEE, *id),
+    let Some(kind) = walks.first() else { return Ok(()) };
+    let sql = match (kind, assignee) {
+        (Walk::Website(_), None) => statements::LIST_BY_STATUS,
+        (Walk::Website(_), Some(AssigneeFilter::Nobody)) => statements::LIST_UNASSIGNED,
+        (Walk::Website(_), Some(AssigneeFilter::Person(_))) => statements::LIST_BY_ASSIGNEE,
+        (Walk::Visitor(_), None) => statements::LIST_BY_VISITOR,
+        (Walk::Visitor(_), Some(_)) => statements::LIST_BY_VISITOR_AND_ASSIGNEE,
+        (Walk::Own(_), None) => statements::LIST_OWN,
+        (Walk::Own(_), Some(_)) => statements::LIST_OWN_BY_ASSIGNEE,
     };
-    let rank = |row: &dyn Row| Ok((rows::number(row, 1)?, rows::text(row, 2)?, rows::id(row, 0)?));
-    let found = match (walk, assignee) {
-        (_, None) | (Walk::Website(_), Some(AssigneeFilter::Nobody)) => {
-            conn.all(sql, params![of, status, at, id, limit], rank)?
+    let mut sets = Vec::with_capacity(walks.len() * statuses.len());
+    for Walk::Website(of) | Walk::Visitor(of) | Walk::Own(of) in walks {
+        for status in statuses {
+            let mut set = params![*of, rows::status_number(*status), at, id, rows::limit(at_most)].to_vec();
+            match (kind, assignee) {
+                (_, None) | (Walk::Website(_), Some(AssigneeFilter::Nobody)) => {}
+                (_, Some(AssigneeFilter::Nobody)) => set.push(None::<&str>.into()),
+                (_, Some(AssigneeFilter::Person(person))) => set.push(person.as_str().into()),
+            }
+            sets.push(set);
         }
-        (_, Some(AssigneeFilter::Nobody)) => conn.all(sql, params![of, status, at, id, limit, None::<&str>], rank)?,
-        (_, Some(AssigneeFilter::Person(person))) => {
-            conn.all(sql, params![of, status, at, id, limit, person.as_str()], rank)?
-        }
-    };
-    ranks.extend(found);
-    Ok(())
+    }
+    conn.query_each(sql, &sets, &mut |place, row| {
+        add(place / statuses.len(), (rows::number(row, 1)?, rows::text(row, 2)?, rows::id(row, 0)?));
+        Ok(())
+    })
 }
 
 /// The conversations in which every word is found, and that the query's other filters let through.
@@ -165,11 +166,11 @@ fn found(
     sites: &[(i64, i64)],
     walks: &[Walk],
     asked: &BTreeSet<String>,
-) -> Result<Vec<Rank>, Failure> {
+) -> Result<(Vec<Rank>, HashMap<i64, Thread>), Failure> {
     let audience = query.scope.audience();
     let sites: Vec<i64> = sites.iter().map(|(site, _)| *site).collect();
     if sites.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), HashMap::new()));
     }
     let mut candidates: Option<HashSet<i64>> = None;
     for word in asked {
@@ -183,19 +184,18 @@ fn found(
             next.retain(|id| earlier.contains(id));
         }
         if next.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), HashMap::new()));
         }
         candidates = Some(next);
     }
-    let mut ranks = Vec::new();
-    for id in candidates.unwrap_or_default() {
-        let thread = thread_by_id(conn, query, id)?;
-        if passes(query, walks, &thread) {
-            let c = thread.conversation;
-            ranks.push((c.activity(audience).0, c.id.as_str().to_owned(), id));
-        }
-    }
-    Ok(ranks)
+    let candidates: Vec<i64> = candidates.unwrap_or_default().into_iter().collect();
+    let mut threads = threads_of(conn, query, &candidates)?;
+    threads.retain(|_, thread| passes(query, walks, thread));
+    let rank = |(row, thread): (&i64, &Thread)| {
+        let c = &thread.conversation;
+        (c.activity(audience).0, c.id.as_str().to_owned(), *row)
+    };
+    Ok((threads.iter().map(rank).collect(), threads))
 }
 
 fn passes(query: &ConversationQuery, walks: &[Walk], thread: &Thread) -> bool {
@@ -214,41 +214,60 @@ fn passes(query: &ConversationQuery, walks: &[Walk], thread: &Thread) -> bool {
     is_walked && is_assigned && is_past && query.status.is_none_or(|status| status == c.status)
 }
 
-fn thread_by_id(conn: &dyn Sql, query: &ConversationQuery, id: i64) -> Result<Thread, Failure> {
-    conn.must(statements::CONVERSATION_BY_ID, params![id], |row| rows::thread(row, &query.organization))
+/// Rows as one parameter.
+fn numbers(rows: &[i64]) -> String {
+    let numbers: Vec<_> = rows.iter().map(i64::to_string).collect();
+    format!("[{}]", numbers.join(","))
 }
 
-fn item(conn: &dyn Sql, query: &ConversationQuery, id: i64) -> Result<ConversationItem, Failure> {
-    let thread = thread_by_id(conn, query, id)?;
-    let audience = query.scope.audience();
-    let newest = MessagePage { before: None, after: None, limit: 1 };
-    let (mut last, _) = history::page_of(conn, id, audience, &thread.conversation.website, newest)?;
-    let asker = &query.asker;
-    let asker = lookup::person(conn, thread.organization, thread.website, asker.kind, &asker.id)?;
-    let unread = unread(conn, id, audience, asker.map(|person| person.id))?;
-    Ok(ConversationItem {
-        conversation: thread.conversation,
-        identity: thread.identity,
-        last_message: last.pop(),
-        unread,
-    })
-}
-
-fn unread(conn: &dyn Sql, thread: i64, audience: Audience, asker: Option<i64>) -> Result<u64, Failure> {
-    let (team, visitor) = match asker {
-        Some(person) => seen(conn, thread, person)?,
-        None => (0, 0),
-    };
-    let (sql, mark) = match audience {
-        Audience::Team => (statements::TEAM_UNREAD, team),
-        Audience::Visitor => (statements::VISITOR_UNREAD, visitor),
-    };
-    let mut count = 0;
-    conn.query(sql, params![thread, rows::int(mark), asker, rows::int(UNREAD_MAX)], &mut |_| {
-        count += 1;
-        Ok(ControlFlow::Continue(()))
+fn threads_of(conn: &dyn Sql, query: &ConversationQuery, rows: &[i64]) -> Result<HashMap<i64, Thread>, Failure> {
+    let threads = conn.all(statements::CONVERSATIONS_BY_ID, params![&numbers(rows)], |row| {
+        let thread = rows::thread(row, &query.organization)?;
+        Ok((thread.id, thread))
     })?;
-    Ok(count)
+    Ok(threads.into_iter().collect())
+}
+
+/// What a list says of some conversations, in their order.
+fn items(
+    conn: &dyn Sql,
+    query: &ConversationQuery,
+    rows: &[i64],
+    mut threads: HashMap<i64, Thread>,
+) -> Result<Vec<ConversationItem>, Failure> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (newest_sql, unread_sql) = match query.scope.audience() {
+        Audience::Team => (statements::TEAM_NEWEST, statements::TEAM_UNREAD),
+        Audience::Visitor => (statements::VISITOR_NEWEST, statements::VISITOR_UNREAD),
+    };
+    let (all, asker) = (numbers(rows), &query.asker);
+    let websites: HashMap<&ConversationId, &SiteKey> =
+        threads.values().map(|thread| (&thread.conversation.id, &thread.conversation.website)).collect();
+    let newest = conn.all(newest_sql, params![&all], |row| {
+        let conversation: ConversationId = rows::parsed(row, 5)?;
+        let website = websites.get(&conversation).ok_or_else(missing)?;
+        Ok((conversation, rows::event(row, website)?))
+    })?;
+    let mut newest: HashMap<_, _> = newest.into_iter().collect();
+    let unread = params![&all, rows::kind_number(asker.kind), asker.id.as_str(), rows::int(UNREAD_MAX)];
+    let unread: HashMap<_, _> =
+        conn.all(unread_sql, unread, |row| Ok((rows::id(row, 0)?, rows::number(row, 1)?)))?.into_iter().collect();
+    let item = |row: &i64| -> Result<ConversationItem, Failure> {
+        let thread = threads.remove(row).ok_or_else(missing)?;
+        Ok(ConversationItem {
+            last_message: newest.remove(&thread.conversation.id),
+            unread: unread.get(row).copied().ok_or_else(missing)?,
+            identity: thread.identity,
+            conversation: thread.conversation,
+        })
+    };
+    rows.iter().map(item).collect()
+}
+
+fn missing() -> StoreError {
+    StoreError::Corrupt("a row is missing".to_owned())
 }
 
 /// A visitor's conversations that are not closed, newest activity that the audience may see first.
@@ -262,14 +281,23 @@ pub(super) fn open_of(
         Audience::Team => Walk::Visitor(visitor),
         Audience::Visitor => Walk::Own(visitor),
     };
-    let mut ranks = Vec::new();
-    for status in ConversationStatus::ALL.iter().filter(|status| **status != ConversationStatus::Closed) {
-        walk_along(conn, &walk, *status, None, (i64::MAX, ""), at_most, &mut ranks)?;
-    }
-    ranks.sort_unstable_by(|a, b| b.cmp(a));
-    ranks.truncate(at_most);
-    let ids = ranks.into_iter().map(|(_, id, _)| ConversationId::new(id));
-    ids.collect::<Result<_, _>>().map_err(|error| StoreError::Corrupt(error.to_string()).into())
+    Ok(open_along(conn, &[walk], at_most)?.pop().unwrap_or_default())
+}
+
+/// The conversations of each walk that are not closed.
+fn open_along(conn: &dyn Sql, walks: &[Walk], at_most: usize) -> Result<Vec<Vec<ConversationId>>, Failure> {
+    let is_open = |status: &ConversationStatus| *status != ConversationStatus::Closed;
+    let statuses: Vec<_> = ConversationStatus::ALL.iter().copied().filter(is_open).collect();
+    let mut ranks: Vec<Vec<Rank>> = walks.iter().map(|_| Vec::new()).collect();
+    let first = (i64::MAX, "");
+    walk_along(conn, walks, &statuses, None, first, at_most, |place, rank| ranks[place].push(rank))?;
+    let ids = |mut ranks: Vec<Rank>| {
+        ranks.sort_unstable_by(|a, b| b.cmp(a));
+        ranks.truncate(at_most);
+        let ids = ranks.into_iter().map(|(_, id, _)| ConversationId::new(id));
+        ids.collect::<Result<_, _>>().map_err(|error| StoreError::Corrupt(error.to_string()).into())
+    };
+    ranks.into_iter().map(ids).collect()
 }
 
 /// The same for each of some visitors, by their names.
@@ -278,22 +306,16 @@ pub(super) fn open_of_each(
     website: &SiteKey,
     visitors: Vec<PersonId>,
 ) -> Result<Vec<(PersonId, Vec<ConversationId>)>, Failure> {
-    let site = match lookup::site_of(conn, website) {
-        Ok(site) => Some(site),
-        Err(Failure::Answer(StoreError::NotFound)) => None,
+    let people = match lookup::site_of(conn, website) {
+        Ok(site) => {
+            let asked: Vec<_> = visitors.iter().map(|visitor| (site.organization, site.id, visitor)).collect();
+            lookup::visitors(conn, &asked)?
+        }
+        Err(Failure::Answer(StoreError::NotFound)) => vec![None; visitors.len()],
         Err(failure) => return Err(failure),
     };
-    let mut all = Vec::with_capacity(visitors.len());
-    for visitor in visitors {
-        let person = match site {
-            Some(site) => lookup::person(conn, site.organization, site.id, UserType::Visitor, &visitor)?,
-            None => None,
-        };
-        let open = match person {
-            Some(person) => open_of(conn, person.id, Audience::Team, OPEN_MAX)?,
-            None => Vec::new(),
-        };
-        all.push((visitor, open));
-    }
-    Ok(all)
+    let walks: Vec<_> = people.iter().flatten().map(|person| Walk::Visitor(person.id)).collect();
+    let mut open = open_along(conn, &walks, OPEN_MAX)?.into_iter();
+    let mut of = |person: Option<Person>| person.and_then(|_| open.next()).unwrap_or_default();
+    Ok(visitors.into_iter().zip(people).map(|(visitor, person)| (visitor, of(person))).collect())
 }

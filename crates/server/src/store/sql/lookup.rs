@@ -3,7 +3,7 @@
 use cossistant_protocol::{Channel, ConversationId, OrganizationId, PersonId, Timestamp, UserType, WebsiteId};
 
 use super::error::Failure;
-use super::link::Sql;
+use super::link::{Row, Sql};
 use super::rows::{self, Thread};
 use super::statements;
 use super::value::params;
@@ -76,14 +76,30 @@ pub(in crate::store) fn person(
     id: &PersonId,
 ) -> Result<Option<Person>, Failure> {
     let website = if kind == UserType::Visitor { website } else { NO_WEBSITE };
-    let found =
-        conn.one(statements::PERSON, params![organization, rows::kind_number(kind), id.as_str(), website], |row| {
-            match row.int(2)? {
-                Some(id) => Ok(Person { id, public_id: rows::parsed(row, 3)? }),
-                None => Ok(Person { id: rows::id(row, 0)?, public_id: rows::parsed(row, 1)? }),
-            }
-        })?;
+    conn.one(statements::PERSON, params![organization, rows::kind_number(kind), id.as_str(), website], resolved)
+}
+
+/// The same for visitors of some websites, each by organization and website; in their order.
+pub(in crate::store) fn visitors(
+    conn: &dyn Sql,
+    asked: &[(i64, i64, &PersonId)],
+) -> Result<Vec<Option<Person>>, Failure> {
+    let kind = rows::kind_number(UserType::Visitor);
+    let sets =
+        asked.iter().map(|(organization, website, id)| params![*organization, kind, id.as_str(), *website].to_vec());
+    let mut found = vec![None; asked.len()];
+    conn.query_each(statements::PERSON, &sets.collect::<Vec<_>>(), &mut |place, row| {
+        found[place] = Some(resolved(row)?);
+        Ok(())
+    })?;
     Ok(found)
+}
+
+fn resolved(row: &dyn Row) -> Result<Person, Failure> {
+    match row.int(2)? {
+        Some(id) => Ok(Person { id, public_id: rows::parsed(row, 3)? }),
+        None => Ok(Person { id: rows::id(row, 0)?, public_id: rows::parsed(row, 1)? }),
+    }
 }
 
 /// The same, made if it is not there.

@@ -339,6 +339,8 @@ pub(in crate::store) fn candidates(
 ) -> Result<(DueDeliveries, Vec<(i64, i64)>), Failure> {
     let mut due = DueDeliveries::default();
     let mut candidates = Vec::new();
+    let mut lanes_with_room = Vec::new();
+    let mut sets = Vec::new();
     for hook in lanes(conn)? {
         let busy = take.busy.get(&hook.id);
         let in_flight = busy.map(|busy| busy.in_flight.as_slice()).unwrap_or_default();
@@ -347,9 +349,15 @@ pub(in crate::store) fn candidates(
         // Those in flight may be the first ones, and the one behind the last tells when there is more to do.
         let most =
             rows::limit(in_flight.len() + room + 1).saturating_add(if conn.is_shared() { OTHERS_MAX } else { 0 });
-        let waiting = conn.all(statements::WAITING_DELIVERIES, params![hook.row, most], |row| {
-            Ok((rows::id(row, 0)?, rows::time(row, 1)?, rows::time(row, 2)?, rows::id(row, 3)?))
-        })?;
+        sets.push(params![hook.row, most].to_vec());
+        lanes_with_room.push((hook.row, in_flight, room, Vec::new()));
+    }
+    conn.query_each(statements::WAITING_DELIVERIES, &sets, &mut |place, row| {
+        let (_, _, _, waiting) = &mut lanes_with_room[place];
+        waiting.push((rows::id(row, 0)?, rows::time(row, 1)?, rows::time(row, 2)?, rows::id(row, 3)?));
+        Ok(())
+    })?;
+    for (hook, in_flight, room, waiting) in lanes_with_room {
         let mut taken = 0;
         for (row, next_at, leased_until, leased_by) in waiting {
             if in_flight.contains(&delivery_id(row, epoch)) {
@@ -367,7 +375,7 @@ pub(in crate::store) fn candidates(
             if taken == room {
                 break;
             }
-            candidates.push((in_flight.len() + taken, next_at, row, hook.row));
+            candidates.push((in_flight.len() + taken, next_at, row, hook));
             taken += 1;
         }
     }

@@ -51,6 +51,23 @@ macro_rules! conversations {
     };
 }
 
+/// Unread messages by one of the two numberings.
+macro_rules! unread {
+    ($seq:literal) => {
+        concat!(
+            "SELECT c.id, (SELECT count(*) FROM (SELECT 1 FROM events e WHERE e.conversation = c.id AND e.",
+            $seq,
+            " > coalesce(s.",
+            $seq,
+            ", 0) AND e.kind = 1 AND e.deleted = 0 AND e.sender IS DISTINCT FROM coalesce(a.alias_of, a.id) LIMIT ?4) u) \
+            FROM json_each(?1) k CROSS JOIN conversations c ON c.id = k.value \
+            LEFT JOIN people a ON a.organization = c.organization AND a.kind = ?2 AND a.public_id = ?3 \
+            AND a.website = CASE ?2 WHEN 0 THEN c.website ELSE 0 END \
+            LEFT JOIN seen s ON s.conversation = c.id AND s.person = coalesce(a.alias_of, a.id)"
+        )
+    };
+}
+
 /// The conversations of two arrays, organizations and ids, each with its organization's id as the last column.
 pub(in crate::store) const THREADS: &str = conversations!(
     ", o.public_id FROM unnest(?1, ?2) AS k (organization, id) \
@@ -72,8 +89,9 @@ statements! {
     CONVERSATION = conversations!("FROM organizations o \
         CROSS JOIN conversations c ON c.organization = o.id AND c.public_id = ?2 \
         CROSS JOIN websites w ON w.id = c.website CROSS JOIN people v ON v.id = c.visitor WHERE o.public_id = ?1");
-    CONVERSATION_BY_ID = conversations!("FROM conversations c \
-        CROSS JOIN websites w ON w.id = c.website CROSS JOIN people v ON v.id = c.visitor WHERE c.id = ?1");
+    /// Those of some rows, in any order.
+    CONVERSATIONS_BY_ID = conversations!("FROM json_each(?1) k CROSS JOIN conversations c ON c.id = k.value \
+        CROSS JOIN websites w ON w.id = c.website CROSS JOIN people v ON v.id = c.visitor");
 
     // ---- messages and conversations: writes ----
     INSERT_CONVERSATION = "INSERT INTO conversations \
@@ -119,10 +137,14 @@ statements! {
     VISITOR_MESSAGES_DOWN = events!("WHERE e.conversation = ?1 AND e.visitor_seq > ?2 AND e.visitor_seq < ?3 \
         AND e.kind = 1 ORDER BY e.visitor_seq DESC LIMIT ?4");
     MESSAGE = events!("WHERE e.conversation = ?1 AND e.public_id = ?2 AND e.kind = 1");
-    TEAM_UNREAD = "SELECT 1 FROM events WHERE conversation = ?1 AND team_seq > ?2 AND kind = 1 AND deleted = 0 \
-        AND sender IS DISTINCT FROM ?3 LIMIT ?4";
-    VISITOR_UNREAD = "SELECT 1 FROM events WHERE conversation = ?1 AND visitor_seq > ?2 AND kind = 1 AND deleted = 0 \
-        AND sender IS DISTINCT FROM ?3 LIMIT ?4";
+    /// The newest message of each of some conversations, in any order.
+    TEAM_NEWEST = events!("WHERE e.id IN (SELECT (SELECT n.id FROM events n WHERE n.conversation = k.value \
+        AND n.team_seq > 0 AND n.kind = 1 ORDER BY n.team_seq DESC LIMIT 1) FROM json_each(?1) k)");
+    VISITOR_NEWEST = events!("WHERE e.id IN (SELECT (SELECT n.id FROM events n WHERE n.conversation = k.value \
+        AND n.visitor_seq > 0 AND n.kind = 1 ORDER BY n.visitor_seq DESC LIMIT 1) FROM json_each(?1) k)");
+    /// How many messages of others there are in each of some conversations that a person has not read.
+    TEAM_UNREAD = unread!("team_seq");
+    VISITOR_UNREAD = unread!("visitor_seq");
     LIST_BY_STATUS = "SELECT id, last_activity_at, public_id FROM conversations \
         WHERE website = ?1 AND status = ?2 AND (last_activity_at, public_id) < (?3, ?4) \
         ORDER BY last_activity_at DESC, public_id DESC LIMIT ?5";

@@ -11,7 +11,7 @@ use super::checkpoint::Checkpoints;
 use super::{OpenError, connection};
 use crate::store::sql::error::Failure;
 use crate::store::sql::kept::{Kept, NewMessage};
-use crate::store::sql::link::{Aim, Document, Each, Link, Row, Searched, Sql, Step, Words};
+use crate::store::sql::link::{Aim, Document, Each, EachOf, Link, Row, Searched, Sql, Step, Words};
 use crate::store::sql::rows::{self, Thread};
 use crate::store::sql::statements;
 use crate::store::sql::value::{Value, params};
@@ -105,6 +105,13 @@ impl Session {
 impl Sql for Session {
     fn query(&self, sql: &'static str, params: &[Value<'_>], each: Each<'_>) -> Result<(), Failure> {
         self.read(sql, params, each)
+    }
+
+    fn query_each(&self, sql: &'static str, sets: &[Vec<Value<'_>>], each: EachOf<'_>) -> Result<(), Failure> {
+        for (place, params) in sets.iter().enumerate() {
+            self.read(sql, params, &mut |row| each(place, row).map(ControlFlow::Continue))?;
+        }
+        Ok(())
     }
 
     fn execute(&self, sql: &'static str, params: &[Value<'_>]) -> Result<usize, Failure> {

@@ -1,13 +1,19 @@
 //! No statement of the running store walks a table.
 
+use std::sync::Arc;
+
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::super::dialect::translate;
+use super::super::session::Session;
 use super::super::target::Target;
-use super::super::{PostgresStore, bulk, search};
+use super::super::{PostgresConfig, PostgresStore, bulk, search};
 use super::{config, server};
+use crate::store::contract::world::{World, id, query, says, site};
+use crate::store::sql::link::Sql;
 use crate::store::sql::statements;
+use crate::store::{ConversationQuery, Store};
 
 /// These sort no more than the few rows of one visitor, one organization or one group, or what is deleted at once.
 const SORTED: &[&str] = &[
@@ -64,6 +70,37 @@ async fn plan(client: &Client, name: &str, sql: &str, types: &str, count: usize)
         row.get(0).map(str::to_owned)
     };
     rows.into_iter().filter_map(line).collect()
+}
+
+#[tokio::test]
+async fn a_long_page_takes_no_more_journeys_than_a_short_one() {
+    let store = PostgresStore::open(PostgresConfig { readers: 1, ..config(&server().database()) }).unwrap();
+    let store = Arc::new(store);
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    for n in 0..30 {
+        world.append(says("vera", &format!("c{n}"), "k", "hello")).await;
+        world.append(says(&format!("v{n}"), &format!("d{n}"), "k", "hello")).await;
+    }
+    let journeys = async || {
+        let told = |conn: &dyn Sql| Ok(conn.as_any().downcast_ref::<Session>().unwrap().journeys());
+        store.readers.call(told).await.unwrap()
+    };
+    for search in [Vec::new(), vec!["hello".to_owned()]] {
+        let mut counts = Vec::new();
+        for limit in [2, 30, 30] {
+            let before = journeys().await;
+            let page = world.list(ConversationQuery { search: search.clone(), limit, ..query() }).await;
+            assert_eq!(page.items.len(), limit);
+            counts.push(journeys().await - before);
+        }
+        // A statement may be prepared at first.
+        assert!(counts[2] <= counts[0] && counts[2] < 12, "{search:?}: {counts:?}");
+    }
+    let before = journeys().await;
+    let visitors: Vec<_> = (0..30).map(|n| id(&format!("v{n}"))).collect();
+    let open = store.open_conversations_of(site("o", "a"), visitors).await.unwrap();
+    assert!(open.iter().all(|(_, open)| open.len() == 1));
+    assert!(journeys().await - before < 8);
 }
 
 fn parameters(sql: &str) -> usize {

@@ -37,6 +37,8 @@ const LAYERS: &[Layer] = &[
 
 /// Where Debian puts what turns a program's clock; `LIBFAKETIME` names another one.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+/// Where Debian has the pool of connections that one test of the store puts before PostgreSQL.
+const PGBOUNCER: &str = "/usr/sbin/pgbouncer";
 
 /// The workspace's own tests. Long ones kill servers more often, and let them stand still for longer. The kept inputs of
 /// the fuzzer's validators are judged by JavaScript as well.
@@ -48,6 +50,12 @@ fn cargo_test(rounds: Rounds) -> Result<()> {
     }
     if !has_postgres() {
         debian::install("postgresql", "install the PostgreSQL server, 14 or newer (Debian: postgresql)")?;
+    }
+    if !Path::new(PGBOUNCER).exists()
+        && let Err(error) = debian::install("pgbouncer", "install PgBouncer to have the store behind a pool")
+    {
+        // The one test that wants it says so too.
+        say(&format!("{error:#}"));
     }
     let long = if rounds == Rounds::Long { "1" } else { "0" };
     let validators = fuzz::bundle_validators()?;

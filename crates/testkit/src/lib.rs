@@ -25,7 +25,7 @@ mod websocket;
 
 pub use http::{Http, Request, Response};
 pub use order::{OrderChecker, OrderError, Place};
-pub use postgres::{Postgres, PostgresOptions};
+pub use postgres::{Pool, Postgres, PostgresOptions};
 pub use proxy::{Mode, Proxy, Rough};
 pub use server::{Ready, Server, ServerGuard, ServerOptions, StartError};
 pub use websocket::{Closed, ConnectError, Credential, WsClient, WsOptions};

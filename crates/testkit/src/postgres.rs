@@ -1,11 +1,16 @@
 //! A real PostgreSQL server as a fixture, started by hand on temporary data and a free port.
 
+mod pool;
+
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub use self::pool::Pool;
 
 use crate::unique;
 
@@ -17,11 +22,17 @@ const USER: &str = "postgres";
 const MISSING: &str =
     "PostgreSQL is missing: apt-get install --no-install-recommends postgresql (the server, 14 or newer)";
 
+/// The files of a certificate and its key, in the server's folder.
+const CERTIFICATE: &str = "server.crt";
+const KEY: &str = "server.key";
+
 /// What differs between servers.
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
     settings: Vec<String>,
     password: Option<String>,
+    /// Certificate and key as PEM.
+    tls: Option<(String, String)>,
 }
 
 impl Default for PostgresOptions {
@@ -34,7 +45,7 @@ impl PostgresOptions {
     /// A server that trusts everybody on loopback and keeps to its durability.
     #[must_use]
     pub const fn new() -> Self {
-        Self { settings: Vec::new(), password: None }
+        Self { settings: Vec::new(), password: None, tls: None }
     }
 
     /// One more setting, as `name=value`.
@@ -48,6 +59,13 @@ impl PostgresOptions {
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
+        self
+    }
+
+    /// Speaks TLS to those who ask for it, with a certificate and its key as PEM.
+    #[must_use]
+    pub fn tls(mut self, certificate: &str, key: &str) -> Self {
+        self.tls = Some((certificate.to_owned(), key.to_owned()));
         self
     }
 
@@ -163,6 +181,11 @@ impl Postgres {
         for setting in &self.options.settings {
             command.args(["-c", setting]);
         }
+        if self.options.tls.is_some() {
+            let path = |name| self.home.join(name).display().to_string();
+            command.args(["-c", "ssl=on", "-c", &format!("ssl_cert_file={}", path(CERTIFICATE))]);
+            command.args(["-c", &format!("ssl_key_file={}", path(KEY))]);
+        }
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("the server's log")).stderr(log);
         let mut child = command.current_dir(&self.home).spawn().expect(MISSING);
         let deadline = Instant::now() + PATIENCE;
@@ -194,10 +217,15 @@ impl Postgres {
     }
 
     fn make(&self) {
-        if is_root() {
-            let owned = Command::new("chown").arg(USER).arg(&self.home).status();
-            assert!(owned.is_ok_and(|status| status.success()), "there is no user {USER}: {MISSING}");
+        if let Some((certificate, key)) = &self.options.tls {
+            for (name, pem) in [(CERTIFICATE, certificate), (KEY, key)] {
+                let path = self.home.join(name);
+                fs::write(&path, pem).expect("a file of the certificate");
+                // The server takes no key that others may read.
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a file of its own");
+            }
         }
+        give(&self.home);
         let mut command = as_user(&self.bin.join("initdb"));
         command.arg("-D").arg(self.home.join("data")).args(["-U", "test", "--no-sync", "--no-locale", "-E", "UTF8"]);
         if let Some(password) = &self.options.password {
@@ -233,6 +261,14 @@ fn bin() -> Option<PathBuf> {
     let mut found: Vec<_> = debian.filter(|bin| bin.join("initdb").exists()).collect();
     found.sort();
     found.pop().or_else(|| std::env::split_paths(&path).find(|bin| bin.join("initdb").exists()))
+}
+
+/// Makes a folder with all in it the property of the user that programs are started as.
+fn give(folder: &Path) {
+    if is_root() {
+        let owned = Command::new("chown").args(["-R", USER]).arg(folder).status();
+        assert!(owned.is_ok_and(|status| status.success()), "there is no user {USER}: {MISSING}");
+    }
 }
 
 fn free_port() -> u16 {

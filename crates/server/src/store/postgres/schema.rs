@@ -2,7 +2,10 @@
 //!
 //! All of it happens in one transaction under an advisory lock, so that of nodes that start at once one does it and the
 //! others find it done.
+//!
+//! Nothing is prepared here: behind a pool what is prepared by name would be left on somebody else's connection.
 
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 
 use super::DatabaseError;
@@ -101,7 +104,7 @@ pub(super) async fn migrate(client: &mut Client, kind: DataKind) -> Result<Life,
         transaction.batch_execute(sql).await?;
         let sum = version::checksum(sql);
         let insert = "INSERT INTO migrations (version, checksum) VALUES ($1, $2)";
-        transaction.execute(insert, &[&number, &sum]).await?;
+        transaction.execute_typed(insert, &[(&number, Type::INT4), (&sum, Type::BYTEA)]).await?;
     }
     let life = life(&transaction).await?;
     transaction.commit().await?;
@@ -132,12 +135,12 @@ async fn life(transaction: &Transaction<'_>) -> Result<Life, DatabaseError> {
 }
 
 async fn meta(transaction: &Transaction<'_>, key: &str) -> Result<Option<String>, DatabaseError> {
-    let row = transaction.query_opt("SELECT value FROM meta WHERE key = $1", &[&key]).await?;
+    let row = transaction.query_typed_opt("SELECT value FROM meta WHERE key = $1", &[(&key, Type::TEXT)]).await?;
     row.map(|row| Ok(row.try_get(0)?)).transpose()
 }
 
 async fn put_meta(transaction: &Transaction<'_>, key: &str, value: &str) -> Result<(), DatabaseError> {
     let put = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-    transaction.execute(put, &[&key, &value]).await?;
+    transaction.execute_typed(put, &[(&key, Type::TEXT), (&value, Type::TEXT)]).await?;
     Ok(())
 }

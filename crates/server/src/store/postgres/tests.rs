@@ -5,6 +5,7 @@ mod nodes;
 mod opening;
 mod plans;
 mod races;
+mod reaching;
 
 use std::sync::{Arc, OnceLock};
 

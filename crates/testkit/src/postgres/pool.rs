@@ -1,0 +1,83 @@
+//! PgBouncer in front of a server, handing out its connections by transaction.
+
+use std::fs::{self, File};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{PATIENCE, Postgres, as_user, free_port, give, watchdog};
+use crate::unique;
+
+/// A pool of few connections, whose clients have another one for each transaction. Dropping it kills it.
+#[derive(Debug)]
+pub struct Pool {
+    home: PathBuf,
+    port: u16,
+    child: Child,
+    watchdog: Child,
+    _leash: Option<ChildStdin>,
+}
+
+impl Postgres {
+    /// Puts a pool in front of the server; `None` where PgBouncer is not installed (Debian: `pgbouncer`).
+    ///
+    /// # Panics
+    ///
+    /// When it does not come up.
+    #[must_use]
+    pub fn pool(&self, connections: u32) -> Option<Pool> {
+        let places = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"];
+        let program = Path::new(*places.iter().find(|place| Path::new(place).exists())?);
+        let home = std::env::temp_dir().join(unique("cossistant-pool"));
+        fs::create_dir_all(&home).expect("a folder for the pool");
+        let port = free_port();
+        let config = format!(
+            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir =\nauth_type = trust\nauth_file = {home}/users\npool_mode = transaction\n\
+             default_pool_size = {connections}\nserver_round_robin = 1\nmax_client_conn = 200\n",
+            self.port,
+            home = home.display(),
+        );
+        fs::write(home.join("users"), "\"test\" \"\"\n").expect("its users");
+        fs::write(home.join("pool.ini"), config).expect("its settings");
+        give(&home);
+        let log = File::create(home.join("log")).expect("its log");
+        let mut command = as_user(program);
+        command.arg(home.join("pool.ini")).current_dir(&home).stdin(Stdio::null());
+        command.stdout(log.try_clone().expect("its log")).stderr(log);
+        let child = command.spawn().expect("PgBouncer");
+        let mut watchdog = watchdog(child.id(), &home);
+        let leash = watchdog.stdin.take();
+        let pool = Pool { home, port, child, watchdog, _leash: leash };
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let log = fs::read_to_string(pool.home.join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "PgBouncer does not come up: {log}");
+            thread::sleep(Duration::from_millis(20));
+        }
+        Some(pool)
+    }
+}
+
+impl Pool {
+    /// The address of a database of the server, by way of the pool.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://test@127.0.0.1:{}/{database}", self.port)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.watchdog.kill().ok();
+        self.watchdog.wait().ok();
+        self.child.kill().ok();
+        self.child.wait().ok();
+        if thread::panicking() {
+            eprintln!("--- PgBouncer said: {}", fs::read_to_string(self.home.join("log")).unwrap_or_default());
+        }
+        fs::remove_dir_all(&self.home).ok();
+    }
+}

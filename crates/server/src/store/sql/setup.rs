@@ -18,6 +18,9 @@ const SECRET: i64 = 1;
 const JWT_HS256: i64 = 2;
 const JWT_PUBLIC: i64 = 3;
 
+/// How many rows of a website that is deleted one statement removes: however many there are, none takes long.
+const CLEARED_AT_ONCE: i64 = 10_000;
+
 /// A unique index refused it: the id, or what tells a caller apart, is somebody's already.
 pub(super) fn taken(failure: Failure) -> Failure {
     if failure.is_unique() { StoreError::Conflict(Conflict::Taken).into() } else { failure }
@@ -104,23 +107,22 @@ fn clear_website(write: &mut Write<'_>, website: i64) -> Result<(), Failure> {
             write.delete_words(Document::Visitor(visitor));
         }
     }
-    for conversation in ids(conn, statements::CONVERSATION_IDS_OF_WEBSITE, website)? {
-        conn.execute(statements::RETIRE_CONVERSATION, params![conversation])?;
-        conn.execute(statements::CLEAR_SEEN, params![conversation])?;
-        conn.execute(statements::CLEAR_UNSEEN, params![conversation])?;
-    }
+    conn.one(statements::LOCK_CONVERSATIONS, params![website], |_| Ok(()))?;
     for sql in [
+        statements::RETIRE_CONVERSATIONS,
+        statements::CLEAR_SEEN,
+        statements::CLEAR_UNSEEN,
         statements::RETIRE_WEBSITE,
-        statements::CLEAR_EVENTS,
-        statements::CLEAR_CONVERSATIONS,
         statements::CLEAR_MEMBERS,
-        statements::CLEAR_ALIASES,
-        statements::CLEAR_VISITORS,
         statements::CLEAR_WEBSITE_KEYS,
-        statements::CLEAR_WEBSITE,
+        statements::CLEAR_ALIASES,
     ] {
         conn.execute(sql, params![website])?;
     }
+    for sql in [statements::CLEAR_EVENTS, statements::CLEAR_CONVERSATIONS, statements::CLEAR_VISITORS] {
+        while conn.execute(sql, params![website, CLEARED_AT_ONCE])? > 0 {}
+    }
+    conn.execute(statements::CLEAR_WEBSITE, params![website])?;
     Ok(())
 }
 

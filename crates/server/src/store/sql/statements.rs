@@ -211,23 +211,27 @@ statements! {
         SET at = CASE WHEN excluded.at > revocations.at THEN excluded.at ELSE revocations.at END";
     MESSAGE_IDS_OF_WEBSITE = "SELECT id FROM events WHERE website = ?1 AND kind = 1";
     VISITOR_IDS_OF_WEBSITE = "SELECT id FROM people WHERE website = ?1 AND website > 0";
-    CONVERSATION_IDS_OF_WEBSITE = "SELECT id FROM conversations WHERE website = ?1 /*pg ORDER BY id FOR UPDATE */";
+    /// Has whoever writes in a conversation of a website end first.
+    LOCK_CONVERSATIONS = "SELECT count(*) FROM \
+        (SELECT id FROM conversations WHERE website = ?1 /*pg ORDER BY id FOR UPDATE */) l";
     /// Where the numbers of a channel begin that was there before.
     RETIRED = "SELECT head, visitor_head FROM retired WHERE organization = ?1 AND channel = ?2";
     RETIRE_WEBSITE = "INSERT INTO retired (organization, channel, head, visitor_head) \
         SELECT o.public_id, 'website:' || w.public_id, w.head + 1, 0 \
         FROM websites w CROSS JOIN organizations o ON o.id = w.organization WHERE w.id = ?1 AND w.head > 0 \
         ON CONFLICT (organization, channel) DO UPDATE SET head = excluded.head";
-    RETIRE_CONVERSATION = "INSERT INTO retired (organization, channel, head, visitor_head) \
+    RETIRE_CONVERSATIONS = "INSERT INTO retired (organization, channel, head, visitor_head) \
         SELECT o.public_id, 'conversation:' || c.public_id, c.team_head + 1, c.visitor_head + 1 \
-        FROM conversations c CROSS JOIN organizations o ON o.id = c.organization WHERE c.id = ?1 \
+        FROM conversations c CROSS JOIN organizations o ON o.id = c.organization WHERE c.website = ?1 \
         ON CONFLICT (organization, channel) DO UPDATE SET head = excluded.head, visitor_head = excluded.visitor_head";
-    CLEAR_SEEN = "DELETE FROM seen WHERE conversation = ?1";
-    CLEAR_EVENTS = "DELETE FROM events WHERE website = ?1";
-    CLEAR_CONVERSATIONS = "DELETE FROM conversations WHERE website = ?1";
+    CLEAR_SEEN = "DELETE FROM seen WHERE conversation IN (SELECT id FROM conversations WHERE website = ?1)";
+    CLEAR_EVENTS = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE website = ?1 LIMIT ?2)";
+    CLEAR_CONVERSATIONS = "DELETE FROM conversations WHERE id IN \
+        (SELECT id FROM conversations WHERE website = ?1 LIMIT ?2)";
     CLEAR_MEMBERS = "DELETE FROM members WHERE website = ?1";
     CLEAR_ALIASES = "DELETE FROM people WHERE website = ?1 AND website > 0 AND alias_of IS NOT NULL";
-    CLEAR_VISITORS = "DELETE FROM people WHERE website = ?1 AND website > 0";
+    CLEAR_VISITORS = "DELETE FROM people WHERE id IN \
+        (SELECT id FROM people WHERE website = ?1 AND website > 0 LIMIT ?2)";
     CLEAR_WEBSITE_KEYS = "DELETE FROM keys WHERE website = ?1";
     CLEAR_WEBSITE = "DELETE FROM websites WHERE id = ?1";
     CLEAR_KEYS = "DELETE FROM keys WHERE organization = ?1";
@@ -289,7 +293,7 @@ statements! {
         /*pg FOR NO KEY UPDATE SKIP LOCKED */";
     MOVE_UNSEEN = "UPDATE unseen SET since_seq = ?3, due_at = ?4 WHERE conversation = ?1 AND unseen_by = ?2";
     DROP_UNSEEN = "DELETE FROM unseen WHERE conversation = ?1 AND unseen_by = ?2";
-    CLEAR_UNSEEN = "DELETE FROM unseen WHERE conversation = ?1";
+    CLEAR_UNSEEN = "DELETE FROM unseen WHERE conversation IN (SELECT id FROM conversations WHERE website = ?1)";
     UNSEEN_THREAD = "SELECT c.organization, c.website, c.visitor, c.team_head, w.unseen_after \
         FROM conversations c CROSS JOIN websites w ON w.id = c.website WHERE c.id = ?1";
     UNSEEN_PLACE = "SELECT c.public_id, v.public_id FROM conversations c CROSS JOIN people v ON v.id = c.visitor \

@@ -25,7 +25,10 @@ const SORTED: &[&str] = &[
     "LOCK_THREADS_AT_ONCE",
     "LOCK_PEOPLE",
     "LOCK_PEOPLE_AT_ONCE",
-    "CONVERSATION_IDS_OF_WEBSITE",
+    "LOCK_CONVERSATIONS",
+    "RETIRE_CONVERSATIONS",
+    "CLEAR_CONVERSATIONS",
+    "CLEAR_VISITORS",
     "HOOKS",
     "SITES_OF_ORGANIZATION",
     "CLAIM",
@@ -101,6 +104,42 @@ async fn a_long_page_takes_no_more_journeys_than_a_short_one() {
     let open = store.open_conversations_of(site("o", "a"), visitors).await.unwrap();
     assert!(open.iter().all(|(_, open)| open.len() == 1));
     assert!(journeys().await - before < 8);
+}
+
+#[tokio::test]
+async fn a_large_website_is_deleted_by_few_statements() {
+    const COUNT: u64 = 12_000;
+    let url = server().database();
+    let store = Arc::new(PostgresStore::open(config(&url)).unwrap());
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    world.append(says("vera", "c", "k", "hello")).await;
+    let fill = format!(
+        "INSERT INTO people (organization, kind, public_id, website, first_seen_at, last_seen_at)
+            SELECT organization, 0, 'v' || n, website, 0, 0 FROM people, generate_series(1, {COUNT}) n;
+         INSERT INTO conversations (organization, public_id, website, visitor, status, created_at, last_activity_at,
+            visitor_activity_at, team_head, visitor_head)
+            SELECT organization, 'c' || id, website, id, 0, 0, 0, 0, 7, 6 FROM people WHERE public_id <> 'vera';
+         INSERT INTO seen (conversation, person, team_seq, visitor_seq, at) SELECT id, visitor, 1, 1, 0 FROM conversations;
+         INSERT INTO unseen (conversation, unseen_by, since_seq, due_at) SELECT id, 1, 1, 0 FROM conversations;
+         INSERT INTO events (website, event_offset, conversation, team_seq, visitor_seq, at, kind, public_id, sender, key)
+            SELECT website, id + 10, id, 1, 1, 0, 1, 'm', visitor, 'k' FROM conversations WHERE public_id <> 'c';"
+    );
+    let name = url.rsplit('/').next().unwrap();
+    server().run(&fill, name);
+    let journeys = async || {
+        let told = |conn: &dyn Sql| Ok(conn.as_any().downcast_ref::<Session>().unwrap().journeys());
+        store.writer.call(move |write| told(write.conn)).await.unwrap()
+    };
+    let before = journeys().await;
+    store.delete_website(site("o", "a")).await.unwrap();
+    let taken = journeys().await - before;
+    // Each kind of row in portions, one look behind the last, and each statement may be prepared first.
+    assert!(taken < 40, "{taken}");
+    let left = "SELECT concat_ws(' ', (SELECT count(*) FROM people), (SELECT count(*) FROM conversations), \
+        (SELECT count(*) FROM seen), (SELECT count(*) FROM unseen), (SELECT count(*) FROM events))";
+    assert_eq!(server().run(left, name), "0 0 0 0 0");
+    let retired = "SELECT count(*) FROM retired WHERE channel LIKE 'conversation:%' AND head = 8 AND visitor_head = 7";
+    assert_eq!(server().run(retired, name), COUNT.to_string());
 }
 
 fn parameters(sql: &str) -> usize {

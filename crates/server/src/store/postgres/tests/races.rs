@@ -18,6 +18,7 @@ use crate::store::contract::world::{
 };
 use crate::store::outbox::{EventSet, SigningSecret, WebhookRow};
 use crate::store::postgres::PostgresStore;
+use crate::store::postgres::target::Target;
 use crate::store::sql::writer::Reach;
 use crate::store::{
     CreateConversation, KeyMaterial, KeyRow, OrganizationRow, Outbox as _, RevocationRow, Store, StoreError,
@@ -70,12 +71,13 @@ async fn meet<T, U: Send + 'static>(
     stopped: Stopped<T>,
     other: StoreFuture<U>,
 ) -> (Result<T, StoreError>, Result<U, StoreError>) {
-    let database = url.rsplit('/').next().unwrap();
+    let watch = Target::parse(url).unwrap().connect().await.unwrap();
     let other = tokio::spawn(other);
     let waits = async || {
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
             AND wait_event_type = 'Lock'";
-        (other.is_finished() || server().run(waiting, database) != "0").then_some(())
+        let count: i64 = watch.query_typed_one(waiting, &[]).await.unwrap().get(0);
+        (other.is_finished() || count > 0).then_some(())
     };
     eventually(PATIENCE, "the other one waits or is done", waits).await;
     (stopped.go_on().await, other.await.unwrap())

@@ -214,12 +214,7 @@ impl<'a> Aims<'a> {
 /// Locks what the operations are going to change, and reads the conversations, senders, keys and webhooks that they will
 /// ask for: one journey, whatever their number. Each statement sees what was committed before it began, so what is read
 /// behind a lock is what stands. Answers the places of those aims of which something is locked by others.
-pub(super) fn prepare<'a>(
-    session: &Session,
-    all: &[Aim<'a>],
-    kept: &mut Kept,
-    waits: bool,
-) -> Result<Vec<usize>, Failure> {
+pub(super) fn prepare(session: &Session, all: &[Aim<'_>], kept: &mut Kept, waits: bool) -> Result<Vec<usize>, Failure> {
     let aims = Aims::new(all);
     let column = |pairs: &BTreeSet<(&ConversationId, &OrganizationId)>| -> (Vec<String>, Vec<String>) {
         pairs.iter().map(|(thread, organization)| (organization.to_string(), thread.to_string())).unzip()

@@ -277,6 +277,12 @@ impl Session {
         Ok((rows, changed))
     }
 
+    /// Begins a transaction along with its first statement.
+    fn begin(&self, sql: &'static str) {
+        self.pending.set(Some(sql));
+        self.is_aborted.set(false);
+    }
+
     fn commit(&self) -> Result<(), Failure> {
         if self.pending.take().is_some() {
             // Nothing was asked.
@@ -405,14 +411,13 @@ impl Sql for Session {
 
     fn step(&self, step: Step) -> Result<(), Failure> {
         match step {
-            Step::BeginWrite | Step::BeginRead => {
+            Step::BeginWrite => {
+                self.begin(&BEGIN_WRITE);
+                Ok(())
+            }
+            Step::BeginRead => {
                 let is_checked = self.checked_at.get().is_some_and(|at| at.elapsed() < SIGNS_HOLD);
-                self.pending.set(Some(match step {
-                    Step::BeginWrite => BEGIN_WRITE.as_str(),
-                    _ if is_checked => BEGIN_NEXT_READ.as_str(),
-                    _ => BEGIN_READ.as_str(),
-                }));
-                self.is_aborted.set(false);
+                self.begin(if is_checked { &BEGIN_NEXT_READ } else { &BEGIN_READ });
                 Ok(())
             }
             Step::Commit => self.commit(),
@@ -451,7 +456,7 @@ impl Sql for Session {
         self.node
     }
 
-    fn prepare<'a>(&self, aims: &[Aim<'a>], kept: &mut Kept, waits: bool) -> Result<Vec<usize>, Failure> {
+    fn prepare(&self, aims: &[Aim<'_>], kept: &mut Kept, waits: bool) -> Result<Vec<usize>, Failure> {
         bulk::prepare(self, aims, kept, waits)
     }
 

@@ -175,7 +175,7 @@ pub(in crate::store) trait Sql {
     /// Locks what a group is going to change, and reads what it will ask for. Where others hold something it waits a
     /// while and then fails with [`FaultKind::Stalled`](super::error::FaultKind::Stalled); or it does not wait at all,
     /// and answers at which places those aims stand of which it has not got everything.
-    fn prepare<'a>(&self, aims: &[Aim<'a>], kept: &mut Kept, waits: bool) -> Result<Vec<usize>, Failure>;
+    fn prepare(&self, aims: &[Aim<'_>], kept: &mut Kept, waits: bool) -> Result<Vec<usize>, Failure>;
 
     /// Has others wait who come here too for an organization, until the transaction ends.
     fn lock_organization(&self, id: i64) -> Result<(), Failure>;

@@ -155,7 +155,7 @@ impl Sql for Session {
         0
     }
 
-    fn prepare<'a>(&self, _aims: &[Aim<'a>], _kept: &mut Kept, _waits: bool) -> Result<Vec<usize>, Failure> {
+    fn prepare(&self, _aims: &[Aim<'_>], _kept: &mut Kept, _waits: bool) -> Result<Vec<usize>, Failure> {
         // One connection writes at a time, and a look-up costs next to nothing.
         Ok(Vec::new())
     }

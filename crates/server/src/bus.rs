@@ -209,6 +209,15 @@ pub enum Notice {
     },
 }
 
+/// What notices are about, as far as somebody may care for some of them alone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// What goes on on a website, and who of its visitors is here.
+    Site(SiteKey),
+    /// Who of a team is here.
+    Organization(OrganizationId),
+}
+
 /// Tells every shard.
 ///
 /// A call never waits: a queue that is full loses the notice and the shard behind it compares its places with the
@@ -216,4 +225,10 @@ pub enum Notice {
 pub trait Bus: Send + Sync + 'static {
     /// Hands a notice to every shard, in the order of the calls of one thread.
     fn publish(&self, notice: Notice);
+
+    /// A shard has, or no longer has, somebody to whom it matters; each is told in turn. Matters only where notices come
+    /// from beyond this node.
+    fn follow(&self, topic: Topic, is_followed: bool) {
+        let _ = (topic, is_followed);
+    }
 }

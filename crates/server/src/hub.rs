@@ -12,6 +12,7 @@ mod conversation;
 mod deliver;
 mod ephemeral;
 mod few;
+mod interest;
 mod outbox;
 #[cfg(feature = "sim")]
 mod planted;
@@ -32,12 +33,13 @@ pub(crate) use outbox::{MAX_FRAMES_PER_WRITE, Outbox};
 pub(crate) use work::Answer;
 
 use crate::auth::Principal;
-use crate::bus::{Notice, ShardId, Source};
+use crate::bus::{Notice, ShardId, Source, Topic};
 use crate::chat::SubscribeRequest;
 use crate::event::Frame;
 use crate::store::{Audience, PersonKey, SiteKey};
 use activity::Said;
 use few::Few;
+use interest::Interest;
 use presence::{Locals, Presence};
 use sites::Sites;
 use work::{Command, Work};
@@ -60,6 +62,8 @@ pub(crate) enum Effect {
     TellPresence { site: SiteKey, visitor: cossistant_protocol::PersonId },
     /// Tell every shard.
     Publish(Notice),
+    /// Somebody, or nobody any more, is here to whom a topic matters.
+    Follow(Topic, bool),
     /// The connection must be closed; nothing more is queued for it.
     Close(ConnRef, CloseCode, &'static str),
     /// A website waits for an event; look again in a moment with [`Hub::handle_gap`].
@@ -176,6 +180,7 @@ pub(crate) struct Hub {
     sites: Sites,
     presence: Presence,
     said: Said,
+    interest: Interest,
     /// Local connections by person; visitors are told apart by website.
     locals: Locals,
     dirty: Vec<u32>,
@@ -193,6 +198,7 @@ impl Hub {
             sites: Sites::default(),
             presence: Presence::default(),
             said: Said::default(),
+            interest: Interest::default(),
             locals: Locals::default(),
             dirty: Vec::new(),
             effects: Vec::new(),

@@ -5,7 +5,9 @@
 //! connections were asked, are cut; the store answers what is queued and closes; what is left of traces is sent.
 
 mod accept;
+mod bus;
 mod files;
+mod others;
 mod shards;
 mod socket;
 
@@ -16,8 +18,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use self::bus::NodeBus;
 use self::files::{Files, SecretFiles};
-use self::shards::{NodeBus, ShardSet};
+use self::others::Watch;
+use self::shards::ShardSet;
 use crate::auth::{AuthSetupError, Authenticator, Guard, Secret, SecretFile};
 use crate::bus::Bus;
 use crate::chat::{Chat, Ids};
@@ -27,7 +31,8 @@ use crate::gateway::{Admission, Jobs, Upgrader};
 use crate::http::{self, Apps, OperationRoutes, Readiness, now as clock};
 use crate::limits::{Buckets, Limiter, NewVisitors, Rate};
 use crate::store::{
-    DatabaseError, OpenError, Outbox, PostgresStore, SqliteConfig, SqliteStore, Store, StoreError, make_folder,
+    Conflict, DatabaseError, OpenError, Outbox, PostgresStore, SqliteConfig, SqliteStore, Store, StoreError,
+    make_folder,
 };
 use crate::tls::{Tls, TlsError};
 use crate::trace::Exporter;
@@ -102,6 +107,8 @@ pub struct Node {
     files: Arc<Files>,
     exporter: Option<Exporter>,
     store: Arc<dyn Store>,
+    /// Only of a store that other nodes write to as well.
+    watch: Option<Watch>,
     /// Turns true once the store has nothing more to say; none where that cannot be.
     is_over: Option<watch::Receiver<bool>>,
 }
@@ -200,6 +207,7 @@ impl Node {
         let exporter = exporter.map_err(StartError::System)?;
         let outbox = Arc::clone(&store) as Arc<dyn Outbox>;
         let webhooks = Webhooks::start(outbox, config.webhook_addresses()).map_err(StartError::System)?;
+        let watched = Arc::clone(&directory);
         let shards = ShardSet::start(
             config,
             &epoch,
@@ -213,6 +221,11 @@ impl Node {
             auth,
             Arc::clone(&files),
         )?;
+        let watch = if is_over.is_some() {
+            Some(Watch::start(Arc::clone(&store), watched, bus).map_err(StartError::System)?)
+        } else {
+            None
+        };
         Ok(Self {
             webhooks,
             address: shards.address(),
@@ -225,6 +238,7 @@ impl Node {
             files,
             exporter,
             store,
+            watch,
             is_over,
         })
     }
@@ -285,6 +299,7 @@ impl Node {
         self.webhooks.stop().await;
         // The last handle answers what is queued and closes the database.
         let ended = move || {
+            self.watch.map(Watch::stop).unwrap_or_default();
             drop(self.store);
             self.exporter.map(Exporter::stop).unwrap_or_default();
         };
@@ -329,19 +344,24 @@ fn open_store(config: &Config) -> Result<OpenedStore, StartError> {
 async fn create_demo(store: &dyn Store) -> Result<(), StartError> {
     let stands = store.directory().await?;
     let rows = demo_rows(clock());
+    // Another node may be about it too.
+    let made = |made: Result<(), StoreError>| match made {
+        Ok(()) | Err(StoreError::Conflict(Conflict::Taken)) => Ok(()),
+        Err(error) => Err(error),
+    };
     for row in rows.organizations {
         if !stands.organizations.iter().any(|other| other.id == row.id) {
-            store.create_organization(row).await?;
+            made(store.create_organization(row).await)?;
         }
     }
     for row in rows.websites {
         if !stands.websites.iter().any(|other| other.key == row.key) {
-            store.create_website(row).await?;
+            made(store.create_website(row).await)?;
         }
     }
     for row in rows.keys {
         if !stands.keys.iter().any(|other| other.id == row.id) {
-            store.create_key(row).await?;
+            made(store.create_key(row).await)?;
         }
     }
     Ok(())

@@ -183,6 +183,10 @@ pub trait Store: Outbox {
     /// The newest offset of a website.
     fn website_snapshot(&self, organization: OrganizationId, website: WebsiteId) -> StoreFuture<WebsiteSnapshot>;
 
+    /// Which of some websites have an offset past the one given beside it; those that do not exist have none. One cheap
+    /// read, however many they are.
+    fn heads(&self, known: Vec<(SiteKey, u64)>) -> StoreFuture<Heads>;
+
     /// Events of a conversation whose `seq` of that audience is past `after` and not past `upto`, rising, at most
     /// `limit`. A message carries its newest content.
     fn conversation_events(

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use cossistant_testkit::{Postgres, PostgresOptions, ServerOptions, StartError, eventually, unique};
+use cossistant_testkit::{Credential, Postgres, PostgresOptions, ServerOptions, StartError, eventually, unique};
 use serde_json::{Value, json};
 
 use crate::support::{BINARY, PATIENCE, Stage, number, options, say, subscribe, subscribe_with, text, try_say};
@@ -39,24 +39,32 @@ async fn what_was_acked_is_in_the_database_whatever_dies() {
     server.start_again();
     let stage = Stage::of(&server);
     assert_eq!(history(&stage, &conversation).await, words, "a killed server had stored what it acked");
-    let mut user = stage.user(&unique("user")).await;
+    let by = unique("user");
+    let mut user = stage.user(&by).await;
     let again = subscribe(&mut user, &conversation).await;
     assert_eq!(text(&again, "epoch"), epoch, "a new server on the same data goes on in the same life");
     assert!(number(&again, "head") >= head);
 
     // The database crashes under a running server: who sends is told so, and sends the same again.
     database.kill_9();
-    let key = unique("key");
-    let late = json!({"id": key, "content": {"text": "late"}});
-    let refused = try_say(&mut user, &conversation, late.clone()).await;
-    assert_eq!((&refused["type"], &refused["code"]), (&json!("error"), &json!("unavailable")), "{refused}");
-    database.start_again();
-    let sent = async || {
+    // Its processes end one by one when they notice, and until then what comes may still be stored.
+    let late = loop {
+        words.push(format!("late {}", words.len()));
+        let late = json!({"id": unique("key"), "content": {"text": words.last()}});
         let answer = try_say(&mut user, &conversation, late.clone()).await;
-        (answer["type"] == "message_ack").then_some(answer)
+        if answer["type"] == "error" {
+            assert_eq!(answer["code"], "unavailable", "{answer}");
+            break late;
+        }
+    };
+    database.start_again();
+    // By HTTP, since a server that cannot look at the database for a while closes its connections.
+    let (path, token) = (format!("/v1/conversations/{conversation}/messages"), stage.user_token(&by));
+    let sent = async || {
+        let answer = stage.http.post(&path, late.clone()).bearer(&token).send().await;
+        (answer.status < 300).then_some(())
     };
     eventually(4 * PATIENCE, "the server finds the database again by itself", sent).await;
-    words.push("late".to_owned());
     assert_eq!(history(&stage, &conversation).await, words, "each once");
     // Whoever was there has learned of it live or by its place.
     let mut other = stage.user(&unique("other")).await;
@@ -132,18 +140,45 @@ async fn a_server_waits_for_no_database_that_is_away() {
     let mut database = PostgresOptions::new().start();
     let server = with_database(&database.database()).start();
     let stage = Stage::of(&server);
-    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    let (visitor, conversation) = stage.visitor_in_conversation().await;
+    let (path, token) = (format!("/v1/conversations/{conversation}/messages"), stage.visitor_token(visitor.user_id()));
+    let said = async || {
+        let message = json!({"id": unique("key"), "content": {"text": "hello"}});
+        stage.http.post(&path, message).bearer(&token).send().await
+    };
     database.kill_9();
+    let is_away = async || (said().await.status == 503).then_some(());
+    eventually(PATIENCE, "its processes end when they notice", is_away).await;
     let started = std::time::Instant::now();
     for _ in 0..20 {
-        let answer = try_say(&mut visitor, &conversation, json!({})).await;
-        assert_eq!(answer["code"], "unavailable", "{answer}");
+        said().await.expect_problem(503, "unavailable", "the store is down");
     }
     assert!(started.elapsed() < Duration::from_secs(60), "each is told at once");
     database.start_again();
-    let said = async || {
-        let answer = try_say(&mut visitor, &conversation, json!({})).await;
-        (answer["type"] == "message_ack").then_some(())
+    let is_said = async || (said().await.status < 300).then_some(());
+    eventually(4 * PATIENCE, "the server finds the database again by itself", is_said).await;
+}
+
+/// What a server has told can no longer be held against what is stored.
+#[tokio::test]
+async fn a_server_that_cannot_look_at_the_database_lets_its_connections_go() {
+    let mut database = PostgresOptions::new().start();
+    let server = with_database(&database.database()).start();
+    let stage = Stage::of(&server);
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    let acked = say(&mut visitor, &conversation, "before").await;
+    database.kill_9();
+    visitor.expect_close(1001, "one may come back, here or elsewhere").await;
+    database.start_again();
+    let sub = visitor.user_id().to_owned();
+    let back = async || {
+        let mut visitor = stage.options(Credential::Header(stage.visitor_token(&sub))).connect().await.ok()?;
+        let first = visitor.next().await?;
+        (first["type"] == "connection_established").then_some(visitor)
     };
-    eventually(4 * PATIENCE, "the server finds the database again by itself", said).await;
+    let mut visitor = eventually(4 * PATIENCE, "the server finds the database again by itself", back).await;
+    let resumed = subscribe_with(&mut visitor, &conversation, json!({"after": 0})).await;
+    assert!(number(&resumed, "head") >= number(&acked, "seq"), "{resumed}");
+    let message = visitor.expect("new_message").await;
+    assert_eq!(text(&message["content"], "text"), "before");
 }

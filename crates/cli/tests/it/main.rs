@@ -28,6 +28,7 @@ mod http_setup;
 mod limits;
 mod logs;
 mod network;
+mod nodes;
 mod old_clients;
 mod presence;
 mod quotas;

@@ -22,6 +22,7 @@ use super::shard::{Done, Job, JobKind, Output, Shard};
 use crate::bus::Notice;
 use crate::hub::ConnRef;
 use crate::slow;
+use crate::store::SiteKey;
 use crate::trace::{Span, SpanContext, Tracing as _};
 use sockets::Sockets;
 pub(crate) use wire::Upgraded;
@@ -131,6 +132,7 @@ impl Driver {
                     });
                 }
                 Output::Publish(notice) => self.jobs.publish(notice),
+                Output::Follow(topic, is_followed) => self.jobs.follow(topic, is_followed),
                 Output::Refuse(at, frames) => self.refuse(at, frames),
                 Output::Drop(at) => self.let_go(at),
                 Output::Wake(at) => self.woken.borrow_mut().push(at),
@@ -225,6 +227,16 @@ impl Driver {
     /// Some of what shards told was lost.
     pub(crate) fn notices_lost(self: &Rc<Self>) {
         self.apply(|shard, now| shard.handle_lost_notices(now));
+    }
+
+    /// Takes how far websites have come in the store.
+    pub(crate) fn heads(self: &Rc<Self>, heads: &[(SiteKey, u64)]) {
+        self.apply(|shard, now| shard.handle_heads(heads, now));
+    }
+
+    /// Closes every connection, since the store cannot be read.
+    pub(crate) fn abandon(self: &Rc<Self>) {
+        self.apply(|shard, now| shard.abandon("the store cannot be read", now));
     }
 
     /// Asks all connections to come back later; returns when all are closed, or when the window is over.

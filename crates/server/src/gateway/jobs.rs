@@ -6,7 +6,7 @@ use cossistant_protocol::{ConversationId, PersonId, ServerMessage, Timestamp, Us
 
 use super::shard::{Credential, Done, Job, LogIn, LoggedIn};
 use crate::auth::{AuthError, Authenticator, Guard, Principal};
-use crate::bus::{Bus, Notice};
+use crate::bus::{Bus, Notice, Topic};
 use crate::chat::Chat;
 use crate::directory::SharedDirectory;
 use crate::event::{Event, Frame};
@@ -39,6 +39,10 @@ impl Jobs {
 
     pub(crate) fn publish(&self, notice: Notice) {
         self.bus.publish(notice);
+    }
+
+    pub(crate) fn follow(&self, topic: Topic, is_followed: bool) {
+        self.bus.follow(topic, is_followed);
     }
 
     /// Runs a job; the result goes back to the core. Who is let in has been noted by then.

@@ -16,7 +16,7 @@ use super::connection::{Connection, ConnectionConfig, EphemeralMessage, Phase};
 use super::frame;
 use super::wheel::Wheel;
 use crate::auth::{AuthError, Principal, Secret};
-use crate::bus::Notice;
+use crate::bus::{Notice, Topic};
 use crate::chat::ChatError;
 use crate::hub::{Answer, Ask, ConnRef, Effect, Hub, HubConfig, LocalKey, WorkId};
 use crate::store::SiteKey;
@@ -141,6 +141,8 @@ pub(crate) enum Output {
     TellPresence { site: SiteKey, visitor: PersonId },
     /// Tell every shard.
     Publish(Notice),
+    /// Somebody, or nobody any more, is here to whom a topic matters.
+    Follow(Topic, bool),
     /// Write these frames and then close; the connection never got further.
     Refuse(ConnRef, Vec<bytes::Bytes>),
     /// Let go of the socket at once.
@@ -335,6 +337,7 @@ impl Shard {
                     Effect::Fill { site, key, after } => self.outputs.push(Output::Fill { site, key, after }),
                     Effect::TellPresence { site, visitor } => self.tell_presence(site, visitor),
                     Effect::Publish(notice) => self.outputs.push(Output::Publish(notice)),
+                    Effect::Follow(topic, is_followed) => self.outputs.push(Output::Follow(topic, is_followed)),
                     Effect::Close(at, code, reason) => {
                         if self.is_current(at) {
                             self.close(at.index, code, reason);

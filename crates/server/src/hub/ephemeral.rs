@@ -17,7 +17,7 @@ use super::outbox::MergeKey;
 use super::presence::Local;
 use super::{ConnRef, Effect, Hub};
 use crate::auth::Principal;
-use crate::bus::{Notice, PersonInfo, Source, Who};
+use crate::bus::{Notice, PersonInfo, Source, Topic, Who};
 use crate::event::Frame;
 use crate::store::{PersonKey, SiteKey};
 
@@ -336,13 +336,33 @@ impl Hub {
         Some((principal.visitor_site(), principal.organization.clone(), principal.key()))
     }
 
+    fn put_local(&mut self, key: &LocalKey, local: Local) {
+        if self.locals.insert(key, local) {
+            self.follow_place(key, true);
+        }
+    }
+
+    fn drop_local(&mut self, key: &LocalKey) {
+        if self.locals.remove(key) {
+            self.follow_place(key, false);
+        }
+    }
+
+    /// A place has its first person, or none any more.
+    fn follow_place(&mut self, (site, organization, _): &LocalKey, is_followed: bool) {
+        match site {
+            Some(site) => self.follow_site(site, is_followed),
+            None => self.follow(Topic::Organization(organization.clone()), is_followed),
+        }
+    }
+
     /// A connection's person is here.
     pub(super) fn arrive(&mut self, index: u32) {
         let Some(key) = self.local_key(index) else { return };
         match self.locals.get_mut(&key) {
             Some(Local::Here(indexes)) => indexes.push(index),
             Some(local @ Local::Grace(_)) => *local = Local::Here(Few::One(index)),
-            None => self.locals.insert(&key, Local::Here(Few::One(index))),
+            None => self.put_local(&key, Local::Here(Few::One(index))),
         }
         // Told even if it was here already: a loss on another shard need then not be waited for.
         let is_first = matches!(self.locals.get(&key), Some(Local::Here(indexes)) if indexes.len() == 1);
@@ -413,11 +433,11 @@ impl Hub {
             return;
         }
         if is_clean || grace == 0 {
-            self.locals.remove(&key);
+            self.drop_local(&key);
             self.publish_presence(index, &key, false);
         } else {
             let at_ms = now_ms + grace;
-            self.locals.insert(&key, Local::Grace(at_ms));
+            self.put_local(&key, Local::Grace(at_ms));
             self.effects.push(Effect::GraceTimer { at_ms, key });
         }
     }
@@ -425,7 +445,7 @@ impl Hub {
     /// The grace of a lost person may be over.
     pub(crate) fn handle_grace(&mut self, key: &LocalKey, now_ms: u64) {
         if matches!(self.locals.get(key), Some(Local::Grace(until)) if *until <= now_ms) {
-            self.locals.remove(key);
+            self.drop_local(key);
             let person = Arc::new(PersonInfo { key: key.2.clone(), name: None, avatar_url: None });
             self.push_presence(key, person, None, false);
         }
@@ -434,7 +454,7 @@ impl Hub {
     /// A person that was lost here is here again, on another shard: the loss need not be waited for.
     fn end_grace(&mut self, key: &LocalKey, shard: crate::bus::ShardId) {
         if shard != self.config.shard && matches!(self.locals.get(key), Some(Local::Grace(_))) {
-            self.locals.remove(key);
+            self.drop_local(key);
             let person = Arc::new(PersonInfo { key: key.2.clone(), name: None, avatar_url: None });
             self.push_presence(key, person, None, false);
         }

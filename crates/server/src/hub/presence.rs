@@ -55,18 +55,24 @@ impl Locals {
         self.0.get_mut(&(site.clone(), organization.clone()))?.get_mut(person)
     }
 
-    pub(crate) fn insert(&mut self, (site, organization, person): &LocalKey, local: Local) {
-        self.0.entry((site.clone(), organization.clone())).or_default().insert(person.clone(), local);
+    /// Puts a person there; whether nobody was there before.
+    pub(crate) fn insert(&mut self, (site, organization, person): &LocalKey, local: Local) -> bool {
+        let people = self.0.entry((site.clone(), organization.clone())).or_default();
+        let is_first = people.is_empty();
+        people.insert(person.clone(), local);
+        is_first
     }
 
-    pub(crate) fn remove(&mut self, (site, organization, person): &LocalKey) {
+    /// Takes a person away; whether nobody is there any more.
+    pub(crate) fn remove(&mut self, (site, organization, person): &LocalKey) -> bool {
         let place = (site.clone(), organization.clone());
-        if let Some(people) = self.0.get_mut(&place) {
-            people.remove(person);
-            if people.is_empty() {
-                self.0.remove(&place);
-            }
+        let Some(people) = self.0.get_mut(&place) else { return false };
+        people.remove(person);
+        let is_empty = people.is_empty();
+        if is_empty {
+            self.0.remove(&place);
         }
+        is_empty
     }
 
     /// The websites that have visitors here, each once, in no order.

@@ -36,6 +36,8 @@ pub(crate) struct Site {
     is_filling: bool,
     /// The store could not be read when something may have been missing.
     must_fill: bool,
+    /// The newest offset that the store is known to have; 0 once that was read.
+    reached: u64,
 }
 
 /// The websites of a shard.
@@ -81,6 +83,7 @@ impl Sites {
             is_gap_timed: false,
             is_filling: false,
             must_fill: false,
+            reached: 0,
         });
         self.by_key.insert(key.clone(), site);
         site
@@ -106,6 +109,12 @@ impl Sites {
 }
 
 impl Site {
+    /// Whether something is to come that may have been lost.
+    fn is_waiting(&self) -> bool {
+        let is_behind = self.next.is_some_and(|next| next <= self.reached);
+        !self.held.is_empty() || !self.waiting.is_empty() || self.must_fill || is_behind
+    }
+
     /// A conversation, made if there is none.
     pub(crate) fn conversation(&mut self, id: &ConversationId) -> &mut Conversation {
         if !self.conversations.contains_key(id) {
@@ -204,7 +213,7 @@ impl Hub {
     pub(crate) fn watch_gap(&mut self, site: u32) {
         if let Some(slot) = self.sites.get_mut(site)
             && slot.next.is_some()
-            && !(slot.held.is_empty() && slot.waiting.is_empty() && !slot.must_fill)
+            && slot.is_waiting()
             && !slot.is_gap_timed
             && !slot.is_filling
         {
@@ -217,10 +226,9 @@ impl Hub {
     pub(crate) fn handle_gap(&mut self, site: u32) {
         let Some(slot) = self.sites.get_mut(site) else { return };
         slot.is_gap_timed = false;
-        if slot.held.is_empty() && slot.waiting.is_empty() && !slot.must_fill {
-            return;
+        if slot.is_waiting() {
+            self.fill(site);
         }
-        self.fill(site);
     }
 
     /// Reads from the store what may have been lost on the way.
@@ -241,6 +249,9 @@ impl Hub {
             Some(slot) if slot.key == *key => {
                 slot.is_filling = false;
                 slot.must_fill = filled.is_none();
+                if filled.is_some() {
+                    slot.reached = 0;
+                }
             }
             Some(_) | None => return,
         }
@@ -252,6 +263,42 @@ impl Hub {
         if has_more {
             self.fill(site);
         }
+    }
+
+    /// Takes how far websites have come in the store: what does not come by itself in a moment is read from there.
+    pub(crate) fn handle_heads(&mut self, heads: &[(SiteKey, u64)]) {
+        for (key, head) in heads {
+            let Some(site) = self.sites.find(key) else { continue };
+            if let Some(slot) = self.sites.get_mut(site) {
+                slot.reached = slot.reached.max(*head);
+            }
+            self.watch_gap(site);
+        }
+    }
+
+    /// A connection has its first subscription on a website.
+    pub(super) fn take_up_site(&mut self, site: u32) {
+        let Some(slot) = self.sites.get_mut(site) else { return };
+        slot.users += 1;
+        if slot.users == 1 {
+            let key = slot.key.clone();
+            self.follow_site(&key, true);
+        }
+    }
+
+    /// A connection has no subscription on a website any more. Without any, one need not hear what happens on it, so
+    /// where it stands is known no longer.
+    pub(super) fn leave_site(&mut self, site: u32) {
+        let Some(slot) = self.sites.get_mut(site) else { return };
+        slot.users -= 1;
+        if slot.users == 0 {
+            slot.next = None;
+            slot.held.clear();
+            (slot.must_fill, slot.reached) = (false, 0);
+            let key = slot.key.clone();
+            self.follow_site(&key, false);
+        }
+        self.sites.forget_idle(site);
     }
 
     /// Notices were lost: every website is compared with the store.

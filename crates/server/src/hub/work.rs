@@ -292,21 +292,22 @@ impl Hub {
         self.conns[index as usize].as_mut()?.work.as_deref_mut()
     }
 
+    /// Notes that a connection has something on a website.
+    fn link_to(&mut self, index: u32, site: u32) {
+        let Some(conn) = &mut self.conns[index as usize] else { return };
+        if conn.link(site).is_none() {
+            conn.links.push(Link { site, has_website: false, conversations: Few::None });
+            self.take_up_site(site);
+        }
+    }
+
     /// Adds a connection to a channel's list; whether it was not there.
     fn register(&mut self, index: u32, site: u32, channel: &Channel) -> bool {
+        self.link_to(index, site);
         let Some(conn) = &mut self.conns[index as usize] else { return false };
         let audience = conn.audience();
-        let at = match conn.links.iter().position(|link| link.site == site) {
-            Some(at) => at,
-            None => {
-                conn.links.push(Link { site, has_website: false, conversations: Few::None });
-                if let Some(slot) = self.sites.get_mut(site) {
-                    slot.users += 1;
-                }
-                conn.links.len() - 1
-            }
-        };
-        let (link, Some(slot)) = (&mut conn.links.as_mut_slice()[at], self.sites.get_mut(site)) else { return false };
+        let Some(link) = conn.links.as_mut_slice().iter_mut().find(|link| link.site == site) else { return false };
+        let Some(slot) = self.sites.get_mut(site) else { return false };
         match channel {
             Channel::Website(_) => {
                 let is_new = !std::mem::replace(&mut link.has_website, true);
@@ -355,7 +356,8 @@ impl Hub {
             }
             if !link.has_website && link.conversations.is_empty() {
                 conn.links.retain(|link| link.site != site);
-                slot.users -= 1;
+                self.leave_site(site);
+                return true;
             }
         }
         self.sites.forget_idle(site);
@@ -378,9 +380,8 @@ impl Hub {
                 for id in &link.conversations {
                     slot.release_conversation(id, index);
                 }
-                slot.users -= 1;
             }
-            self.sites.forget_idle(link.site);
+            self.leave_site(link.site);
         }
     }
 

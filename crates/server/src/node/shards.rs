@@ -1,18 +1,16 @@
 //! The shards: one thread each, which accepts by itself, serves HTTP and carries its WebSockets.
 
 use std::cell::Cell;
-use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse as _;
-use cossistant_protocol::{Invalid, PersonId};
+use cossistant_protocol::Invalid;
 use http::header::{HOST, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
@@ -21,30 +19,27 @@ use hyper_util::rt::TokioTimer;
 use metrics_exporter_prometheus::PrometheusHandle;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::accept::Room;
+use super::bus::{Mail, Mailbox};
 use super::files::Files;
 use super::socket::{HttpSocket, Stream, turn_away};
 use super::{StartError, clock, rate};
 use crate::auth::Authenticator;
-use crate::bus::{Bus, Notice, ShardId};
+use crate::bus::ShardId;
 use crate::chat::Ids;
 use crate::config::Config;
 use crate::directory::SharedDirectory;
 use crate::gateway::{Admission, Admitted, Clocks, ConnectionConfig, Driver, Jobs, Shard, ShardConfig, Upgrader};
-use crate::http::{ClientAddr, Failure, PresenceFuture, PresenceView, client_addr, limit_key, steady_now};
+use crate::http::{ClientAddr, Failure, client_addr, limit_key, steady_now};
 use crate::hub::HubConfig;
 use crate::limits::{Buckets, Rate};
-use crate::store::{PersonKey, SiteKey};
 use crate::tls::Tls;
-use crate::trace::{self, SpanContext};
 
-/// The most notices that wait for one shard; past it the shard compares its places with the store.
-const MAILBOX: usize = 65_536;
 /// The most connections that wait to be accepted, at each shard.
 const BACKLOG: i32 = 4_096;
 /// The most bytes of a request's head; what comes in one read may be as much again.
@@ -57,79 +52,6 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 const LAG: Duration = Duration::from_millis(250);
 /// How often figures are gathered.
 const FIGURES: Duration = Duration::from_secs(5);
-
-/// What is put into a shard's mailbox.
-pub(super) enum Mail {
-    /// What all are told, and the span that it belongs to.
-    Notice(Notice, Option<Box<SpanContext>>),
-    Visitors(SiteKey, Vec<PersonId>, oneshot::Sender<HashSet<PersonId>>),
-    Members(SiteKey, oneshot::Sender<Vec<PersonKey>>),
-}
-
-/// The receiving end of a shard's mailbox.
-pub(super) struct Mailbox {
-    mail: mpsc::Receiver<Mail>,
-    has_lost: Arc<AtomicBool>,
-}
-
-/// The in-process bus: a bounded queue to each shard.
-pub(super) struct NodeBus {
-    shards: Vec<(mpsc::Sender<Mail>, Arc<AtomicBool>)>,
-}
-
-impl NodeBus {
-    pub(super) fn new(count: usize) -> (Self, Vec<Mailbox>) {
-        let (mut shards, mut mailboxes) = (Vec::new(), Vec::new());
-        for _ in 0..count {
-            let (sender, mail) = mpsc::channel(MAILBOX);
-            let has_lost = Arc::new(AtomicBool::new(false));
-            shards.push((sender, Arc::clone(&has_lost)));
-            mailboxes.push(Mailbox { mail, has_lost });
-        }
-        (Self { shards }, mailboxes)
-    }
-}
-
-impl Bus for NodeBus {
-    fn publish(&self, notice: Notice) {
-        let Some(((last, last_lost), others)) = self.shards.split_last() else { return };
-        let span = trace::current().map(Box::new);
-        for (shard, has_lost) in others {
-            if shard.try_send(Mail::Notice(notice.clone(), span.clone())).is_err() {
-                has_lost.store(true, Ordering::Release);
-            }
-        }
-        if last.try_send(Mail::Notice(notice, span)).is_err() {
-            last_lost.store(true, Ordering::Release);
-        }
-    }
-}
-
-impl PresenceView for NodeBus {
-    fn visitors_online(&self, site: &SiteKey, ids: Vec<PersonId>) -> PresenceFuture<HashSet<PersonId>> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Mail::Visitors(site.clone(), ids, answer));
-        Box::pin(async { answered.await.unwrap_or_default() })
-    }
-
-    fn members_online(&self, site: &SiteKey) -> PresenceFuture<Vec<PersonKey>> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Mail::Members(site.clone(), answer));
-        Box::pin(async { answered.await.unwrap_or_default() })
-    }
-}
-
-impl NodeBus {
-    /// Every shard knows everyone who is here, so any of them can answer. One that is too busy leaves the question
-    /// unanswered, and nobody counts as online then.
-    fn ask(&self, mail: Mail) {
-        if let Some((shard, _)) = self.shards.first()
-            && shard.try_send(mail).is_err()
-        {
-            tracing::warn!("a shard is too busy to say who is online");
-        }
-    }
-}
 
 /// All shards of the node.
 pub(super) struct ShardSet {
@@ -577,8 +499,10 @@ async fn take_mail(driver: Rc<Driver>, mut mailbox: Mailbox) {
             Mail::Members(site, answer) => {
                 let _gone = answer.send(driver.with_shard(|shard| shard.hub().members_here(&site)));
             }
+            Mail::Heads(heads) => driver.heads(&heads),
+            Mail::Abandon => driver.abandon(),
         }
-        if mailbox.has_lost.swap(false, Ordering::AcqRel) {
+        if mailbox.has_lost() {
             tracing::warn!("a shard's mailbox was full; its places are compared with the store");
             driver.notices_lost();
         }

@@ -411,6 +411,8 @@ impl SimServer {
             Output::Publish(Notice::TypingStopped { .. } | Notice::Viewing { is_viewing: false, .. })
                 if self.is_losing && self.config.plant == Some(Plant::UndeadDoings) => {}
             Output::Publish(notice) => node.bus.publish(notice),
+            // There is no other node.
+            Output::Follow(_, _) => {}
             Output::Refuse(at, frames) => {
                 if let Some(socket) = find(&mut self.sockets, shard, at) {
                     for frame in frames {

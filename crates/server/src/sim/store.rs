@@ -21,10 +21,10 @@ use crate::event::Event;
 use crate::store::{
     AppendMessage, Appended, Attempt, Audience, ChangeConversation, Changed, CleanOutbox, Conversation,
     ConversationPage, ConversationQuery, ConversationSnapshot, CreateConversation, Created, DeleteMessage,
-    DeliveryPage, DeliveryRow, DirectoryRows, DueDeliveries, EditMessage, EventBody, Identified, IdentifyVisitor,
-    KeyRow, KnownMessage, MarkSeen, Member, MemoryStore, MessagePage, MovedMark, OrganizationRow, Outbox, PersonKey,
-    RevocationRow, Scope, SiteKey, Store, StoreError, StoreFuture, StoredEvent, TakeDeliveries, TouchPerson,
-    VisitorRow, WebhookRow, WebsiteRow, WebsiteSnapshot,
+    DeliveryPage, DeliveryRow, DirectoryRows, DueDeliveries, EditMessage, EventBody, Heads, Identified,
+    IdentifyVisitor, KeyRow, KnownMessage, MarkSeen, Member, MemoryStore, MessagePage, MovedMark, OrganizationRow,
+    Outbox, PersonKey, RevocationRow, Scope, SiteKey, Store, StoreError, StoreFuture, StoredEvent, TakeDeliveries,
+    TouchPerson, VisitorRow, WebhookRow, WebsiteRow, WebsiteSnapshot,
 };
 
 type Write = Box<dyn FnOnce(&MemoryStore, Option<StoreError>) + Send>;
@@ -308,6 +308,7 @@ impl Store for PacedStore {
         epoch() -> String;
         known_message(organization: OrganizationId, scope: Scope, conversation: ConversationId, sender: PersonKey, key: RequestId) -> Option<KnownMessage>;
         website_snapshot(organization: OrganizationId, website: WebsiteId) -> WebsiteSnapshot;
+        heads(known: Vec<(SiteKey, u64)>) -> Heads;
         website_events(organization: OrganizationId, website: WebsiteId, after: u64, upto: u64, limit: usize) -> Vec<StoredEvent>;
         messages(organization: OrganizationId, scope: Scope, conversation: ConversationId, page: MessagePage) -> (Vec<StoredEvent>, bool);
         message(organization: OrganizationId, scope: Scope, conversation: ConversationId, message: MessageId) -> StoredEvent;

@@ -46,6 +46,7 @@ macro_rules! contract_tests {
             two_numberings_interleave,
             replayed_messages_carry_their_newest_content,
             website_events_are_dense_across_conversations,
+            heads_tell_which_websites_have_moved,
             pages_go_both_ways,
             notes_are_never_read_by_visitors,
         ]);

@@ -18,7 +18,7 @@ use self::state::State;
 use super::{
     AppendMessage, Appended, Attempt, Audience, ChangeConversation, Changed, CleanOutbox, Conversation,
     ConversationPage, ConversationQuery, ConversationSnapshot, CreateConversation, Created, DeleteMessage,
-    DeliveryPage, DeliveryRow, DirectoryRows, DueDeliveries, EditMessage, Identified, IdentifyVisitor, KeyRow,
+    DeliveryPage, DeliveryRow, DirectoryRows, DueDeliveries, EditMessage, Heads, Identified, IdentifyVisitor, KeyRow,
     KnownMessage, MarkSeen, Member, MessagePage, MovedMark, OrganizationRow, Outbox, PersonKey, RevocationRow, Scope,
     SiteKey, Store, StoreError, StoreFuture, StoredEvent, TakeDeliveries, TouchPerson, VisitorRow, WebhookRow,
     WebsiteRow, WebsiteSnapshot,
@@ -159,6 +159,15 @@ impl Store for MemoryStore {
 
     fn website_snapshot(&self, organization: OrganizationId, website: WebsiteId) -> StoreFuture<WebsiteSnapshot> {
         self.read(|state| Ok(WebsiteSnapshot { head: state.site(&SiteKey { organization, website })?.head() }))
+    }
+
+    fn heads(&self, known: Vec<(SiteKey, u64)>) -> StoreFuture<Heads> {
+        self.read(move |state| {
+            let head = |site: &SiteKey| state.site(site).map_or(0, |site| site.head());
+            let moved = known.iter().map(|(site, known)| (site.clone(), *known, head(site)));
+            let moved = moved.filter(|(_, known, head)| head > known).map(|(site, _, head)| (site, head));
+            Ok(Heads { setup: 0, moved: moved.collect() })
+        })
     }
 
     fn conversation_events(

@@ -424,6 +424,16 @@ pub struct ConversationSnapshot {
     pub website_head: u64,
 }
 
+/// How far several websites have come, and whether the set-up has changed, whichever node did it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heads {
+    /// Another number after each change of organizations, websites, keys and revocations. Where no other node can change
+    /// any, it may stay the same.
+    pub setup: u64,
+    /// The newest offsets of those that have come further than was known, in no order.
+    pub moved: Vec<(SiteKey, u64)>,
+}
+
 /// The durable state of a website at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebsiteSnapshot {

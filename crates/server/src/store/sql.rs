@@ -38,7 +38,7 @@ use self::writer::{Reach, Writer};
 use super::{
     AppendMessage, Appended, Attempt, Audience, ChangeConversation, Changed, CleanOutbox, Conversation,
     ConversationPage, ConversationQuery, ConversationSnapshot, CreateConversation, Created, DeleteMessage,
-    DeliveryPage, DeliveryRow, DirectoryRows, DueDeliveries, EditMessage, Identified, IdentifyVisitor, KeyRow,
+    DeliveryPage, DeliveryRow, DirectoryRows, DueDeliveries, EditMessage, Heads, Identified, IdentifyVisitor, KeyRow,
     KnownMessage, MarkSeen, Member, MessagePage, MovedMark, OrganizationRow, Outbox, PersonKey, RevocationRow, Scope,
     SiteKey, Store, StoreError, StoreFuture, StoredEvent, TakeDeliveries, TouchPerson, VisitorRow, WebhookRow,
     WebsiteRow, WebsiteSnapshot,
@@ -173,6 +173,10 @@ impl<K: Keeper> Store for SqlStore<K> {
 
     fn website_snapshot(&self, organization: OrganizationId, website: WebsiteId) -> StoreFuture<WebsiteSnapshot> {
         self.readers.call(move |conn| Ok(WebsiteSnapshot { head: lookup::site(conn, &organization, &website)?.head }))
+    }
+
+    fn heads(&self, known: Vec<(SiteKey, u64)>) -> StoreFuture<Heads> {
+        self.readers.call(move |conn| conn.heads(known))
     }
 
     fn conversation_events(

@@ -397,6 +397,21 @@ impl Shard {
         self.hub.fill_all();
     }
 
+    /// Takes how far websites have come in the store.
+    pub(crate) fn handle_heads(&mut self, heads: &[(SiteKey, u64)], now: Timestamp) {
+        self.now = now;
+        self.hub.handle_heads(heads);
+    }
+
+    /// Closes every connection that is let in: what is told them can no longer be held against the store. They may come
+    /// back at once, here or elsewhere.
+    pub(crate) fn abandon(&mut self, reason: &'static str, now: Timestamp) {
+        self.now = now;
+        for index in self.hub.indexes() {
+            self.close(index, CloseCode::GoingAway, reason);
+        }
+    }
+
     pub(crate) fn handle_fill(
         &mut self,
         site: u32,

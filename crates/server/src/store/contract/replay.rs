@@ -159,3 +159,23 @@ pub(in crate::store) async fn notes_are_never_read_by_visitors(store: Arc<dyn St
     let hidden = world.store.messages(org("o"), own("mallory"), conv("c"), page).await;
     assert_eq!(hidden.unwrap_err(), StoreError::NotFound);
 }
+
+pub(in crate::store) async fn heads_tell_which_websites_have_moved(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    world.append(says("vera", "c", "k1", "one")).await;
+    let ask = async |known: &[(&str, &str, u64)]| {
+        let known =
+            known.iter().map(|(organization, website, offset)| (site(organization, website), *offset)).collect();
+        let mut moved = world.store.heads(known).await.unwrap().moved;
+        moved.sort_unstable();
+        moved
+    };
+    let all = [("o", "a", 0), ("o", "b", 0), ("p", "a", 0), ("o", "nowhere", 0), ("nobody", "a", 0)];
+    assert_eq!(ask(&all).await, [(site("o", "a"), 2)], "created, message; of the others there is nothing to tell");
+    assert_eq!(ask(&[("o", "a", 1)]).await, [(site("o", "a"), 2)]);
+    assert!(
+        ask(&[("o", "a", 2)]).await.is_empty() && ask(&[("o", "a", 99)]).await.is_empty() && ask(&[]).await.is_empty()
+    );
+    world.append(notes("anna", "c", "k1", "a note")).await;
+    assert_eq!(ask(&[("o", "a", 2), ("o", "b", 0)]).await, [(site("o", "a"), 3)]);
+}

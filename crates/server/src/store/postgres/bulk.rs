@@ -14,7 +14,7 @@ use crate::store::sql::link::{Aim, Row as _, Sql as _};
 use crate::store::sql::lookup::{NO_WEBSITE, Person};
 use crate::store::sql::rows::{self, Thread};
 use crate::store::sql::statements::THREADS;
-use crate::store::{KnownMessage, SiteKey};
+use crate::store::{Heads, KnownMessage, SiteKey};
 
 /// Two statements that lock the rows of a table that are aimed at, in the order of the rows so that no two groups wait for
 /// each other. The first waits for all of them; the second does not wait, and answers what was aimed at where a row could
@@ -102,6 +102,12 @@ pub(super) const UPDATE_THREADS: &str = "UPDATE conversations SET status = k.sta
     visitor_activity_at) WHERE conversations.id = k.id";
 pub(super) const UPDATE_HEADS: &str =
     "UPDATE websites SET head = k.head FROM unnest(?1, ?2) AS k (id, head) WHERE websites.id = k.id";
+/// Which websites have come further, and at 0 the number of the set-up: both of one moment.
+pub(super) const HEADS: &str = "SELECT k.n, w.head FROM unnest(?1, ?2, ?3) WITH ORDINALITY \
+    AS k (organization, website, known, n) JOIN organizations o ON o.public_id = k.organization \
+    JOIN websites w ON w.organization = o.id AND w.public_id = k.website AND w.head > k.known \
+    UNION ALL SELECT 0, s.value::bigint FROM meta s WHERE s.key = 'setup'";
+pub(super) const RAISE_SETUP: &str = "UPDATE meta SET value = (value::bigint + 1)::text WHERE key = 'setup'";
 pub(super) const CLAIM: &str = "UPDATE deliveries SET leased_until = ?3, leased_by = ?4 WHERE id IN ( \
     SELECT d.id FROM unnest(?1) AS k (id) JOIN deliveries d ON d.id = k.id \
     WHERE d.status <= 1 AND d.next_at <= ?2 AND (d.leased_until <= ?2 OR d.leased_by = ?4) FOR UPDATE OF d SKIP LOCKED) RETURNING id";
@@ -124,6 +130,8 @@ pub(super) const ALL: &[(&str, &str, &[Type])] = {
         ("INSERT_MESSAGES", INSERT_MESSAGES, &[I, I, I, I, I, I, T, I, T, T, Type::BYTEA_ARRAY, T, T, T]),
         ("UPDATE_THREADS", UPDATE_THREADS, &[I, I, T, I, I, I, I]),
         ("UPDATE_HEADS", UPDATE_HEADS, &[I, I]),
+        ("HEADS", HEADS, &[T, T, I]),
+        ("RAISE_SETUP", RAISE_SETUP, &[]),
         ("CLAIM", CLAIM, &[I, Type::INT8, Type::INT8, Type::INT8]),
     ]
 };
@@ -452,6 +460,24 @@ pub(super) fn update_heads(session: &Session, heads: &[(i64, u64)]) -> Result<()
     let params: [Param<'_>; 2] = [(&websites, Type::INT8_ARRAY), (&heads, Type::INT8_ARRAY)];
     session.wait(session.run(UPDATE_HEADS, false, &params))?;
     Ok(())
+}
+
+pub(super) fn heads(session: &Session, known: &[(SiteKey, u64)]) -> Result<Heads, Failure> {
+    let organizations: Vec<&str> = known.iter().map(|(site, _)| site.organization.as_str()).collect();
+    let websites: Vec<&str> = known.iter().map(|(site, _)| site.website.as_str()).collect();
+    let offsets: Vec<i64> = known.iter().map(|(_, offset)| rows::int(*offset)).collect();
+    let params: [Param<'_>; 3] =
+        [(&organizations, Type::TEXT_ARRAY), (&websites, Type::TEXT_ARRAY), (&offsets, Type::INT8_ARRAY)];
+    let (found, _) = session.wait(session.run(HEADS, false, &params))?;
+    let (mut setup, mut moved) = (0, Vec::new());
+    for row in &found {
+        let (at, number): (usize, u64) = (rows::small(row, 0)?, rows::number(row, 1)?);
+        match at.checked_sub(1) {
+            None => setup = number,
+            Some(at) => moved.extend(known.get(at).map(|(site, _)| (site.clone(), number))),
+        }
+    }
+    Ok(Heads { setup, moved })
 }
 
 pub(super) fn claim(session: &Session, deliveries: &[i64], now: i64, until: i64) -> Result<Vec<i64>, Failure> {

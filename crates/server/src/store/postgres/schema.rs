@@ -13,7 +13,10 @@ use super::life::{Life, SIGNS};
 use crate::store::sql::version::{self, DataKind};
 
 /// By version, from 1. A migration that was released is never changed; its checksum is kept with the data.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/postgres/0001_begin.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/postgres/0001_begin.sql"),
+    include_str!("../../../migrations/postgres/0002_setup.sql"),
+];
 
 /// The version that this program writes.
 pub(super) const VERSION: u32 = MIGRATIONS.len() as u32;

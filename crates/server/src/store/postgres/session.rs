@@ -32,7 +32,7 @@ use crate::store::sql::kept::{Kept, NewMessage};
 use crate::store::sql::link::{Aim, Document, Each, EachOf, Row, Searched, Sql, Step, Words};
 use crate::store::sql::rows::Thread;
 use crate::store::sql::value::Value;
-use crate::store::{Audience, StoreError};
+use crate::store::{Audience, Heads, SiteKey, StoreError};
 
 /// How long a statement may take before the connection is given up; the database gives up earlier.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -485,6 +485,15 @@ impl Sql for Session {
     fn update_heads(&self, heads: &[(i64, u64)]) -> Result<(), Failure> {
         bulk::update_heads(self, heads)?;
         self.add_changes(heads.len());
+        Ok(())
+    }
+
+    fn heads(&self, known: Vec<(SiteKey, u64)>) -> Result<Heads, Failure> {
+        bulk::heads(self, &known)
+    }
+
+    fn raise_setup(&self) -> Result<(), Failure> {
+        self.ask(bulk::RAISE_SETUP, false, &[])?;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use super::rows::Thread;
 use super::value::Value;
 use cossistant_protocol::{ConversationId, OrganizationId, PersonId, RequestId, WebsiteId};
 
-use crate::store::{Audience, PersonKey, SiteKey, StoreError};
+use crate::store::{Audience, Heads, PersonKey, SiteKey, StoreError};
 
 /// A row of an answer. A column that cannot be read as what is asked for is [`crate::store::StoreError::Corrupt`].
 pub(in crate::store) trait Row {
@@ -191,6 +191,12 @@ pub(in crate::store) trait Sql {
 
     /// Writes the newest offsets of websites.
     fn update_heads(&self, heads: &[(i64, u64)]) -> Result<(), Failure>;
+
+    /// Which websites have come further than was known, and the number of the set-up.
+    fn heads(&self, known: Vec<(SiteKey, u64)>) -> Result<Heads, Failure>;
+
+    /// Notes that the set-up changes, for other nodes to notice.
+    fn raise_setup(&self) -> Result<(), Failure>;
 
     /// Changes the search index.
     fn index(&self, documents: BTreeMap<Document, Words>) -> Result<(), Failure>;

@@ -45,7 +45,7 @@ impl Aimed for OrganizationId {
 pub(super) fn create_organization(conn: &dyn Sql, row: &OrganizationRow) -> Result<(), Failure> {
     conn.execute(statements::INSERT_ORGANIZATION, params![row.id.as_str(), &row.name, rows::int(row.created_at.0)])
         .map_err(taken)?;
-    Ok(())
+    conn.raise_setup()
 }
 
 pub(super) fn create_website(conn: &dyn Sql, row: &WebsiteRow) -> Result<(), Failure> {
@@ -67,9 +67,10 @@ pub(super) fn create_website(conn: &dyn Sql, row: &WebsiteRow) -> Result<(), Fai
     );
     let made = made.map_err(taken)?;
     match (made, lookup::begin(conn, &row.key.organization, &Channel::Website(row.key.website.clone()))?) {
-        (Some(website), (head, _)) if head > 0 => conn.update_heads(&[(website, head)]),
-        _ => Ok(()),
+        (Some(website), (head, _)) if head > 0 => conn.update_heads(&[(website, head)])?,
+        _ => {}
     }
+    conn.raise_setup()
 }
 
 pub(super) fn update_website(conn: &dyn Sql, row: &WebsiteRow) -> Result<(), Failure> {
@@ -87,12 +88,13 @@ pub(super) fn update_website(conn: &dyn Sql, row: &WebsiteRow) -> Result<(), Fai
             rows::int(settings.unseen_after)
         ],
     )?;
-    Ok(())
+    conn.raise_setup()
 }
 
 pub(super) fn delete_website(write: &mut Write<'_>, key: &SiteKey) -> Result<(), Failure> {
     let site = lookup::site_of(write.conn, key)?;
-    clear_website(write, site.id)
+    clear_website(write, site.id)?;
+    write.conn.raise_setup()
 }
 
 fn clear_website(write: &mut Write<'_>, website: i64) -> Result<(), Failure> {
@@ -142,7 +144,7 @@ pub(super) fn delete_organization(write: &mut Write<'_>, id: &OrganizationId) ->
     ] {
         conn.execute(sql, params![organization])?;
     }
-    Ok(())
+    conn.raise_setup()
 }
 
 fn ids(conn: &dyn Sql, sql: &'static str, website: i64) -> Result<Vec<i64>, Failure> {
@@ -166,13 +168,13 @@ pub(super) fn create_key(conn: &dyn Sql, row: &KeyRow) -> Result<(), Failure> {
         params![row.id.as_str(), organization, website, kind, material, algorithm, at],
     )
     .map_err(taken)?;
-    Ok(())
+    conn.raise_setup()
 }
 
 pub(super) fn delete_key(conn: &dyn Sql, key: &KeyId) -> Result<(), Failure> {
     match conn.execute(statements::DELETE_KEY, params![key.as_str()])? {
         0 => Err(StoreError::NotFound.into()),
-        _ => Ok(()),
+        _ => conn.raise_setup(),
     }
 }
 
@@ -180,7 +182,7 @@ pub(super) fn revoke(conn: &dyn Sql, row: &RevocationRow) -> Result<(), Failure>
     let organization = lookup::organization(conn, &row.organization)?;
     let kind = rows::kind_number(row.person.kind);
     conn.execute(statements::PUT_REVOCATION, params![organization, kind, row.person.id.as_str(), rows::int(row.at.0)])?;
-    Ok(())
+    conn.raise_setup()
 }
 
 pub(super) fn directory(conn: &dyn Sql) -> Result<DirectoryRows, Failure> {

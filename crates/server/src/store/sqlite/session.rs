@@ -13,9 +13,9 @@ use crate::store::sql::error::Failure;
 use crate::store::sql::kept::{Kept, NewMessage};
 use crate::store::sql::link::{Aim, Document, Each, EachOf, Link, Row, Searched, Sql, Step, Words};
 use crate::store::sql::rows::{self, Thread};
-use crate::store::sql::statements;
 use crate::store::sql::value::{Value, params};
-use crate::store::{Audience, StoreError};
+use crate::store::sql::{lookup, statements};
+use crate::store::{Audience, Heads, SiteKey, StoreError};
 
 /// Statements for the full-text index, which this backend has alone.
 pub(super) mod search {
@@ -202,6 +202,23 @@ impl Sql for Session {
         for (website, head) in heads {
             self.run(statements::UPDATE_HEAD, params![*website, rows::int(*head)])?;
         }
+        Ok(())
+    }
+
+    fn heads(&self, known: Vec<(SiteKey, u64)>) -> Result<Heads, Failure> {
+        let mut moved = Vec::new();
+        for (site, offset) in known {
+            match lookup::site_of(self, &site) {
+                Ok(found) if found.head > offset => moved.push((site, found.head)),
+                Ok(_) | Err(Failure::Answer(StoreError::NotFound)) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        // There is no other node.
+        Ok(Heads { setup: 0, moved })
+    }
+
+    fn raise_setup(&self) -> Result<(), Failure> {
         Ok(())
     }
 

@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cossistant_protocol::WebhookId;
 use cossistant_protocol::http::{DeliveryStatus, WebhookEvent};
+use cossistant_protocol::{KeyId, WebhookId};
 
 use super::super::{DataKind, DatabaseError, PostgresConfig, PostgresStore};
 use super::{config, server};
-use crate::store::contract::world::{World, at, conv, org, replies, says, team, user, web};
+use crate::store::contract::world::{World, at, conv, org, replies, says, site, team, user, web, website_row};
 use crate::store::outbox::{
     Attempt, AttemptOutcome, BusyLane, DeliveryPage, DueDelivery, EventSet, SigningSecret, TakeDeliveries, WebhookRow,
 };
-use crate::store::{MarkSeen, Outbox as _, Store, StoreError};
+use crate::store::{
+    KeyMaterial, KeyRow, MarkSeen, OrganizationRow, Outbox as _, RevocationRow, Store, StoreError, StoreFuture,
+};
 
 #[test]
 fn nodes_that_start_at_once_migrate_once() {
@@ -223,6 +225,37 @@ async fn another_database_under_a_node_is_noticed_by_who_only_reads() {
     let refused = head().await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert!(*node.is_over().borrow() && Store::epoch(&*node).await.is_err());
+}
+
+#[tokio::test]
+async fn what_one_node_sets_up_another_notices() {
+    let ([here, there], world) = nodes::<2>(&server().database()).await;
+    let mut seen = BTreeSet::from([there.heads(Vec::new()).await.unwrap().setup]);
+    world.append(says("vera", "c", "k1", "hello")).await;
+    assert_eq!(seen.len(), 1, "what is said changes nothing of it");
+    let organization = OrganizationRow { id: org("q"), name: "Q".to_owned(), created_at: at(1) };
+    let key = KeyRow {
+        id: KeyId::new("key").unwrap(),
+        organization: org("o"),
+        material: KeyMaterial::Secret { sha256: [1; 32] },
+        created_at: at(1),
+    };
+    let revocation = RevocationRow { organization: org("o"), person: user("anna"), at: at(2) };
+    let mut notices = async |change: StoreFuture<()>| {
+        change.await.unwrap();
+        let setup = there.heads(Vec::new()).await.unwrap().setup;
+        assert!(seen.insert(setup), "another number each time: {setup}");
+    };
+    notices(here.create_organization(organization)).await;
+    notices(here.create_website(website_row(site("q", "z")))).await;
+    notices(here.update_website(website_row(site("q", "z")))).await;
+    notices(here.create_key(key.clone())).await;
+    notices(here.delete_key(key.id)).await;
+    notices(here.revoke(revocation)).await;
+    notices(here.delete_website(site("o", "a"))).await;
+    notices(here.delete_organization(org("p"))).await;
+    assert!(here.delete_key(KeyId::new("none").unwrap()).await.is_err());
+    assert!(seen.contains(&there.heads(Vec::new()).await.unwrap().setup), "what fails changes nothing");
 }
 
 #[tokio::test]

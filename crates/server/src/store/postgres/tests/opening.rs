@@ -2,6 +2,7 @@
 
 use cossistant_testkit::PostgresOptions;
 
+use super::super::schema::VERSION;
 use super::super::{DataKind, DatabaseError, PostgresConfig, PostgresStore, look_at};
 use super::{config, server};
 
@@ -50,13 +51,15 @@ fn what_is_wrong_with_a_database_is_said() {
     let url = server().database();
     assert_eq!(look_at(&config(&url)).unwrap().0, None, "nothing is there");
     drop(PostgresStore::open(config(&url)).unwrap());
-    assert_eq!(look_at(&config(&url)).unwrap().0, Some(1));
+    assert_eq!(look_at(&config(&url)).unwrap().0, Some(VERSION));
     server().run("UPDATE meta SET value = 'production' WHERE key = 'kind'", name(&url));
     let error = refused(&url);
     assert!(matches!(error, DatabaseError::WrongKind { found: DataKind::Production, .. }), "{error}");
-    server().run("INSERT INTO migrations (version, checksum) VALUES (2, '')", name(&url));
-    assert!(matches!(refused(&url), DatabaseError::NewerVersion { found: 2, known: 1 }));
-    server().run("DELETE FROM migrations WHERE version = 2; UPDATE migrations SET checksum = 'x'", name(&url));
+    let next = VERSION + 1;
+    server().run(&format!("INSERT INTO migrations (version, checksum) VALUES ({next}, '')"), name(&url));
+    assert!(matches!(refused(&url), DatabaseError::NewerVersion { found, known: VERSION } if found == next));
+    let changed = "UPDATE migrations SET checksum = 'x'";
+    server().run(&format!("DELETE FROM migrations WHERE version = {next}; {changed}"), name(&url));
     assert!(matches!(refused(&url), DatabaseError::ChangedMigration { version: 1 }));
 
     // Nobody listens on a port that was just free.

@@ -167,7 +167,8 @@ async fn no_statement_walks_a_table() {
             .iter()
             .map(|of| of.name().strip_prefix('_').map_or(of.name().to_owned(), |of| format!("{of}[]")))
             .collect();
-        all.push((name, translate(sql), format!(" ({})", types.join(", "))));
+        let types = if types.is_empty() { String::new() } else { format!(" ({})", types.join(", ")) };
+        all.push((name, translate(sql), types));
     }
     let mut walks = Vec::new();
     for (name, sql, types) in &all {

@@ -1,0 +1,126 @@
+//! Looks once a second what other nodes have done to the store that this one shares with them.
+//!
+//! Whatever nodes tell each other may be lost, and need not be told at all: by this alone every event and every change of
+//! who may do what comes to those whom it concerns, a second later. A node that cannot look knows no longer whether what
+//! it tells is true, and lets its connections go.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use super::bus::NodeBus;
+use crate::bus::Notice;
+use crate::directory::SharedDirectory;
+use crate::store::{SiteKey, Store, StoreError};
+
+/// How often it looks.
+const LOOKS: Duration = Duration::from_secs(1);
+/// How long one look may take.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
+/// After how long without a look the connections are closed.
+const BLIND_MAX: Duration = Duration::from_secs(5);
+
+/// The thread that looks.
+pub(super) struct Watch {
+    thread: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Watch {
+    pub(super) fn start(
+        store: Arc<dyn Store>,
+        directory: Arc<SharedDirectory>,
+        bus: Arc<NodeBus>,
+    ) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        let looks = Looks { store, directory, bus, known: HashMap::new(), setup: None };
+        let run = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = looks.look_always() => {}
+                    _ = stopped => {}
+                }
+            });
+        };
+        let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(run)?;
+        Ok(Self { thread, stop })
+    }
+
+    /// Ends it, and waits for that.
+    pub(super) fn stop(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
+            tracing::error!("the watch of the store ended by a panic");
+        }
+    }
+}
+
+struct Looks {
+    store: Arc<dyn Store>,
+    directory: Arc<SharedDirectory>,
+    bus: Arc<NodeBus>,
+    /// How far the followed websites had come at the last look.
+    known: HashMap<SiteKey, u64>,
+    /// The number of the set-up that the directory has at least.
+    setup: Option<u64>,
+}
+
+impl Looks {
+    async fn look_always(mut self) {
+        let mut ticks = interval(LOOKS);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seen_at = Instant::now();
+        let mut is_blind = false;
+        loop {
+            ticks.tick().await;
+            let looked = timeout(LOOK_PATIENCE, self.look()).await;
+            let error = match looked {
+                Ok(Ok(())) => {
+                    if is_blind {
+                        tracing::info!("the store can be read again");
+                    }
+                    (seen_at, is_blind) = (Instant::now(), false);
+                    continue;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "it does not answer".to_owned(),
+            };
+            if seen_at.elapsed() >= BLIND_MAX {
+                if !is_blind {
+                    tracing::error!(error, "the store cannot be read, so the connections are closed");
+                }
+                self.bus.abandon();
+                // Who comes meanwhile has as long.
+                (seen_at, is_blind) = (Instant::now(), true);
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let sites = self.bus.followed_sites();
+        let known: Vec<(SiteKey, u64)> = sites
+            .into_iter()
+            .map(|site| {
+                let offset = self.known.get(&site).copied().unwrap_or(0);
+                (site, offset)
+            })
+            .collect();
+        let heads = self.store.heads(known.clone()).await?;
+        self.known = known.into_iter().chain(heads.moved.iter().cloned()).collect();
+        if !heads.moved.is_empty() {
+            self.bus.tell_heads(&Arc::from(heads.moved));
+        }
+        if self.setup != Some(heads.setup) {
+            // Read after the number, so at least as new.
+            let directory = self.directory.reload(&*self.store).await?;
+            self.bus.tell(Notice::Directory(directory));
+            self.setup = Some(heads.setup);
+        }
+        Ok(())
+    }
+}

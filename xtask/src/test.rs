@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::layer::{self, Layer, Rounds};
-use crate::step::{command, run as run_command, say};
+use crate::step::{command, run as run_command, say, succeeds};
 use crate::{apps, check, conformance, debian, deny, e2e, fuzz, sim, web};
 
 /// Options of `cargo xtask test`.
@@ -56,6 +56,9 @@ fn cargo_test(rounds: Rounds) -> Result<()> {
     {
         // The one test that wants it says so too.
         say(&format!("{error:#}"));
+    }
+    if !succeeds("nats-server --version") {
+        debian::install("nats-server", "install the NATS server (Debian: nats-server)")?;
     }
     let long = if rounds == Rounds::Long { "1" } else { "0" };
     let validators = fuzz::bundle_validators()?;

@@ -6,6 +6,7 @@
 //!
 //! - [`Server`] runs the real binary on a port of its own and never outlives the test process.
 //! - [`Postgres`] runs a real PostgreSQL server, which can be killed and started again.
+//! - [`Nats`] runs a real NATS server, which can be killed and started again as well.
 //! - [`Proxy`] stands between a client and the server and misbehaves on request.
 //! - [`WsClient`] and [`Http`] are the two ways in.
 //! - [`tokens`] signs good and bad credentials.
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod http;
+mod nats;
 mod order;
 mod postgres;
 mod proxy;
@@ -24,6 +26,7 @@ pub mod tokens;
 mod websocket;
 
 pub use http::{Http, Request, Response};
+pub use nats::Nats;
 pub use order::{OrderChecker, OrderError, Place};
 pub use postgres::{Pool, Postgres, PostgresOptions};
 pub use proxy::{Mode, Proxy, Rough};

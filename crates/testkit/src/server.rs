@@ -467,7 +467,7 @@ impl Output {
 
 /// A shell that waits for the end of this process and then ends the server and its folder.
 /// It is killed first whenever the server ends in an orderly way, so the pid is never another's.
-fn watchdog(pid: u32, home: &Path) -> Result<Child, StartError> {
+pub(crate) fn watchdog(pid: u32, home: &Path) -> Result<Child, StartError> {
     let script = r#"read -r _; kill -9 "$0"; rm -rf "$1""#;
     let child = Command::new("/bin/sh")
         .args(["-c", script, &pid.to_string()])

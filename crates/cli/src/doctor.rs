@@ -130,6 +130,7 @@ fn examine(sources: Sources, depth: Depth) -> Vec<Finding> {
     data::folder(config, &mut findings);
     data::secrets(config, &mut findings);
     data::certificate(config, &mut findings);
+    data::bus(config, &mut findings);
     match &database {
         Some(database) => data::database(database, &mut findings),
         None => data::store(config, depth, &mut findings),

@@ -62,8 +62,10 @@ fn abort_on_panic() {
 }
 
 fn start_log(config: &Config) {
-    let filter =
-        tracing_subscriber::EnvFilter::new(format!("{},hyper=warn,tokio_postgres=info", config.log_level.as_str()));
+    let filter = tracing_subscriber::EnvFilter::new(format!(
+        "{},hyper=warn,tokio_postgres=info,async_nats=warn",
+        config.log_level.as_str()
+    ));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),

@@ -1,8 +1,17 @@
 //! What shards tell each other.
 //!
-//! Every shard gets every notice once, over a bounded queue, and applies it to its own view: who is connected, who
+//! Every shard of a node gets every notice once, over a bounded queue, and applies it to its own view: who is connected, who
 //! types, who has which conversation open. Durable events carry their `offset`, so a notice that was lost or came
 //! out of order is noticed, and the hole is filled from the store; everything else is ephemeral.
+//!
+//! Between nodes the same notices go over NATS (`bus/nats.rs`), as far as somebody there cares for them. What is durable,
+//! and who may do what, does not hang on that; what stands at a node for as long as it is there has a ledger
+//! (`bus/ledger.rs`).
+
+mod convey;
+pub(crate) mod ledger;
+pub(crate) mod nats;
+pub(crate) mod wire;
 
 use std::sync::Arc;
 
@@ -13,9 +22,27 @@ use crate::directory::Directory;
 use crate::event::{Event, Frame};
 use crate::store::{PersonKey, SiteKey, Websites};
 
-/// Which shard of this node says it.
+/// One life of a node, drawn at random when it starts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub u32);
+
+/// Which shard says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ShardId(pub u16);
+pub struct ShardId {
+    /// Of which node.
+    pub node: NodeId,
+    /// Which of its shards, from 0.
+    pub at: u16,
+}
+
+impl ShardId {
+    /// A shard of a node beside which there is no other.
+    #[must_use]
+    pub const fn alone(at: u16) -> Self {
+        Self { node: NodeId(0), at }
+    }
+}
 
 /// One connection of one shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -24,6 +24,7 @@ pub use read::{Checked, Effective, Problem};
 pub use value::{AddressRange, InvalidRange, LogFormat, LogLevel};
 
 use crate::auth::{AuthSettings, JwksSource, OwnSecret, OwnSecrets, PreviousSecret, Secret, SecretPair};
+use crate::bus::nats::{NatsError, NatsTarget};
 use crate::store::{DataKind, PostgresConfig};
 use crate::tls::TlsFiles;
 use crate::webhook::AddressPolicy;
@@ -70,12 +71,6 @@ pub enum ConfigError {
         path: PathBuf,
         /// Why.
         reason: String,
-    },
-    /// A key for something that this version does not have.
-    #[error("{place} is not in this version: the bus is in-process")]
-    NotInThisVersion {
-        /// Where it was given.
-        place: String,
     },
 }
 
@@ -179,6 +174,20 @@ impl Config {
             readers: self.database_readers,
             ..PostgresConfig::new(url.expose(), self.data_kind())
         })
+    }
+
+    /// NATS, if other nodes are to be told and heard. Reads the files that are named.
+    pub(crate) fn nats(&self) -> Option<Result<NatsTarget, NatsError>> {
+        let url = self.nats_url.as_ref()?;
+        Some(NatsTarget::parse(url.expose(), self.nats_credentials.as_deref(), self.nats_tls_ca.as_deref()))
+    }
+
+    /// Whether NATS lets one in, tried once and waited for: where it is, or why not; `None` without `nats_url`.
+    #[must_use]
+    pub fn look_at_bus(&self) -> Option<Result<String, String>> {
+        let target = self.nats()?;
+        let wrong = |error: NatsError| format!("{} {}", error.key, error.reason);
+        Some(target.map_err(wrong).and_then(|target| crate::bus::nats::look_at(&target)))
     }
 
     /// The files of TLS, if the server is to speak it.

@@ -38,6 +38,13 @@ impl Frame {
         Self(Arc::new(Forms { plain: buffer.into_text(), deflated: OnceLock::new() }))
     }
 
+    /// A message that was encoded elsewhere.
+    pub(crate) fn of_json(json: &str) -> Self {
+        let mut buffer = FrameBuffer::default();
+        buffer.payload().extend_from_slice(json.as_bytes());
+        Self(Arc::new(Forms { plain: buffer.into_text(), deflated: OnceLock::new() }))
+    }
+
     /// The bytes for a connection that negotiated compression, or did not.
     #[must_use]
     pub fn bytes(&self, deflate: bool) -> &[u8] {

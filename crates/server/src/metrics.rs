@@ -65,6 +65,15 @@ pub const SLOW_OPERATIONS_TOTAL: &str = "cossistant_slow_operations_total";
 /// Spans of traces, by `result`: sent, failed (they could not be sent), dropped (too many waited).
 pub const TRACE_SPANS_TOTAL: &str = "cossistant_trace_spans_total";
 
+/// Whether other nodes can be heard over NATS: 1 or 0. A gauge; only where `nats_url` is set.
+pub const BUS_UP: &str = "cossistant_bus_up";
+/// Messages of the bus between nodes, by `direction`: in, out.
+pub const BUS_MESSAGES_TOTAL: &str = "cossistant_bus_messages_total";
+/// Messages of the bus for which there was no room, by `direction`.
+pub const BUS_LOST_TOTAL: &str = "cossistant_bus_lost_total";
+/// Messages of the bus that were not understood, by `reason`: version (of another one), form.
+pub const BUS_REFUSED_TOTAL: &str = "cossistant_bus_refused_total";
+
 /// Seconds: from a tenth of a millisecond to the time after which requests are cut.
 const SECONDS: &[f64] = &[0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 /// Writes that share a commit.
@@ -104,6 +113,10 @@ const FIGURES: &[(&str, Kind, &str)] = &[
     (LOOP_LAG_SECONDS, Histogram, "How much later than asked a shard comes to what is due."),
     (SLOW_OPERATIONS_TOTAL, Counter, "Operations that took longer than slow_operation, by kind."),
     (TRACE_SPANS_TOTAL, Counter, "Spans of traces, by what became of them."),
+    (BUS_UP, Gauge, "Whether other nodes can be heard over NATS."),
+    (BUS_MESSAGES_TOTAL, Counter, "Messages of the bus between nodes, by direction."),
+    (BUS_LOST_TOTAL, Counter, "Messages of the bus for which there was no room, by direction."),
+    (BUS_REFUSED_TOTAL, Counter, "Messages of the bus that were not understood, by reason."),
     (WEBHOOK_DELIVERIES_TOTAL, Counter, "Attempts to tell webhooks, by result."),
     (WEBHOOK_WAITING_SECONDS, Gauge, "For how long the oldest delivery to a webhook waits."),
     (TLS_RELOADS_TOTAL, Counter, "Attempts to take another certificate, by result."),
@@ -175,6 +188,9 @@ fn begin() {
         (WEBHOOK_DELIVERIES_TOTAL, "result", owned(&["delivered", "failed", "dead"])),
         (TRACE_SPANS_TOTAL, "result", owned(&["sent", "failed", "dropped"])),
         (TLS_RELOADS_TOTAL, "result", owned(&["ok", "failed"])),
+        (BUS_MESSAGES_TOTAL, "direction", owned(&["in", "out"])),
+        (BUS_LOST_TOTAL, "direction", owned(&["in", "out"])),
+        (BUS_REFUSED_TOTAL, "reason", owned(&["version", "form"])),
     ];
     for (name, label, values) in labels {
         for value in values {

@@ -10,6 +10,7 @@ mod files;
 mod others;
 mod shards;
 mod socket;
+mod talk;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,8 +23,9 @@ use self::bus::NodeBus;
 use self::files::{Files, SecretFiles};
 use self::others::Watch;
 use self::shards::ShardSet;
+use self::talk::TalkConfig;
 use crate::auth::{AuthSetupError, Authenticator, Guard, Secret, SecretFile};
-use crate::bus::Bus;
+use crate::bus::{Bus, NodeId};
 use crate::chat::{Chat, Ids};
 use crate::config::{Config, demo_rows};
 use crate::directory::SharedDirectory;
@@ -62,6 +64,14 @@ pub enum StartError {
     /// The files of TLS cannot be used.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
+    /// NATS cannot be used as it is configured.
+    #[error("{key} {reason}")]
+    Nats {
+        /// The key that should be changed.
+        key: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// The store does not answer.
     #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -88,7 +98,7 @@ impl StartError {
         match self {
             Self::Open(error) => matches!(error, OpenError::WrongKind { .. }),
             Self::Database(error) => error.is_usage(),
-            Self::Auth(_) | Self::Tls(_) => true,
+            Self::Auth(_) | Self::Tls(_) | Self::Nats { .. } => true,
             Self::Secret { .. } | Self::Store(_) | Self::Listen { .. } | Self::Metrics(_) | Self::System(_) => false,
         }
     }
@@ -117,6 +127,11 @@ fn random_seed() -> Result<[u8; 32], StartError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| StartError::System(std::io::Error::other(error.to_string())))?;
     Ok(seed)
+}
+
+fn node_id() -> Result<NodeId, StartError> {
+    let [a, b, c, d, ..] = random_seed()?;
+    Ok(NodeId(u32::from_be_bytes([a, b, c, d])))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a burst is a small number")]
@@ -149,7 +164,11 @@ impl Node {
         directory.reload(&*store).await?;
 
         let count = shard_count(config);
-        let (bus, mailboxes) = NodeBus::new(count);
+        let node = node_id()?;
+        let nats =
+            config.nats().transpose().map_err(|error| StartError::Nats { key: error.key, reason: error.reason })?;
+        let (mut bus, mailboxes) = NodeBus::new(count);
+        let outgoing = nats.is_some().then(|| bus.reach_beyond());
         let bus = Arc::new(bus);
         let epoch = Store::epoch(&*store).await?;
         let as_bus: Arc<dyn Bus> = Arc::clone(&bus) as Arc<dyn Bus>;
@@ -208,8 +227,15 @@ impl Node {
         let outbox = Arc::clone(&store) as Arc<dyn Outbox>;
         let webhooks = Webhooks::start(outbox, config.webhook_addresses()).map_err(StartError::System)?;
         let watched = Arc::clone(&directory);
+        let talk = nats.zip(outgoing).map(|(target, outgoing)| {
+            // Until it is heard of.
+            readiness.set_bus_down(true);
+            let (epoch, readiness) = (epoch.clone(), Arc::clone(&readiness));
+            TalkConfig { target, epoch, node, outgoing, readiness }
+        });
         let shards = ShardSet::start(
             config,
+            node,
             &epoch,
             jobs,
             upgrader,
@@ -222,7 +248,7 @@ impl Node {
             Arc::clone(&files),
         )?;
         let watch = if is_over.is_some() {
-            Some(Watch::start(Arc::clone(&store), watched, bus).map_err(StartError::System)?)
+            Some(Watch::start(Arc::clone(&store), watched, bus, talk).map_err(StartError::System)?)
         } else {
             None
         };

@@ -188,6 +188,14 @@ pub(super) fn certificate(config: &Config, findings: &mut Vec<Finding>) {
     });
 }
 
+/// What carries what nodes tell each other; a server starts without it.
+pub(super) fn bus(config: &Config, findings: &mut Vec<Finding>) {
+    findings.extend(config.look_at_bus().map(|looked| match looked {
+        Ok(place) => Finding::ok("bus", format!("NATS at {place} lets one in")),
+        Err(why) => Finding::warn("bus", format!("NATS: {why}"), "start NATS, or correct nats_url and its files"),
+    }));
+}
+
 /// The database that takes the place of the store: whether a server could start on it.
 pub(super) fn database(config: &PostgresConfig, findings: &mut Vec<Finding>) {
     findings.push(match look_at(config) {

@@ -23,9 +23,9 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{BINARY, PATIENCE, Stage, comes_true, text};
 
 /// A certificate for `localhost` that signs itself, as PEM, and its key.
-struct Pair {
-    certificate: String,
-    key: String,
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 impl Pair {
@@ -38,7 +38,7 @@ impl Pair {
         Self { certificate: pem("CERTIFICATE", certificate.der()), key: pem("PRIVATE KEY", key.serialized_der()) }
     }
 
-    fn valid() -> Self {
+    pub(crate) fn valid() -> Self {
         Self::until(2099)
     }
 

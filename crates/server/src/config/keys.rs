@@ -224,8 +224,13 @@ keys! {
     database_prepared: bool = "true";
     /// How many connections to the database read, beside the one that writes.
     database_readers: usize = "4";
-    /// NATS in place of the in-process bus; not in this version.
+    /// NATS, over which the nodes of one database tell each other what goes on: `nats://user:password@host:port`, or
+    /// `tls://` never without TLS, or a token in place of user and password; several servers with commas between them.
     nats_url: Option<Secret> = "";
+    /// A file of NATS credentials (`.creds`), in place of user and password.
+    nats_credentials: Option<PathBuf> = "";
+    /// A file of certificates of authorities by which NATS is known, in place of those that browsers know.
+    nats_tls_ca: Option<PathBuf> = "";
 }
 
 impl PartialEq for Key {

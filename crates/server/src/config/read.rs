@@ -156,10 +156,6 @@ impl Reader {
 
     fn set(&mut self, key: &'static Key, text: &str, source: Source<'_>) {
         let place = source.place(key.name);
-        if key.name == "nats_url" {
-            let error = ConfigError::NotInThisVersion { place: place.clone() };
-            return self.problems.push(Problem { place, error });
-        }
         let is_admin_key = matches!(key.name, "admin_key" | "admin_key_previous");
         if is_admin_key && !text.is_empty() && !(text.starts_with("ak_") && text.len() > 3) {
             return self.refuse(key, text, source, "a text that begins with ak_");
@@ -205,6 +201,7 @@ impl Reader {
         self.check_secrets();
         self.check_tls();
         self.check_database();
+        self.check_nats();
         self.check_ranges();
         self.check_sizes();
         self.check_limits();
@@ -344,6 +341,25 @@ impl Reader {
         }
         if self.config.database_readers == 0 {
             self.conflict("database_readers", &[], "must be at least 1".to_owned());
+        }
+    }
+
+    fn check_nats(&mut self) {
+        if self.config.nats_url.is_none() {
+            let alone =
+                [("nats_credentials", &self.config.nats_credentials), ("nats_tls_ca", &self.config.nats_tls_ca)];
+            let alone: Vec<_> = alone.into_iter().filter(|(_, path)| path.is_some()).map(|(key, _)| key).collect();
+            for key in alone {
+                self.conflict(key, &["nats_url"], "needs nats_url beside it".to_owned());
+            }
+            return;
+        }
+        if self.config.database_url.is_none() {
+            let reason = "needs database_url beside it: nodes that talk to each other share a database".to_owned();
+            self.conflict("nats_url", &["database_url"], reason);
+        }
+        if let Some(Err(error)) = self.config.nats() {
+            self.conflict(error.key, &[], error.reason);
         }
     }
 

@@ -87,7 +87,7 @@ fn every_key_is_read_from_all_three_sources() {
         let flag = (key.name, text);
         let variable = format!("COSSISTANT_{}", key.name.to_ascii_uppercase());
         let file = format!("{} = \"{text}\"", key.name);
-        if key.name.contains("tls_") || key.name.contains("_previous") {
+        if key.name.contains("tls_") || key.name.contains("_previous") || key.name.starts_with("nats_") {
             // One goes not without the other.
             continue;
         }
@@ -305,10 +305,20 @@ fn what_is_weak_is_warned_of() {
 }
 
 #[test]
-fn what_this_version_lacks_is_said() {
-    let message = error(&[("nats_url", "nats://user:hunter2@bus")]);
-    assert!(message.contains("not in this version") && !message.contains("hunter2"), "{message}");
-    assert!(matches!(load(&[], &[("COSSISTANT_NATS_URL", "x")], None), Err(ConfigError::NotInThisVersion { .. })));
+fn an_address_of_nats_is_judged_and_never_shown() {
+    let database = ("database_url", "postgres://user:hunter2@db/chat");
+    let bus = ("nats_url", "nats://user:hunter3@bus,bus2:4223");
+    let (config, _) = load(&[database, bus], &[], None).unwrap();
+    assert!(config.nats().unwrap().is_ok() && !format!("{config:?}").contains("hunter"));
+    let alone = error(&[bus]);
+    assert!(alone.starts_with("nats_url needs database_url") && !alone.contains("hunter"), "{alone}");
+    let wrong = error(&[database, ("nats_url", "http://user:hunter3@bus")]);
+    assert!(wrong.starts_with("nats_url must begin") && !wrong.contains("hunter"), "{wrong}");
+    for key in ["nats_credentials", "nats_tls_ca"] {
+        assert!(error(&[database, (key, "file")]).starts_with(&format!("{key} needs nats_url")));
+        let missing = error(&[database, bus, (key, "/nowhere/at/all")]);
+        assert!(missing.starts_with(&format!("{key} cannot be used: /nowhere/at/all")), "{missing}");
+    }
 }
 
 #[test]

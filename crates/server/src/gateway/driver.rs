@@ -125,9 +125,11 @@ impl Driver {
                 Output::TellPresence { site, visitor } => {
                     let driver = Rc::clone(self);
                     tokio::task::spawn_local(async move {
-                        let is_online = driver.with_shard(|shard| shard.hub().is_visitor_here(&site, &visitor));
-                        let was_told =
-                            driver.jobs.tell_presence(&site, &visitor, is_online, (driver.clocks.wall)()).await;
+                        let how = driver.with_shard(|shard| {
+                            let hub = shard.hub();
+                            (hub.is_visitor_here(&site, &visitor), !hub.is_gone_elsewhere(&site, &visitor))
+                        });
+                        let was_told = driver.jobs.tell_presence(&site, &visitor, how, (driver.clocks.wall)()).await;
                         driver.apply(|shard, now| shard.handle_told_presence(site, visitor, was_told, now));
                     });
                 }
@@ -232,6 +234,11 @@ impl Driver {
     /// Takes how far websites have come in the store.
     pub(crate) fn heads(self: &Rc<Self>, heads: &[(SiteKey, u64)]) {
         self.apply(|shard, now| shard.handle_heads(heads, now));
+    }
+
+    /// Tells once more what stands here.
+    pub(crate) fn retell(self: &Rc<Self>) {
+        self.apply(|shard, _| shard.hub_mut().retell());
     }
 
     /// Closes every connection, since the store cannot be read.

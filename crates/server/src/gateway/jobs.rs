@@ -168,12 +168,13 @@ impl Jobs {
         self.chat.store.open_conversations(site.clone(), visitor.clone()).await
     }
 
-    /// Tells everyone that a visitor came or left; `false` if the store cannot say whom to tell.
+    /// Tells everyone that a visitor came or left, and keeps when it was last seen if `is_kept` says so; `false` if the
+    /// store cannot say whom to tell.
     pub(crate) async fn tell_presence(
         &self,
         site: &SiteKey,
         visitor: &PersonId,
-        is_online: bool,
+        (is_online, is_kept): (bool, bool),
         now: Timestamp,
     ) -> bool {
         let conversations: Arc<[ConversationId]> = match self.open_conversations(site, visitor).await {
@@ -197,7 +198,7 @@ impl Jobs {
             Frame::new(&message)
         });
         let (site, visitor) = (site.clone(), visitor.clone());
-        if !is_online {
+        if !is_online && is_kept {
             let person = PersonKey { kind: UserType::Visitor, id: visitor.clone() };
             self.note(TouchPerson {
                 person,

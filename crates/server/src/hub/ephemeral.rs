@@ -71,7 +71,7 @@ impl Hub {
                     if is_here {
                         self.end_grace(&(Some(site.clone()), site.organization.clone(), person.key.clone()), shard);
                     }
-                    let changed = self.presence.set_visitor(&site, &visitor, shard, is_here);
+                    let changed = self.presence.set_visitor(&site, &visitor, (shard, self.config.shard.node), is_here);
                     if changed && self.speaks_for((&site, &visitor)) {
                         self.effects.push(Effect::TellPresence { site, visitor });
                     }
@@ -107,7 +107,7 @@ impl Hub {
     fn speaks_for(&self, person: impl Hash) -> bool {
         let mut hasher = DefaultHasher::new();
         person.hash(&mut hasher);
-        hasher.finish() % u64::from(self.config.shards.max(1)) == u64::from(self.config.shard.0)
+        hasher.finish() % u64::from(self.config.shards.max(1)) == u64::from(self.config.shard.at)
     }
 
     fn stop_typing(
@@ -356,6 +356,49 @@ impl Hub {
         }
     }
 
+    /// Tells all once more who is here and what they do, since it may have been lost on the way.
+    pub(crate) fn retell(&mut self) {
+        for key in self.locals.people() {
+            let first = match self.locals.get(&key) {
+                Some(Local::Here(indexes)) => indexes.iter().next().copied(),
+                Some(Local::Grace(_)) | None => None,
+            };
+            match first {
+                Some(index) => self.publish_presence(index, &key, true),
+                None if key.0.is_some() => {
+                    let person = Arc::new(PersonInfo { key: key.2.clone(), name: None, avatar_url: None });
+                    self.push_presence(&key, person, None, true);
+                }
+                None => {}
+            }
+        }
+        let own = self.config.shard;
+        let mut notices = Vec::new();
+        for (slot, site) in self.sites.keys() {
+            for (id, here) in self.sites.get(slot).into_iter().flat_map(|slot| &slot.conversations) {
+                let Some(goings) = &here.goings else { continue };
+                let at = || (site.clone(), id.clone());
+                notices.extend(goings.typing.iter().filter(|it| it.source.shard == own).map(|it| {
+                    let ((site, conversation), person) = (at(), Arc::clone(&it.person));
+                    Notice::TypingStarted { site, conversation, person, source: it.source }
+                }));
+                for viewer in &goings.viewing {
+                    notices.extend(viewer.sources.iter().filter(|source| source.shard == own).map(|source| {
+                        let ((site, conversation), person) = (at(), Arc::clone(&viewer.person));
+                        Notice::Viewing { site, conversation, person, source: *source, is_viewing: true }
+                    }));
+                }
+                notices.extend(goings.activity.iter().filter(|it| it.stamp.shard == own).map(|it| {
+                    let ((site, conversation), person) = (at(), Arc::clone(&it.person));
+                    let (phase, text, to_visitor, stamp) =
+                        (Arc::clone(&it.phase), it.text.clone(), it.to_visitor, it.stamp);
+                    Notice::Activity { site, conversation, person, phase, text, to_visitor, stamp }
+                }));
+            }
+        }
+        self.effects.extend(notices.into_iter().map(Effect::Publish));
+    }
+
     /// A connection's person is here.
     pub(super) fn arrive(&mut self, index: u32) {
         let Some(key) = self.local_key(index) else { return };
@@ -540,6 +583,11 @@ impl Hub {
     /// Whether a visitor is here, on any shard.
     pub(crate) fn is_visitor_here(&self, site: &SiteKey, visitor: &PersonId) -> bool {
         self.presence.is_visitor_here(site, visitor)
+    }
+
+    /// Whether a visitor who is gone was last at another node, which sees to what is kept of it.
+    pub(crate) fn is_gone_elsewhere(&self, site: &SiteKey, visitor: &PersonId) -> bool {
+        self.presence.is_gone_elsewhere(site, visitor)
     }
 
     /// The members who are here for a website, on any shard.

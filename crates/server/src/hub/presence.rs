@@ -10,7 +10,7 @@ use cossistant_protocol::{ConversationId, OrganizationId, PersonId, TeamMember};
 
 use super::LocalKey;
 use super::few::Few;
-use crate::bus::{PersonInfo, ShardId};
+use crate::bus::{NodeId, PersonInfo, ShardId};
 use crate::store::{PersonKey, SiteKey, Websites};
 
 /// A visitor who is here.
@@ -20,6 +20,8 @@ pub(crate) struct VisitorEntry {
     shards: Few<ShardId>,
     /// The open conversations that were last told with `visitor_online`; `None` when it is told as offline.
     pub(crate) told: Option<Arc<[ConversationId]>>,
+    /// Whether the last shard that said that it is gone is of another node.
+    is_gone_elsewhere: bool,
 }
 
 /// A member of a team who is here.
@@ -75,6 +77,13 @@ impl Locals {
         is_empty
     }
 
+    /// Everyone, in no order.
+    pub(crate) fn people(&self) -> Vec<LocalKey> {
+        let key =
+            |(site, organization): &Place, person: &PersonKey| (site.clone(), organization.clone(), person.clone());
+        self.0.iter().flat_map(|(place, people)| people.keys().map(move |person| key(place, person))).collect()
+    }
+
     /// The websites that have visitors here, each once, in no order.
     pub(crate) fn sites(&self) -> impl Iterator<Item = &SiteKey> {
         self.0.keys().filter_map(|(site, _)| site.as_ref())
@@ -97,11 +106,18 @@ fn set(shards: &mut Few<ShardId>, shard: ShardId, is_here: bool) {
 
 impl Presence {
     /// Applies what a shard says of a visitor; whether that changed whether it is here.
-    pub(crate) fn set_visitor(&mut self, site: &SiteKey, visitor: &PersonId, shard: ShardId, is_here: bool) -> bool {
+    pub(crate) fn set_visitor(
+        &mut self,
+        site: &SiteKey,
+        visitor: &PersonId,
+        (shard, own): (ShardId, NodeId),
+        is_here: bool,
+    ) -> bool {
         let visitors = self.visitors.entry(site.clone()).or_default();
         let entry = visitors.entry(visitor.clone()).or_default();
         let was_here = !entry.shards.is_empty();
         set(&mut entry.shards, shard, is_here);
+        entry.is_gone_elsewhere = !is_here && shard.node != own;
         let changed = was_here == entry.shards.is_empty();
         self.forget_visitor(site, visitor);
         changed
@@ -122,6 +138,12 @@ impl Presence {
     /// Whether a visitor has a connection.
     pub(crate) fn is_visitor_here(&self, site: &SiteKey, visitor: &PersonId) -> bool {
         self.visitors.get(site).and_then(|visitors| visitors.get(visitor)).is_some_and(|entry| !entry.shards.is_empty())
+    }
+
+    /// Whether a visitor was last at another node, which sees to what is kept of it.
+    pub(crate) fn is_gone_elsewhere(&self, site: &SiteKey, visitor: &PersonId) -> bool {
+        let entry = self.visitors.get(site).and_then(|visitors| visitors.get(visitor));
+        entry.is_some_and(|entry| entry.is_gone_elsewhere)
     }
 
     /// Whether a visitor is told as online: what a confirmation says must be what the events before it said.

@@ -13,6 +13,10 @@ use crate::store::SiteKey;
 /// The most early events that a website holds before it relies on the store.
 const MAX_HELD: usize = 4_096;
 
+/// How often in a row the store may have nothing of what is waited for before what came early is forgotten: a node
+/// that tells of what was never stored must not keep the store busy.
+const MAX_FRUITLESS: u8 = 50;
+
 /// A website with local subscribers or with something going on.
 #[derive(Debug)]
 pub(crate) struct Site {
@@ -38,6 +42,8 @@ pub(crate) struct Site {
     must_fill: bool,
     /// The newest offset that the store is known to have; 0 once that was read.
     reached: u64,
+    /// How often in a row the store had nothing that was missing.
+    fruitless: u8,
 }
 
 /// The websites of a shard.
@@ -84,6 +90,7 @@ impl Sites {
             is_filling: false,
             must_fill: false,
             reached: 0,
+            fruitless: 0,
         });
         self.by_key.insert(key.clone(), site);
         site
@@ -158,6 +165,8 @@ impl Hub {
             Some(next) if event.offset < next => {}
             // Nobody here listens; what goes on in it needs no events.
             None if slot.users == 0 => {}
+            // So far ahead that the store is asked anyway.
+            Some(next) if event.offset - next > MAX_HELD as u64 => slot.must_fill = true,
             Some(_) | None => {
                 slot.held.insert(event.offset, Arc::clone(event));
                 while slot.held.len() > MAX_HELD {
@@ -249,8 +258,13 @@ impl Hub {
             Some(slot) if slot.key == *key => {
                 slot.is_filling = false;
                 slot.must_fill = filled.is_none();
-                if filled.is_some() {
+                if let Some((events, _)) = &filled {
                     slot.reached = 0;
+                    slot.fruitless = if events.is_empty() { slot.fruitless.saturating_add(1) } else { 0 };
+                    if slot.fruitless >= MAX_FRUITLESS {
+                        slot.held.clear();
+                        slot.fruitless = 0;
+                    }
                 }
             }
             Some(_) | None => return,

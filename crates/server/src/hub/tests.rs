@@ -9,7 +9,7 @@ use cossistant_protocol::{
 
 use super::{Answer, Ask, ConnRef, Effect, Hub, HubConfig, MAX_FRAMES_PER_WRITE, WorkId};
 use crate::auth::{CredentialKind, Principal, PrincipalFields};
-use crate::bus::ShardId;
+use crate::bus::{Notice, ShardId, Topic};
 use crate::chat::{Snapshot, SubscribeRequest};
 use crate::event::Event;
 use crate::store::{EventBody, SiteKey, StoredEvent, Websites};
@@ -43,7 +43,7 @@ impl World {
     fn new(max_outbox_bytes: usize) -> Self {
         let mut hub = Hub::new(HubConfig {
             shards: 1,
-            shard: ShardId(0),
+            shard: ShardId::alone(0),
             max_outbox_bytes,
             max_subscriptions: 3,
             presence_grace_ms: 0,
@@ -214,4 +214,111 @@ fn a_conversation_may_be_seen_once_the_store_has_said_so() {
         }
         assert_eq!(world.hub.subscribed_site(world.at.index, &id), None);
     }
+}
+
+#[test]
+fn what_the_store_has_and_nobody_told_is_read_from_there() {
+    let mut world = World::new(1 << 20);
+    let work = world.subscribe("web");
+    world.answer(work, "web", 5);
+    world.hub.take_effects();
+    let gap = |hub: &mut Hub| {
+        let effects = hub.take_effects();
+        effects.iter().find_map(|effect| if let Effect::GapTimer { site } = effect { Some(*site) } else { None })
+    };
+    let fill = |hub: &mut Hub| {
+        let effects = hub.take_effects();
+        effects.iter().find_map(|effect| if let Effect::Fill { after, .. } = effect { Some(*after) } else { None })
+    };
+    world.hub.handle_heads(&[(site("web"), 5), (site("elsewhere"), 9)]);
+    assert_eq!(gap(&mut world.hub), None, "that much has come");
+    world.hub.handle_heads(&[(site("web"), 7)]);
+    let slot = gap(&mut world.hub).expect("it may still be on its way");
+    world.hub.handle_events(&[event("web", 6, 0)]);
+    world.hub.handle_gap(slot);
+    assert_eq!(fill(&mut world.hub), Some(6), "one of two has come");
+    world.hub.handle_fill(slot, &site("web"), Some((vec![event("web", 7, 0)], false)));
+    assert_eq!(world.offsets(), [6, 7]);
+    assert_eq!(gap(&mut world.hub), None);
+    world.hub.handle_heads(&[(site("web"), 8)]);
+    assert_eq!(gap(&mut world.hub), Some(slot));
+    world.hub.handle_events(&[event("web", 8, 0)]);
+    world.hub.handle_gap(slot);
+    assert_eq!(fill(&mut world.hub), None, "it came by itself");
+    assert_eq!(world.offsets(), [6, 7, 8]);
+    // A head that is told before the first snapshot is not forgotten.
+    let work = world.subscribe("late");
+    world.hub.handle_heads(&[(site("late"), 2)]);
+    world.answer(work, "late", 1);
+    assert!(gap(&mut world.hub).is_some());
+}
+
+#[test]
+fn topics_are_followed_for_as_long_as_somebody_cares() {
+    let mut world = World::new(1 << 20);
+    let follows = |hub: &mut Hub| -> Vec<(Topic, bool)> {
+        let effects = hub.take_effects().into_iter();
+        effects
+            .filter_map(|effect| if let Effect::Follow(topic, is) = effect { Some((topic, is)) } else { None })
+            .collect()
+    };
+    let channel = |website: &str| Channel::Website(WebsiteId::new(website).unwrap());
+    let ask = |website: &str| SubscribeRequest { channel: channel(website), after: None, last: None, epoch: None };
+    world.hub.subscribe(world.at.index, None, ask("a"));
+    assert_eq!(follows(&mut world.hub), [(Topic::Site(site("a")), true)], "the organization is followed since it came");
+    world.hub.unsubscribe(world.at.index, None, channel("a"));
+    world.hub.disconnect(world.at.index, true, 0);
+    let organization = Topic::Organization(site("a").organization);
+    assert_eq!(follows(&mut world.hub), [(Topic::Site(site("a")), false), (organization, false)]);
+}
+
+#[test]
+fn what_was_never_stored_is_forgotten() {
+    let mut world = World::new(1 << 20);
+    let work = world.subscribe("web");
+    world.answer(work, "web", 5);
+    world.hub.handle_events(&[event("web", 9, 0), event("web", u64::MAX, 0)]);
+    let mut reads = 0;
+    while let Some(slot) = world
+        .hub
+        .take_effects()
+        .iter()
+        .find_map(|effect| if let Effect::GapTimer { site } = effect { Some(*site) } else { None })
+    {
+        world.hub.handle_gap(slot);
+        world.hub.handle_fill(slot, &site("web"), Some((Vec::new(), false)));
+        reads += 1;
+        assert!(reads < 1_000, "the store is not asked for ever");
+    }
+    assert!(reads > 1, "it might have come");
+    world.hub.handle_events(&[event("web", 6, 0)]);
+    assert_eq!(world.offsets(), [6]);
+}
+
+#[test]
+fn what_stands_here_is_told_once_more() {
+    let mut world = World::new(1 << 20);
+    let work = world.subscribe("web");
+    world.answer(work, "web", 5);
+    let conn = world.hub.conn(world.at.index).expect("the connection");
+    let person = Arc::new(crate::bus::PersonInfo::of(&conn.principal));
+    let own = world.hub.source(world.at.index).expect("the connection");
+    let other = crate::bus::Source { shard: ShardId::alone(1), connection: 1 };
+    for source in [own, other] {
+        let (site, conversation) = (site("web"), ConversationId::new("c").unwrap());
+        let viewing = Notice::Viewing { site, conversation, person: Arc::clone(&person), source, is_viewing: true };
+        world.hub.handle_notice(viewing);
+    }
+    world.hub.take_effects();
+    world.hub.retell();
+    let told: Vec<Notice> = world
+        .hub
+        .take_effects()
+        .into_iter()
+        .filter_map(|effect| if let Effect::Publish(notice) = effect { Some(notice) } else { None })
+        .collect();
+    assert!(
+        matches!(&told[..], [Notice::Presence { is_here: true, .. }, Notice::Viewing { source, .. }] if *source == own),
+        "{told:?}"
+    );
 }

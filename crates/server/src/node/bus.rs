@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use cossistant_protocol::PersonId;
 use tokio::sync::{mpsc, oneshot};
@@ -15,6 +16,11 @@ use crate::trace::{self, SpanContext};
 /// The most notices that wait for one shard; past it the shard compares its places with the store.
 const MAILBOX: usize = 65_536;
 
+/// How long a question waits for what other nodes say of a website of which nothing was heard here.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+/// For how long it is then heard of, at least; less than a topic is followed on.
+const LOOK_LASTS: Duration = Duration::from_secs(8);
+
 /// What is put into a shard's mailbox.
 pub(super) enum Mail {
     /// What all are told, and the span that it belongs to.
@@ -25,6 +31,8 @@ pub(super) enum Mail {
     Heads(Arc<[(SiteKey, u64)]>),
     /// Every connection is to be closed.
     Abandon,
+    /// All that stands here is to be told once more.
+    Retell,
 }
 
 /// The receiving end of a shard's mailbox.
@@ -54,11 +62,41 @@ impl Slot {
     }
 }
 
-/// The in-process bus.
+/// What goes beyond this node.
+pub(super) enum Beyond {
+    /// What a shard of it told all.
+    Notice(Notice),
+    /// The first shard follows a topic, or the last one no longer does.
+    Follow(Topic, bool),
+    /// Somebody asked for what stands of a topic.
+    Look(Topic),
+}
+
+/// The most of it that waits; what is past that is lost.
+const BEYOND: usize = 65_536;
+
+/// The receiving end of what goes beyond this node.
+pub(super) struct Outgoing {
+    pub(super) mail: mpsc::Receiver<Beyond>,
+    has_lost: Arc<AtomicBool>,
+}
+
+impl Outgoing {
+    /// Whether something was lost since the last question.
+    pub(super) fn has_lost(&self) -> bool {
+        self.has_lost.swap(false, Ordering::AcqRel)
+    }
+}
+
+/// The bus of this node: in-process between its shards, and on to whoever tells other nodes.
 pub(super) struct NodeBus {
     shards: Vec<Slot>,
+    /// None where there are no other nodes.
+    beyond: Option<(mpsc::Sender<Beyond>, Arc<AtomicBool>)>,
     /// How many shards follow each topic; held for one change, or to be copied.
     followed: Mutex<HashMap<Topic, usize>>,
+    /// When it was last asked who is on a website that nobody here follows; held as shortly.
+    looked: Mutex<HashMap<SiteKey, Instant>>,
 }
 
 impl NodeBus {
@@ -70,11 +108,32 @@ impl NodeBus {
             shards.push(Slot { mail: sender, has_lost: Arc::clone(&has_lost) });
             mailboxes.push(Mailbox { mail, has_lost });
         }
-        (Self { shards, followed: Mutex::default() }, mailboxes)
+        (Self { shards, beyond: None, followed: Mutex::default(), looked: Mutex::default() }, mailboxes)
+    }
+
+    /// Has all that is told go beyond this node as well.
+    pub(super) fn reach_beyond(&mut self) -> Outgoing {
+        let (sender, mail) = mpsc::channel(BEYOND);
+        let has_lost = Arc::new(AtomicBool::new(false));
+        self.beyond = Some((sender, Arc::clone(&has_lost)));
+        Outgoing { mail, has_lost }
+    }
+
+    fn put_beyond(&self, beyond: Beyond) {
+        if let Some((sender, has_lost)) = &self.beyond
+            && sender.try_send(beyond).is_err()
+        {
+            has_lost.store(true, Ordering::Release);
+        }
     }
 
     fn followed(&self) -> MutexGuard<'_, HashMap<Topic, usize>> {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What somebody here follows, in no order.
+    pub(super) fn followed_topics(&self) -> Vec<Topic> {
+        self.followed().keys().cloned().collect()
     }
 
     /// The websites that somebody here follows, in no order.
@@ -101,47 +160,87 @@ impl NodeBus {
         self.shards.iter().for_each(|shard| shard.put(Mail::Heads(Arc::clone(heads))));
     }
 
+    /// Has every shard tell once more what stands at it.
+    pub(super) fn retell(&self) {
+        self.shards.iter().for_each(|shard| shard.put(Mail::Retell));
+    }
+
     /// Has every shard close its connections.
     pub(super) fn abandon(&self) {
         self.shards.iter().for_each(|shard| shard.put(Mail::Abandon));
     }
 
+    /// Sees to it that is known who is on a website at other nodes; for how long to wait for that.
+    fn look(&self, site: &SiteKey) -> Option<Duration> {
+        self.beyond.as_ref()?;
+        let topics = [Topic::Site(site.clone()), Topic::Organization(site.organization.clone())];
+        if topics.iter().all(|topic| self.followed().contains_key(topic)) {
+            return None;
+        }
+        let is_new = {
+            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            looked.retain(|_, at| at.elapsed() < LOOK_LASTS);
+            looked.insert(site.clone(), Instant::now()).is_none()
+        };
+        topics.into_iter().for_each(|topic| self.put_beyond(Beyond::Look(topic)));
+        is_new.then_some(LOOK_PAUSE)
+    }
+
     /// Every shard knows everyone who is here, so any of them can answer. One that is too busy leaves the question
     /// unanswered, and nobody counts as online then.
-    fn ask(&self, mail: Mail) {
-        if let Some(shard) = self.shards.first()
-            && shard.mail.try_send(mail).is_err()
-        {
-            tracing::warn!("a shard is too busy to say who is online");
-        }
+    fn ask<T: Default + Send + 'static>(
+        &self,
+        site: &SiteKey,
+        question: impl FnOnce(oneshot::Sender<T>) -> Mail,
+    ) -> PresenceFuture<T> {
+        let (answer, answered) = oneshot::channel();
+        let mail = question(answer);
+        let shard = self.shards.first().map(|shard| shard.mail.clone());
+        let pause = self.look(site);
+        Box::pin(async move {
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
+            if shard.is_some_and(|shard| shard.try_send(mail).is_err()) {
+                tracing::warn!("a shard is too busy to say who is online");
+            }
+            answered.await.unwrap_or_default()
+        })
     }
 }
 
 impl Bus for NodeBus {
     fn publish(&self, notice: Notice) {
+        if self.beyond.is_some() {
+            self.put_beyond(Beyond::Notice(notice.clone()));
+        }
         self.tell(notice);
     }
 
     fn follow(&self, topic: Topic, is_followed: bool) {
         let mut followed = self.followed();
         let shards = followed.entry(topic.clone()).or_default();
-        *shards = if is_followed { *shards + 1 } else { shards.saturating_sub(1) };
-        if *shards == 0 {
+        let before = *shards;
+        *shards = if is_followed { before + 1 } else { before.saturating_sub(1) };
+        let (was_followed, is_followed) = (before > 0, *shards > 0);
+        if !is_followed {
             followed.remove(&topic);
+        }
+        // Under the lock, so that what is told of a topic has the order in which it came about.
+        if was_followed != is_followed {
+            self.put_beyond(Beyond::Follow(topic, is_followed));
         }
     }
 }
 
 impl PresenceView for NodeBus {
     fn visitors_online(&self, site: &SiteKey, ids: Vec<PersonId>) -> PresenceFuture<HashSet<PersonId>> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Mail::Visitors(site.clone(), ids, answer));
-        Box::pin(async { answered.await.unwrap_or_default() })
+        let of = site.clone();
+        self.ask(site, move |answer| Mail::Visitors(of, ids, answer))
     }
 
     fn members_online(&self, site: &SiteKey) -> PresenceFuture<Vec<PersonKey>> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Mail::Members(site.clone(), answer));
-        Box::pin(async { answered.await.unwrap_or_default() })
+        let of = site.clone();
+        self.ask(site, move |answer| Mail::Members(of, answer))
     }
 }

@@ -1,4 +1,5 @@
-//! Looks once a second what other nodes have done to the store that this one shares with them.
+//! The thread for what other nodes do: it talks with them, and looks once a second what they have done to the store that
+//! this one shares with them.
 //!
 //! Whatever nodes tell each other may be lost, and need not be told at all: by this alone every event and every change of
 //! who may do what comes to those whom it concerns, a second later. A node that cannot look knows no longer whether what
@@ -9,18 +10,21 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::bus::NodeBus;
+use super::talk::{Talk, TalkConfig};
 use crate::bus::Notice;
 use crate::directory::SharedDirectory;
 use crate::store::{SiteKey, Store, StoreError};
 
 /// How often it looks.
 const LOOKS: Duration = Duration::from_secs(1);
-/// How long one look may take.
-const LOOK_PATIENCE: Duration = Duration::from_secs(2);
+/// How long it waits when it is rung, for others who ring for the same.
+const RUNG_PAUSE: Duration = Duration::from_millis(20);
+/// How long one look may take at least; more, while that leaves connections open that long.
+const LOOK_PATIENCE: Duration = Duration::from_secs(1);
 /// After how long without a look the connections are closed.
 const BLIND_MAX: Duration = Duration::from_secs(5);
 
@@ -35,19 +39,22 @@ impl Watch {
         store: Arc<dyn Store>,
         directory: Arc<SharedDirectory>,
         bus: Arc<NodeBus>,
+        talk: Option<TalkConfig>,
     ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
-        let looks = Looks { store, directory, bus, known: HashMap::new(), setup: None };
+        let look = Arc::new(Notify::new());
+        let talked = (Arc::clone(&bus), Arc::clone(&look));
+        let looks = Looks { store, directory, bus, look, known: HashMap::new(), setup: None };
         let run = move || {
             runtime.block_on(async {
                 tokio::select! {
                     () = looks.look_always() => {}
-                    _ = stopped => {}
+                    () = talk_until(stopped, talk, talked) => {}
                 }
             });
         };
-        let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(run)?;
+        let thread = std::thread::Builder::new().name("nodes".to_owned()).spawn(run)?;
         Ok(Self { thread, stop })
     }
 
@@ -60,10 +67,32 @@ impl Watch {
     }
 }
 
+/// Talks with other nodes, if that is wished, until it is stopped.
+async fn talk_until(
+    stopped: oneshot::Receiver<()>,
+    config: Option<TalkConfig>,
+    (bus, look): (Arc<NodeBus>, Arc<Notify>),
+) {
+    let Some(config) = config else {
+        // That nobody is there to stop it any more is the signal.
+        stopped.await.unwrap_or_default();
+        return;
+    };
+    match Talk::begin(config, bus, look).await {
+        Ok(talk) => talk.talk(stopped).await,
+        Err(error) => {
+            tracing::error!(%error, "NATS cannot be used");
+            stopped.await.unwrap_or_default();
+        }
+    }
+}
+
 struct Looks {
     store: Arc<dyn Store>,
     directory: Arc<SharedDirectory>,
     bus: Arc<NodeBus>,
+    /// Rung to look at once.
+    look: Arc<Notify>,
     /// How far the followed websites had come at the last look.
     known: HashMap<SiteKey, u64>,
     /// The number of the set-up that the directory has at least.
@@ -77,8 +106,13 @@ impl Looks {
         let mut seen_at = Instant::now();
         let mut is_blind = false;
         loop {
-            ticks.tick().await;
-            let looked = timeout(LOOK_PATIENCE, self.look()).await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                // However many say so.
+                () = self.look.notified() => tokio::time::sleep(RUNG_PAUSE).await,
+            }
+            let patience = BLIND_MAX.saturating_sub(seen_at.elapsed()).max(LOOK_PATIENCE);
+            let looked = timeout(patience, self.look()).await;
             let error = match looked {
                 Ok(Ok(())) => {
                     if is_blind {

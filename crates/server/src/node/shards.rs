@@ -30,7 +30,7 @@ use super::files::Files;
 use super::socket::{HttpSocket, Stream, turn_away};
 use super::{StartError, clock, rate};
 use crate::auth::Authenticator;
-use crate::bus::ShardId;
+use crate::bus::{NodeId, ShardId};
 use crate::chat::Ids;
 use crate::config::Config;
 use crate::directory::SharedDirectory;
@@ -81,6 +81,7 @@ impl ShardSet {
     #[expect(clippy::too_many_arguments, reason = "one caller, which builds every room")]
     pub(super) fn start(
         config: &Config,
+        node: NodeId,
         epoch: &str,
         jobs: Arc<Jobs>,
         upgrader: Arc<Upgrader>,
@@ -130,7 +131,7 @@ impl ShardSet {
         let (alive, others) = mpsc::channel(1);
         let mut ops_listener = ops_listener.map(|(listener, router)| Ops { listener, router, others });
         for (at, (mailbox, listener)) in mailboxes.into_iter().zip(listeners).enumerate() {
-            let shard_config = shard_config(config, epoch, at, count);
+            let shard_config = shard_config(config, node, epoch, at, count);
             let (common, directory, ids) = (Arc::clone(&common), directory.current(), Arc::clone(&ids));
             let stopped = stopped.clone();
             let ops = ops_listener.take();
@@ -182,11 +183,11 @@ struct Ops {
     others: mpsc::Receiver<()>,
 }
 
-fn shard_config(config: &Config, epoch: &str, at: usize, count: usize) -> ShardConfig {
+fn shard_config(config: &Config, node: NodeId, epoch: &str, at: usize, count: usize) -> ShardConfig {
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     ShardConfig {
         hub: HubConfig {
-            shard: ShardId(u16::try_from(at).unwrap_or(u16::MAX)),
+            shard: ShardId { node, at: u16::try_from(at).unwrap_or(u16::MAX) },
             shards: u16::try_from(count).unwrap_or(u16::MAX),
             max_outbox_bytes: config.max_outbox_bytes,
             max_subscriptions: usize::try_from(config.limit_subscriptions).unwrap_or(usize::MAX),
@@ -501,6 +502,7 @@ async fn take_mail(driver: Rc<Driver>, mut mailbox: Mailbox) {
             }
             Mail::Heads(heads) => driver.heads(&heads),
             Mail::Abandon => driver.abandon(),
+            Mail::Retell => driver.retell(),
         }
         if mailbox.has_lost() {
             tracing::warn!("a shard's mailbox was full; its places are compared with the store");

@@ -122,7 +122,7 @@ impl SimNode {
         let shard = |at: usize| {
             let shard_config = ShardConfig {
                 hub: HubConfig {
-                    shard: ShardId(u16::try_from(at).unwrap_or(u16::MAX)),
+                    shard: ShardId::alone(u16::try_from(at).unwrap_or(u16::MAX)),
                     shards: u16::try_from(config.shards).unwrap_or(u16::MAX),
                     max_outbox_bytes,
                     max_subscriptions: 1_000,
@@ -403,7 +403,7 @@ impl SimServer {
                 self.spawn(
                     shard,
                     Box::pin(async move {
-                        let was_told = jobs.tell_presence(&site, &visitor, is_online, clock).await;
+                        let was_told = jobs.tell_presence(&site, &visitor, (is_online, true), clock).await;
                         Finished::Told(site, visitor, was_told)
                     }),
                 );
@@ -513,7 +513,7 @@ impl SimServer {
             if let Notice::Presence { who, person, websites, shard, is_here: false } = &notice
                 && plant == Some(Plant::PresenceDrift)
             {
-                let others = (0..self.config.shards).filter_map(|at| u16::try_from(at).ok()).map(ShardId);
+                let others = (0..self.config.shards).filter_map(|at| u16::try_from(at).ok()).map(ShardId::alone);
                 for shard in others.filter(|other| other != shard) {
                     let (who, person, websites) = (who.clone(), Arc::clone(person), websites.clone());
                     let drift = Notice::Presence { who, person, websites, shard, is_here: false };

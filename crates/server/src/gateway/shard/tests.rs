@@ -21,7 +21,7 @@ fn site() -> SiteKey {
 fn shard() -> Shard {
     let config = ShardConfig {
         hub: HubConfig {
-            shard: crate::bus::ShardId(0),
+            shard: crate::bus::ShardId::alone(0),
             shards: 1,
             max_outbox_bytes: 1 << 20,
             max_subscriptions: 0,
@@ -102,7 +102,9 @@ fn typing_that_was_looked_up_behind_the_commit_ends_with_the_acknowledgement() {
         .iter()
         .filter_map(|output| match output {
             Output::Publish(Notice::TypingStarted { .. }) => Some(true),
-            Output::Publish(Notice::TypingStopped { source, .. }) => source.map(|source| source.shard != ShardId(0)),
+            Output::Publish(Notice::TypingStopped { source, .. }) => {
+                source.map(|source| source.shard != ShardId::alone(0))
+            }
             _ => None,
         })
         .collect();

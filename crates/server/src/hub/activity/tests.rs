@@ -85,7 +85,7 @@ fn what_is_said_by_a_new_connection_outlives_the_end_of_the_one_before() {
     // All of it is under way when the shard hears the first of it itself.
     let ends = hear(&mut teller, &news);
     for hub in [&mut teller, &mut other] {
-        hear(hub, if hub.config.shard.0 == 0 { &[] } else { &news });
+        hear(hub, if hub.config.shard.at == 0 { &[] } else { &news });
         hear(hub, &ends);
         assert_eq!(shown(hub), Some("writing"));
     }

@@ -25,7 +25,7 @@ fn person(kind: UserType, id: &str) -> Arc<PersonInfo> {
 
 pub(in crate::hub) fn hub(shard: u16) -> Hub {
     Hub::new(HubConfig {
-        shard: ShardId(shard),
+        shard: ShardId::alone(shard),
         shards: 2,
         max_outbox_bytes: 1 << 20,
         max_subscriptions: 0,
@@ -88,7 +88,7 @@ fn here(shard: u16, is_here: bool) -> Notice {
         who: Who::Visitor(site(), PersonId::new("vera").unwrap()),
         person: person(UserType::Visitor, "vera"),
         websites: None,
-        shard: ShardId(shard),
+        shard: ShardId::alone(shard),
         is_here,
     }
 }
@@ -100,7 +100,7 @@ fn tellings(hub: &mut Hub) -> usize {
 /// Somebody types, or types no longer.
 fn typing(person: &Arc<PersonInfo>, is_typing: bool) -> Notice {
     let (site, conversation) = (site(), ConversationId::new("c").unwrap());
-    let (person, source) = (Arc::clone(person), Source { shard: ShardId(1), connection: 7 });
+    let (person, source) = (Arc::clone(person), Source { shard: ShardId::alone(1), connection: 7 });
     if is_typing {
         Notice::TypingStarted { site, conversation, person, source }
     } else {
@@ -173,7 +173,7 @@ fn people_of_two_kinds_with_one_id_keep_their_news_apart() {
             site: site(),
             conversation: ConversationId::new("c").unwrap(),
             person: person(kind, "sam"),
-            source: Source { shard: ShardId(1), connection: 1 },
+            source: Source { shard: ShardId::alone(1), connection: 1 },
         });
     }
     let queued = queued(&hub, reader);

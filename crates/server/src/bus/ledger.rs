@@ -1,0 +1,572 @@
+//! What stands at this node and at others, and for how long that is believed.
+//!
+//! Who is here, who types, who has what open, what agents are doing: each node owns what stands at it, tells of every
+//! change, and says every few seconds that it is still there. Of a node that says so no longer, everything ends. What is
+//! told may be lost, come twice, or in another order; so each change has a number and the one of the change before it,
+//! and who misses one asks for all that stands.
+//!
+//! A pure machine: what is published here and what others say goes in, with the time; notices for the shards and messages
+//! for other nodes come out.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use cossistant_protocol::PHASE_DONE;
+
+use super::convey::{is_of, live_notice, notice, raw, told};
+use super::wire::{Change, Entry, Key, Live, Person, Said, Who as Named, websites_told};
+use super::{NodeId, Notice, Topic, Who};
+use crate::store::{PersonKey, SiteKey};
+
+/// How often a node says of a topic that it is still there, in ms.
+pub(crate) const RENEW_MS: u64 = 3_000;
+/// For how long what a node said is believed, in ms. With the time that it takes to be noticed and told it stays below
+/// the 15 s that are promised.
+pub(crate) const LEASE_MS: u64 = 12_000;
+/// For how long a topic is followed on after nobody here cares for it, in ms: who reconnects finds everything there.
+const LINGER_MS: u64 = 10_000;
+/// How long one waits before asking the same node for the same again, or answers it again, in ms.
+const ASK_MS: u64 = 500;
+/// How many entries are told at once.
+const PART: usize = 100;
+/// The most entries of others that are kept, over all topics; further ones are left out.
+const ENTRIES_MAX: usize = 2_000_000;
+/// The most pairs of topic and node that are known of others.
+const OTHERS_MAX: usize = 200_000;
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// Tell other nodes; without a topic, all of them.
+    Say(Option<Topic>, Said),
+    /// Tell the shards of this node.
+    Tell(Notice),
+    /// Hear what others say of a topic, and then ask for what stands.
+    Hear(Topic),
+    /// Hear of it no longer.
+    Leave(Topic),
+    /// The set-up in the store is another one.
+    SetupChanged,
+}
+
+/// What stands of a topic at this node.
+#[derive(Debug, Default)]
+struct Own {
+    at: u64,
+    entries: BTreeMap<Key, Entry>,
+    /// Since when it is empty.
+    empty_since_ms: Option<u64>,
+    /// Somebody has asked for all of it.
+    is_asked: bool,
+    told_at_ms: Option<u64>,
+}
+
+/// What stands of a topic at another node, as far as it was told.
+#[derive(Debug, Default)]
+struct Other {
+    at: u64,
+    /// Whether no change before `at` is missing.
+    is_whole: bool,
+    entries: BTreeMap<Key, Entry>,
+    /// Until when it is believed.
+    until_ms: u64,
+    asked_at_ms: Option<u64>,
+    /// A state of which some parts have come.
+    coming: Option<Coming>,
+}
+
+#[derive(Debug)]
+struct Coming {
+    at: u64,
+    next: u32,
+    entries: BTreeMap<Key, Entry>,
+}
+
+/// The ledger of a node.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    node: NodeId,
+    own: BTreeMap<Topic, Own>,
+    others: BTreeMap<Topic, BTreeMap<NodeId, Other>>,
+    /// Since when nobody here cares for a topic that is still followed; none of one that somebody cares for.
+    followed: HashMap<Topic, Option<u64>>,
+    /// The number of the last change, over all topics.
+    last: u64,
+    renewed_at_ms: u64,
+    is_down: bool,
+    /// How many pairs of topic and node, and how many entries of others there are.
+    known: usize,
+    entries: usize,
+    outputs: Vec<Output>,
+}
+
+impl Ledger {
+    /// The ledger of a node that nobody is at yet. It is down until it is told otherwise.
+    pub(crate) fn new(node: NodeId) -> Self {
+        Self {
+            node,
+            own: BTreeMap::new(),
+            others: BTreeMap::new(),
+            followed: HashMap::new(),
+            last: 0,
+            renewed_at_ms: 0,
+            is_down: true,
+            known: 0,
+            entries: 0,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// What is to be done since the last call, in order.
+    pub(crate) fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.outputs)
+    }
+
+    fn say(&mut self, topic: Option<&Topic>, said: Said) {
+        // What nobody can hear need not be made ready for them.
+        if !self.is_down {
+            self.outputs.push(Output::Say(topic.cloned(), said));
+        }
+    }
+
+    // ---- this node ----
+
+    /// Takes what a shard of this node has told all.
+    pub(crate) fn handle_own(&mut self, notice: &Notice, now_ms: u64) {
+        match notice {
+            Notice::Events(events) => {
+                if let Some(first) = events.first() {
+                    let told = events.iter().filter_map(told).collect();
+                    self.live(&first.site, Live::Events(told));
+                }
+            }
+            Notice::TypingStarted { site, conversation, person, source } => {
+                let (conversation, person) = (conversation.clone(), Person::from(&**person));
+                let (shard, connection) = (source.shard.at, source.connection);
+                self.put(&on(site), Entry::Typing { conversation, person, shard, connection }, now_ms);
+            }
+            Notice::TypingStopped { site, conversation, person, source } => {
+                let key = Key::Typing(conversation.clone(), Named::from(&person.key));
+                let by = source.map(|source| (source.shard.at, source.connection));
+                self.drop_if(&on(site), &key, now_ms, |entry| match (entry, by) {
+                    (Entry::Typing { shard, connection, .. }, Some(by)) => (*shard, *connection) == by,
+                    (_, _) => true,
+                });
+                if source.is_none() {
+                    let (conversation, person) = (conversation.clone(), Person::from(&**person));
+                    self.live(site, Live::TypingStopped { conversation, person });
+                }
+            }
+            Notice::Progress { site, conversation, person, frame, to_visitor } => {
+                let (conversation, person) = (conversation.clone(), Person::from(&**person));
+                if let Some(frame) = raw(frame) {
+                    self.live(site, Live::Progress { conversation, person, frame, to_visitor: *to_visitor });
+                }
+            }
+            Notice::Viewing { site, conversation, person, source, is_viewing } => {
+                let (shard, connection) = (source.shard.at, source.connection);
+                if *is_viewing {
+                    let (conversation, person) = (conversation.clone(), Person::from(&**person));
+                    self.put(&on(site), Entry::Viewing { conversation, person, shard, connection }, now_ms);
+                } else {
+                    let key = Key::Viewing(conversation.clone(), Named::from(&person.key), shard, connection);
+                    self.drop_if(&on(site), &key, now_ms, |_| true);
+                }
+            }
+            Notice::Activity { site, conversation, person, phase, text, to_visitor, stamp } => {
+                let (shard, count) = (stamp.shard.at, stamp.count);
+                if &**phase == PHASE_DONE {
+                    let key = Key::Activity(conversation.clone(), Named::from(&person.key), shard);
+                    self.drop_if(&on(site), &key, now_ms, |entry| match entry {
+                        Entry::Activity { count: stands, .. } => *stands <= count,
+                        Entry::Visitor { .. } | Entry::Member { .. } | Entry::Typing { .. } | Entry::Viewing { .. } => {
+                            true
+                        }
+                    });
+                } else {
+                    let (conversation, person) = (conversation.clone(), Person::from(&**person));
+                    let (phase, text) = (phase.to_string(), text.as_deref().map(str::to_owned));
+                    let to_visitor = *to_visitor;
+                    let entry = Entry::Activity { conversation, person, phase, text, to_visitor, shard, count };
+                    self.put(&on(site), entry, now_ms);
+                }
+            }
+            Notice::Seen { site, conversation, person, team, visitor } => {
+                let (conversation, by) = (conversation.clone(), Named::from(person));
+                if let Some(team) = raw(team) {
+                    self.live(site, Live::Seen { conversation, by, team, visitor: visitor.as_ref().and_then(raw) });
+                }
+            }
+            Notice::Presence { who, person, websites, shard, is_here } => {
+                let (topic, entry) = match who {
+                    Who::Visitor(site, id) => (on(site), Entry::Visitor { shard: shard.at, id: id.clone() }),
+                    Who::Member(organization, _) => {
+                        let websites = websites.as_ref().and_then(websites_told);
+                        let entry = Entry::Member { shard: shard.at, person: Person::from(&**person), websites };
+                        (Topic::Organization(organization.clone()), entry)
+                    }
+                };
+                if *is_here {
+                    self.put(&topic, entry, now_ms);
+                } else {
+                    self.drop_if(&topic, &entry.key(), now_ms, |_| true);
+                }
+            }
+            // Every node finds out for itself, from who is here.
+            Notice::VisitorPresence { .. } => {}
+            Notice::OpenConversations { site, visitor } => self.live(site, Live::Open { visitor: visitor.clone() }),
+            Notice::Identified { site, visitor, previous, conversations, frame } => {
+                let (visitor, previous) = (visitor.clone(), previous.clone());
+                if let Some(frame) = raw(frame) {
+                    let conversations = conversations.to_vec();
+                    self.live(site, Live::Identified { visitor, previous, conversations, frame });
+                }
+            }
+            Notice::Directory(_) => self.say(None, Said::Setup),
+            Notice::Disconnect { who, is_revoked } => {
+                let (topic, who) = match who {
+                    Who::Visitor(site, id) => {
+                        let named = PersonKey { kind: cossistant_protocol::UserType::Visitor, id: id.clone() };
+                        (on(site), Named::from(&named))
+                    }
+                    Who::Member(organization, key) => (Topic::Organization(organization.clone()), Named::from(key)),
+                };
+                self.say(Some(&topic), Said::Live(Live::Disconnect { who, is_revoked: *is_revoked }));
+            }
+        }
+    }
+
+    fn live(&mut self, site: &SiteKey, live: Live) {
+        self.say(Some(&on(site)), Said::Live(live));
+    }
+
+    fn put(&mut self, topic: &Topic, entry: Entry, now_ms: u64) {
+        let own = self.own.entry(topic.clone()).or_default();
+        if own.entries.get(&entry.key()) == Some(&entry) {
+            return;
+        }
+        own.entries.insert(entry.key(), entry.clone());
+        self.changed(topic, Change::Put(entry), now_ms);
+    }
+
+    fn drop_if(&mut self, topic: &Topic, key: &Key, now_ms: u64, is_meant: impl Fn(&Entry) -> bool) {
+        let Some(own) = self.own.get_mut(topic) else { return };
+        if own.entries.get(key).is_some_and(is_meant) {
+            own.entries.remove(key);
+            self.changed(topic, Change::Drop(key.clone()), now_ms);
+        }
+    }
+
+    fn changed(&mut self, topic: &Topic, change: Change, now_ms: u64) {
+        self.last += 1;
+        let at = self.last;
+        let Some(own) = self.own.get_mut(topic) else { return };
+        own.empty_since_ms = own.entries.is_empty().then_some(now_ms);
+        let before = std::mem::replace(&mut own.at, at);
+        self.say(Some(topic), Said::Change { before, at, change });
+    }
+
+    /// Tells all that stands of a topic here.
+    fn tell_state(&mut self, topic: &Topic, now_ms: u64) {
+        let Some(own) = self.own.get_mut(topic) else { return };
+        own.is_asked = false;
+        own.told_at_ms = Some(now_ms);
+        let at = own.at;
+        let entries: Vec<Entry> = own.entries.values().cloned().collect();
+        let parts = entries.chunks(PART).count().max(1);
+        let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+        let mut chunks = entries.chunks(PART);
+        for part in 0..parts {
+            let entries = chunks.next().unwrap_or_default().to_vec();
+            self.say(Some(topic), Said::State { at, part, parts, entries });
+        }
+    }
+
+    // ---- what is followed ----
+
+    /// Somebody here cares for a topic, or nobody any more.
+    pub(crate) fn follow(&mut self, topic: Topic, is_followed: bool, now_ms: u64) {
+        if is_followed {
+            if self.followed.insert(topic.clone(), None).is_none() {
+                self.outputs.push(Output::Hear(topic));
+            }
+        } else if let Some(since) = self.followed.get_mut(&topic) {
+            since.get_or_insert(now_ms);
+        }
+    }
+
+    /// Somebody here wants to know once what stands of a topic; it is followed for a while.
+    pub(crate) fn look(&mut self, topic: Topic, now_ms: u64) {
+        match self.followed.get_mut(&topic) {
+            Some(Some(since)) => *since = now_ms,
+            Some(None) => {}
+            None => {
+                self.followed.insert(topic.clone(), Some(now_ms));
+                self.outputs.push(Output::Hear(topic));
+            }
+        }
+    }
+
+    fn leave(&mut self, topic: &Topic) {
+        self.followed.remove(topic);
+        for (node, other) in self.others.remove(topic).unwrap_or_default() {
+            self.end_all(topic, node, other);
+        }
+        self.outputs.push(Output::Leave(topic.clone()));
+    }
+
+    /// Some of what was told here was lost: all that stands is going to be told once more, and these topics are followed.
+    pub(crate) fn begin_anew(&mut self, followed: &[Topic], now_ms: u64) {
+        for own in self.own.values_mut() {
+            self.last += 1;
+            own.at = self.last;
+            own.entries.clear();
+            own.empty_since_ms = Some(now_ms);
+        }
+        for topic in self.followed.keys().filter(|topic| !followed.contains(topic)).cloned().collect::<Vec<_>>() {
+            self.follow(topic, false, now_ms);
+        }
+        for topic in followed {
+            self.follow(topic.clone(), true, now_ms);
+        }
+    }
+
+    // ---- other nodes ----
+
+    /// Whether other nodes can be heard. When they can again, all that was missed is asked for, and they are told that
+    /// this one is there.
+    pub(crate) fn set_down(&mut self, is_down: bool, now_ms: u64) {
+        if is_down {
+            self.is_down = true;
+            self.pause();
+            return;
+        }
+        self.is_down = false;
+        let mut topics: Vec<Topic> = self.followed.keys().cloned().collect();
+        topics.sort_unstable();
+        for topic in &topics {
+            self.say(Some(topic), Said::Ask { of: None });
+        }
+        // What was changed meanwhile can have been changed in the set-up too.
+        self.outputs.push(Output::SetupChanged);
+        self.renew(now_ms);
+    }
+
+    /// Nobody can be heard: whoever was typing may have stopped, and is to be asked later.
+    fn pause(&mut self) {
+        let mut ended = Vec::new();
+        for (topic, nodes) in &mut self.others {
+            for (node, other) in nodes {
+                (other.is_whole, other.coming) = (false, None);
+                let is_passing = |entry: &Entry| matches!(entry, Entry::Typing { .. } | Entry::Activity { .. });
+                let passing: Vec<Key> =
+                    other.entries.iter().filter(|(_, entry)| is_passing(entry)).map(|(key, _)| key.clone()).collect();
+                self.entries -= passing.len();
+                let gone = passing.iter().filter_map(|key| other.entries.remove(key));
+                ended.extend(gone.filter_map(|entry| notice(topic, *node, entry, false)));
+            }
+        }
+        self.outputs.extend(ended.into_iter().map(Output::Tell));
+    }
+
+    /// Takes what another node says.
+    pub(crate) fn handle_said(&mut self, topic: Option<&Topic>, node: NodeId, said: Said, now_ms: u64) {
+        match (topic, said) {
+            (None, Said::Setup) => self.outputs.push(Output::SetupChanged),
+            (Some(topic), Said::Ask { of }) if of.is_none_or(|of| of == self.node) => {
+                if let Some(own) = self.own.get_mut(topic) {
+                    own.is_asked = true;
+                    if own.told_at_ms.is_none_or(|at| now_ms >= at + ASK_MS) {
+                        self.tell_state(topic, now_ms);
+                    }
+                }
+            }
+            (Some(topic), Said::Live(live)) if self.followed.contains_key(topic) => {
+                self.outputs.extend(live_notice(topic, live).map(Output::Tell));
+            }
+            (Some(topic), Said::Change { before, at, change }) => {
+                let Some(other) = self.other(topic, node, now_ms) else { return };
+                if at <= other.at {
+                    return;
+                }
+                let is_first = before == 0 && other.at == 0;
+                other.is_whole = is_first || (other.is_whole && before == other.at);
+                other.at = at;
+                self.apply(topic, node, change);
+                self.ask_if_unsure(topic, node, now_ms);
+            }
+            (Some(topic), Said::Lease { at }) => {
+                let Some(other) = self.other(topic, node, now_ms) else { return };
+                if at > other.at {
+                    other.is_whole = false;
+                }
+                self.ask_if_unsure(topic, node, now_ms);
+            }
+            (Some(topic), Said::State { at, part, parts, entries }) => {
+                self.take_part(topic, node, now_ms, (at, part, parts), entries);
+            }
+            (_, _) => {}
+        }
+    }
+
+    /// What is known of a node; it has just said something. `None` of what nobody here follows.
+    fn other(&mut self, topic: &Topic, node: NodeId, now_ms: u64) -> Option<&mut Other> {
+        if !self.followed.contains_key(topic) {
+            return None;
+        }
+        let nodes = self.others.entry(topic.clone()).or_default();
+        let is_new = !nodes.contains_key(&node);
+        if is_new && self.known >= OTHERS_MAX {
+            return None;
+        }
+        self.known += usize::from(is_new);
+        let other = nodes.entry(node).or_default();
+        other.until_ms = now_ms + LEASE_MS;
+        Some(other)
+    }
+
+    fn ask_if_unsure(&mut self, topic: &Topic, node: NodeId, now_ms: u64) {
+        let Some(other) = self.others.get_mut(topic).and_then(|nodes| nodes.get_mut(&node)) else { return };
+        if !other.is_whole && other.asked_at_ms.is_none_or(|at| now_ms >= at + ASK_MS) {
+            other.asked_at_ms = Some(now_ms);
+            self.say(Some(topic), Said::Ask { of: Some(node) });
+        }
+    }
+
+    fn apply(&mut self, topic: &Topic, node: NodeId, change: Change) {
+        let Some(other) = self.others.get_mut(topic).and_then(|nodes| nodes.get_mut(&node)) else { return };
+        match change {
+            Change::Put(entry) => {
+                let is_new = !other.entries.contains_key(&entry.key());
+                if !is_of(topic, &entry) || (is_new && self.entries >= ENTRIES_MAX) {
+                    return;
+                }
+                other.entries.insert(entry.key(), entry.clone());
+                self.entries += usize::from(is_new);
+                self.tell(topic, node, entry, true);
+            }
+            Change::Drop(key) => {
+                if let Some(entry) = other.entries.remove(&key) {
+                    self.entries -= 1;
+                    self.tell(topic, node, entry, false);
+                }
+            }
+        }
+    }
+
+    fn take_part(
+        &mut self,
+        topic: &Topic,
+        node: NodeId,
+        now_ms: u64,
+        (at, part, parts): (u64, u32, u32),
+        entries: Vec<Entry>,
+    ) {
+        let room = ENTRIES_MAX.saturating_sub(self.entries);
+        let Some(other) = self.other(topic, node, now_ms) else { return };
+        if at < other.at {
+            // It was made before what came since.
+            other.coming = None;
+            return;
+        }
+        if part == 0 {
+            other.coming = Some(Coming { at, next: 0, entries: BTreeMap::new() });
+        }
+        let Some(coming) = other.coming.as_mut().filter(|coming| coming.at == at && coming.next == part) else {
+            other.coming = None;
+            return;
+        };
+        coming.next += 1;
+        let left = room.saturating_sub(coming.entries.len());
+        let of_topic = entries.into_iter().filter(|entry| is_of(topic, entry)).take(left);
+        coming.entries.extend(of_topic.map(|entry| (entry.key(), entry)));
+        if coming.next < parts {
+            return;
+        }
+        let Some(Coming { entries: mut now, .. }) = other.coming.take() else { return };
+        (other.at, other.is_whole) = (at, true);
+        let before = std::mem::take(&mut other.entries);
+        other.entries.clone_from(&now);
+        self.entries = self.entries + now.len() - before.len();
+        for (key, entry) in before {
+            match now.get(&key) {
+                Some(same) if *same == entry => {
+                    now.remove(&key);
+                }
+                Some(_) => {}
+                None => self.tell(topic, node, entry, false),
+            }
+        }
+        for entry in now.into_values() {
+            self.tell(topic, node, entry, true);
+        }
+    }
+
+    fn tell(&mut self, topic: &Topic, node: NodeId, entry: Entry, stands: bool) {
+        self.outputs.extend(notice(topic, node, entry, stands).map(Output::Tell));
+    }
+
+    fn end_all(&mut self, topic: &Topic, node: NodeId, other: Other) {
+        self.known -= 1;
+        self.entries -= other.entries.len();
+        for entry in other.entries.into_values() {
+            self.tell(topic, node, entry, false);
+        }
+    }
+
+    // ---- time ----
+
+    /// Does what is due; to be called about every second, and sooner to answer sooner.
+    pub(crate) fn tick(&mut self, now_ms: u64) {
+        if now_ms >= self.renewed_at_ms + RENEW_MS {
+            self.renew(now_ms);
+        }
+        let asked: Vec<Topic> = self
+            .own
+            .iter()
+            .filter(|(_, own)| own.is_asked && own.told_at_ms.is_none_or(|at| now_ms >= at + ASK_MS))
+            .map(|(topic, _)| topic.clone())
+            .collect();
+        for topic in asked {
+            self.tell_state(&topic, now_ms);
+        }
+        let mut gone = Vec::new();
+        for (topic, nodes) in &mut self.others {
+            let over: Vec<NodeId> =
+                nodes.iter().filter(|(_, other)| other.until_ms <= now_ms).map(|(node, _)| *node).collect();
+            gone.extend(over.into_iter().filter_map(|node| Some((topic.clone(), node, nodes.remove(&node)?))));
+        }
+        self.others.retain(|_, nodes| !nodes.is_empty());
+        let nodes: HashSet<NodeId> = gone.iter().map(|(_, node, _)| *node).collect();
+        for node in nodes {
+            tracing::debug!(node = node.0, "another node has not been heard of for a while");
+        }
+        for (topic, node, other) in gone {
+            self.end_all(&topic, node, other);
+        }
+        let is_over = |since: &Option<u64>| since.is_some_and(|since| now_ms >= since + LINGER_MS);
+        let mut over: Vec<Topic> =
+            self.followed.iter().filter(|(_, since)| is_over(since)).map(|(topic, _)| topic.clone()).collect();
+        over.sort_unstable();
+        for topic in over {
+            self.leave(&topic);
+        }
+    }
+
+    /// Says of each topic of which something stands, or stood until lately, that this node is there.
+    fn renew(&mut self, now_ms: u64) {
+        self.renewed_at_ms = now_ms;
+        self.own.retain(|_, own| own.empty_since_ms.is_none_or(|since| now_ms < since + LEASE_MS));
+        let leases: Vec<(Topic, u64)> = self.own.iter().map(|(topic, own)| (topic.clone(), own.at)).collect();
+        for (topic, at) in leases {
+            self.say(Some(&topic), Said::Lease { at });
+        }
+    }
+}
+
+fn on(site: &SiteKey) -> Topic {
+    Topic::Site(site.clone())
+}
+
+#[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is nothing that stands is not looked at")]
+mod tests;

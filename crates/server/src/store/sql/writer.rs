@@ -7,8 +7,9 @@
 //! would cost more than the operations. If one fails after it has written, the transaction is rolled back, and the
 //! whole group is run again with a savepoint for each operation, so that this one is undone alone.
 
+mod operation;
+
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -16,17 +17,19 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use cossistant_protocol::{Timestamp, UserType};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
+use self::operation::Call;
+pub(in crate::store) use self::operation::{Operation, Reach};
 use super::error::{Failure, FaultKind};
 use super::kept::{Kept, NewMessage};
-use super::link::{Aim, Aimed, Document, Link, Sql, Step, Words};
+use super::link::{Aimed, Document, Link, Sql, Step, Words};
 use super::lookup::{NO_WEBSITE, Person};
 use super::outbox::Hooks;
 use super::rows::Thread;
 use crate::slow;
 use crate::store::{Conflict, PersonKey, StoreError, StoreFuture, search};
-use crate::trace::{self, Attribute, SpanContext};
+use crate::trace::{self, Attribute};
 
 /// How many operations share a commit at most, so that the first of them does not wait for long.
 const GROUP_MAX: usize = 256;
@@ -141,98 +144,6 @@ pub(in crate::store) fn indexed(website: i64, of: char, text: &str) -> String {
     indexed
 }
 
-trait Operation: Send {
-    /// What it looks at by itself.
-    fn reach(&self) -> Reach;
-
-    /// What it is going to change.
-    fn aim(&self) -> Aim<'_>;
-
-    /// May be called again after what it wrote was rolled back; the last outcome is the answer.
-    /// Fails with what the database's own error means, if it was one.
-    fn run(&mut self, write: &mut Write<'_>) -> Result<(), Option<FaultKind>>;
-    fn answer(self: Box<Self>, group: Option<&StoreError>);
-
-    /// Since when it waits for what another node holds: this is called whenever it does.
-    fn stalled_since(&mut self) -> Instant;
-
-    /// The span that it is a part of, and since when it waits; `None` unless it is traced.
-    fn traced(&self) -> Option<(SpanContext, SystemTime)>;
-}
-
-/// What an operation looks at by itself, so that what is kept of it must be written before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Reach {
-    /// Conversations, websites and messages only by way of [`Write::kept`], or not at all.
-    Kept,
-    /// It reads their rows.
-    Rows,
-    /// It changes their rows, or those of visitors, so that nothing may be kept of them.
-    Anything,
-}
-
-struct Call<T, R, F> {
-    reach: Reach,
-    request: R,
-    run: F,
-    outcome: Option<Result<T, StoreError>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
-    stalled_since: Option<Instant>,
-    traced: Option<(SpanContext, SystemTime)>,
-}
-
-impl<T, R, F> Operation for Call<T, R, F>
-where
-    T: Send,
-    R: Aimed + Send,
-    F: FnMut(&mut Write<'_>, &R) -> Result<T, Failure> + Send,
-{
-    fn reach(&self) -> Reach {
-        self.reach
-    }
-
-    fn aim(&self) -> Aim<'_> {
-        self.request.aim()
-    }
-
-    fn run(&mut self, write: &mut Write<'_>) -> Result<(), Option<FaultKind>> {
-        // A fault in one operation must not end the writing of all others.
-        let result = catch_unwind(AssertUnwindSafe(|| (self.run)(write, &self.request)))
-            .unwrap_or_else(|_| Err(StoreError::Corrupt("an operation panicked".to_owned()).into()));
-        let step = match &result {
-            Ok(_) => Ok(()),
-            Err(failure) => Err(failure.kind()),
-        };
-        self.outcome = Some(result.map_err(StoreError::from));
-        step
-    }
-
-    fn answer(self: Box<Self>, group: Option<&StoreError>) {
-        let outcome = match (group, self.outcome) {
-            (Some(error), _) => Err(error.clone()),
-            (None, Some(outcome)) => outcome,
-            (None, None) => Err(StoreError::Unavailable("the operation was not run".to_owned())),
-        };
-        // Nobody may wait any more; the write stands all the same.
-        drop(self.reply.send(outcome));
-    }
-
-    fn stalled_since(&mut self) -> Instant {
-        *self.stalled_since.get_or_insert_with(Instant::now)
-    }
-
-    fn traced(&self) -> Option<(SpanContext, SystemTime)> {
-        self.traced
-    }
-}
-
-/// Nothing that has to be locked before.
-impl Aimed for () {
-    fn aim(&self) -> Aim<'_> {
-        Aim::Nothing
-    }
-}
-
 /// The sending end of the writer's queue.
 #[derive(Debug)]
 pub(in crate::store) struct Writer {
@@ -315,9 +226,7 @@ where
     R: Aimed + Send + 'static,
     F: FnMut(&mut Write<'_>, &R) -> Result<T, Failure> + Send + 'static,
 {
-    let (reply, answer) = oneshot::channel();
-    let traced = trace::current().map(|context| (context, SystemTime::now()));
-    let call = Call { reach, request, run, outcome: None, reply, stalled_since: None, traced };
+    let (call, answer) = Call::new(reach, request, run);
     let queued = match queue {
         Some(queue) => queue.try_send(Box::new(call)),
         None => return refused("the store is closed"),

@@ -15,6 +15,7 @@ mod clock;
 mod crowd;
 mod damage;
 mod database;
+mod deploy;
 mod doctor;
 mod durability;
 mod ephemeral;

@@ -371,6 +371,9 @@ impl Reader {
         } else if config.admin_key.as_ref().is_some_and(|key| key.expose().len() < GOOD_ADMIN_KEY_BYTES) {
             self.warnings.push("admin_key is short enough to be guessed".to_owned());
         }
+        if config.nats_url.is_some() && config.visitor_secret.is_none() {
+            self.warnings.push("nats_url without visitor_secret: servers refuse each other's visitors".to_owned());
+        }
         if config.jwt_jwks_url.as_deref().is_some_and(|url| url.starts_with("http://")) {
             self.warnings.push("jwt_jwks_url is not https: who is on the way can let anybody in".to_owned());
         }

@@ -298,6 +298,7 @@ fn what_is_weak_is_warned_of() {
         (&[("jwt_secret", DEMO_JWT_SECRET)], "everybody knows"),
         (&[("admin_key", "ak_short")], "guessed"),
         (&[("jwt_jwks_url", "http://keys.example.com/")], "https"),
+        (&[("nats_url", "nats://bus"), ("database_url", "postgres://db/chat")], "visitor_secret"),
     ] {
         let (_, warnings) = load(list, &[], None).unwrap();
         assert!(warnings.len() == 1 && warnings[0].contains(part), "{warnings:?}");

@@ -144,7 +144,8 @@ fn the_nodes_of_the_kubernetes_file_are_as_the_program_wants_them() {
             let given = KUBERNETES.split(&format!("{secrets}{key}='")).nth(1);
             let given = given.and_then(|rest| rest.split('\'').next()).unwrap_or_else(|| panic!("{key} is made"));
             match key.as_str() {
-                "database-url" | "nats-url" => given.replace('…', "name:word@host/of"),
+                "database-url" => given.replace('…', "name:word@host/of"),
+                "nats-url" => given.replace('…', "name:word@host:4222"),
                 _ => given.replace('…', SAMPLE),
             }
         }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -245,6 +246,11 @@ impl Link {
         let options = target.options()?.retry_on_initial_connect().event_callback(tell);
         let client = options.connect(target.servers.clone()).await.map_err(std::io::Error::other)?;
         Ok(Self { client, epoch: epoch.to_owned(), heard, hearing: HashMap::new() })
+    }
+
+    /// Whether there is a connection at this moment.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
     }
 
     /// Says something; whether it could be handed over.

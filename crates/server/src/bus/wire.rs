@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use cossistant_protocol::{ConversationId, PersonId, UserType, WebsiteId};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::{NodeId, PersonInfo, Topic};
@@ -17,6 +18,8 @@ use crate::store::{PersonKey, SiteKey, Websites};
 const VERSION: u32 = 1;
 /// The most bytes of a message, in either direction; what brokers allow unless they are told otherwise.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
+/// The greatest number that is believed to have been counted to.
+const MAX_COUNT: u64 = 1 << 53;
 /// What stands before every subject.
 const PREFIX: &str = "cossistant";
 
@@ -40,8 +43,10 @@ pub(crate) enum Said {
     /// What stands of this topic at the node changes.
     Change {
         /// The number of the change before this one, for this topic.
+        #[serde(deserialize_with = "counted")]
         before: u64,
         /// The number of this one.
+        #[serde(deserialize_with = "counted")]
         at: u64,
         /// What changes.
         change: Change,
@@ -49,11 +54,13 @@ pub(crate) enum Said {
     /// The node is there, and its last change of this topic had this number.
     Lease {
         /// The number.
+        #[serde(deserialize_with = "counted")]
         at: u64,
     },
     /// All that stands of this topic at the node, in parts that follow each other.
     State {
         /// The number of the last change that is in it.
+        #[serde(deserialize_with = "counted")]
         at: u64,
         /// Which part this is, from 0.
         part: u32,
@@ -137,8 +144,15 @@ pub(crate) enum Entry {
         text: Option<String>,
         to_visitor: bool,
         shard: u16,
+        #[serde(deserialize_with = "counted")]
         count: u64,
     },
+}
+
+/// A number that was counted up from 0: none is so great that counting on from it could come to an end.
+fn counted<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let count = u64::deserialize(from)?;
+    if count <= MAX_COUNT { Ok(count) } else { Err(D::Error::custom("it was never counted so far")) }
 }
 
 /// What an entry is known by.

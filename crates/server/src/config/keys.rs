@@ -222,7 +222,7 @@ keys! {
     database_url: Option<Secret> = "";
     /// Whether statements are prepared in the database; false behind a PgBouncer before 1.21 that pools by transaction.
     database_prepared: bool = "true";
-    /// How many connections to the database read, beside the one that writes.
+    /// How many connections to the database read, beside the one that writes and the one that looks what others did.
     database_readers: usize = "4";
     /// NATS, over which the nodes of one database tell each other what goes on: `nats://user:password@host:port`, or
     /// `tls://` never without TLS, or a token in place of user and password; several servers with commas between them.

@@ -38,6 +38,8 @@ pub(crate) struct Site {
     pub(crate) users: usize,
     is_gap_timed: bool,
     is_filling: bool,
+    /// Something may have been stored, or lost, while it was being read: that reading may have come too soon for it.
+    must_fill_again: bool,
     /// The store could not be read when something may have been missing.
     must_fill: bool,
     /// The newest offset that the store is known to have; 0 once that was read.
@@ -88,6 +90,7 @@ impl Sites {
             users: 0,
             is_gap_timed: false,
             is_filling: false,
+            must_fill_again: false,
             must_fill: false,
             reached: 0,
             fruitless: 0,
@@ -242,10 +245,11 @@ impl Hub {
 
     /// Reads from the store what may have been lost on the way.
     pub(crate) fn fill(&mut self, site: u32) {
-        if let Some(slot) = self.sites.get_mut(site)
-            && let Some(next) = slot.next
-            && !slot.is_filling
-        {
+        let Some(slot) = self.sites.get_mut(site) else { return };
+        let Some(next) = slot.next else { return };
+        if slot.is_filling {
+            slot.must_fill_again = true;
+        } else {
             slot.is_filling = true;
             let key = slot.key.clone();
             self.effects.push(Effect::Fill { site, key, after: next - 1 });
@@ -257,7 +261,7 @@ impl Hub {
         match self.sites.get_mut(site) {
             Some(slot) if slot.key == *key => {
                 slot.is_filling = false;
-                slot.must_fill = filled.is_none();
+                slot.must_fill = std::mem::take(&mut slot.must_fill_again) || filled.is_none();
                 if let Some((events, _)) = &filled {
                     slot.reached = 0;
                     slot.fruitless = if events.is_empty() { slot.fruitless.saturating_add(1) } else { 0 };
@@ -285,6 +289,7 @@ impl Hub {
             let Some(site) = self.sites.find(key) else { continue };
             if let Some(slot) = self.sites.get_mut(site) {
                 slot.reached = slot.reached.max(*head);
+                slot.must_fill_again |= slot.is_filling;
             }
             self.watch_gap(site);
         }
@@ -308,7 +313,7 @@ impl Hub {
         if slot.users == 0 {
             slot.next = None;
             slot.held.clear();
-            (slot.must_fill, slot.reached) = (false, 0);
+            (slot.must_fill, slot.must_fill_again, slot.reached) = (false, false, 0);
             let key = slot.key.clone();
             self.follow_site(&key, false);
         }

@@ -246,6 +246,26 @@ fn what_the_store_has_and_nobody_told_is_read_from_there() {
     world.hub.handle_gap(slot);
     assert_eq!(fill(&mut world.hub), None, "it came by itself");
     assert_eq!(world.offsets(), [6, 7, 8]);
+    // What is told while the store is read may have been stored behind that reading.
+    for is_lost in [false, true] {
+        let head = world.offsets().last().copied().unwrap_or_default() + 1;
+        world.hub.handle_heads(&[(site("web"), head)]);
+        let slot = gap(&mut world.hub).expect("it is not there");
+        world.hub.handle_gap(slot);
+        assert_eq!(fill(&mut world.hub), Some(head - 1));
+        if is_lost {
+            world.hub.fill_all();
+        } else {
+            world.hub.handle_heads(&[(site("web"), head + 1)]);
+        }
+        world.hub.handle_fill(slot, &site("web"), Some((vec![event("web", head, 0)], false)));
+        assert_eq!(gap(&mut world.hub), Some(slot), "it is read once more");
+        world.hub.handle_gap(slot);
+        assert_eq!(fill(&mut world.hub), Some(head));
+        world.hub.handle_fill(slot, &site("web"), Some((vec![event("web", head + 1, 0)], false)));
+        assert_eq!(gap(&mut world.hub), None, "and no more");
+    }
+    assert_eq!(world.offsets(), [6, 7, 8, 9, 10, 11, 12]);
     // A head that is told before the first snapshot is not forgotten.
     let work = world.subscribe("late");
     world.hub.handle_heads(&[(site("late"), 2)]);

@@ -157,12 +157,19 @@ impl Talk {
     }
 
     fn tick(&mut self) {
-        if self.is_up.is_none() && self.began_at.elapsed() > START_PATIENCE {
-            self.set_up(false);
+        let is_connected = self.link.is_connected();
+        // That it came or went may have been lost on the way from the library.
+        let is_news = self.is_up.map_or(is_connected, |is_up| is_up != is_connected);
+        if is_news || (self.is_up.is_none() && self.began_at.elapsed() > START_PATIENCE) {
+            self.set_up(is_connected);
         }
         if self.outgoing.has_lost() {
             metrics::counter!(BUS_LOST_TOTAL, "direction" => "out").increment(1);
             tracing::warn!("more is going on than can be told to other nodes; they are told anew what stands");
+            // What waits is older than what stands; taken behind that, it would be told as if it stood.
+            while let Ok(beyond) = self.outgoing.mail.try_recv() {
+                self.take(beyond);
+            }
             self.ledger.begin_anew(&self.bus.followed_topics(), now_ms());
             self.bus.retell();
         }

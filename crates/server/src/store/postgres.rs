@@ -133,8 +133,15 @@ impl PostgresStore {
         };
         let readers = (0..config.readers.max(1)).map(|_| link(false)).collect::<Result<_, _>>()?;
         let keeper = Database { life: Arc::clone(&life) };
-        Self::start(link(true)?, readers, config.waiting_writes_max, config.waiting_reads_max, keeper)
-            .map_err(|error| DatabaseError::Database(format!("no thread for the store: {error}")))
+        Self::start(
+            link(true)?,
+            readers,
+            Some(link(false)?),
+            config.waiting_writes_max,
+            config.waiting_reads_max,
+            keeper,
+        )
+        .map_err(|error| DatabaseError::Database(format!("no thread for the store: {error}")))
     }
 
     /// Turns true once the database is another one than it was opened on, after which the store answers nothing more.

@@ -74,6 +74,8 @@ pub trait Keeper: Debug + Send + Sync + 'static {
 pub struct SqlStore<K> {
     // In the order in which they end.
     pub(super) readers: Readers,
+    /// Where other nodes write too: what is read every second, so that no queue of other reads makes this node blind.
+    lookout: Option<Readers>,
     pub(super) writer: Writer,
     pub(super) keeper: K,
 }
@@ -83,13 +85,15 @@ impl<K: Keeper> SqlStore<K> {
     pub(super) fn start(
         writer: Box<dyn Link>,
         readers: Vec<Box<dyn Link>>,
+        lookout: Option<Box<dyn Link>>,
         waiting_writes_max: usize,
         waiting_reads_max: usize,
         keeper: K,
     ) -> std::io::Result<Self> {
         let readers = Readers::start(readers, waiting_reads_max)?;
+        let lookout = lookout.map(|link| Readers::start(vec![link], waiting_reads_max)).transpose()?;
         let writer = Writer::start(writer, waiting_writes_max)?;
-        Ok(Self { readers, writer, keeper })
+        Ok(Self { readers, lookout, writer, keeper })
     }
 
     /// What the writer has done.
@@ -176,7 +180,7 @@ impl<K: Keeper> Store for SqlStore<K> {
     }
 
     fn heads(&self, known: Vec<(SiteKey, u64)>) -> StoreFuture<Heads> {
-        self.readers.call(move |conn| conn.heads(known))
+        self.lookout.as_ref().unwrap_or(&self.readers).call(move |conn| conn.heads(known))
     }
 
     fn conversation_events(

@@ -94,7 +94,7 @@ impl SqliteStore {
         let readers = readers.map(|link| link.map(|link| Box::new(link) as Box<dyn Link>)).collect::<Result<_, _>>()?;
         let writer = Box::new(WriterLink::new(path, conn)?);
         let keeper = Folder { epoch, dir: config.dir, _lock: lock };
-        Self::start(writer, readers, config.waiting_writes_max, config.waiting_reads_max, keeper)
+        Self::start(writer, readers, None, config.waiting_writes_max, config.waiting_reads_max, keeper)
             .map_err(|error| OpenError::Database(format!("no thread for the store: {error}")))
     }
 

@@ -42,7 +42,7 @@ fn all() -> Vec<Said> {
     let mut all: Vec<Said> = entries
         .iter()
         .flat_map(|entry| [Change::Put(entry.clone()), Change::Drop(entry.key())])
-        .map(|change| Said::Change { before: 0, at: u64::MAX, change })
+        .map(|change| Said::Change { before: 0, at: 1 << 53, change })
         .collect();
     let frame = || raw(r#"{"type":"x","text":"a \u0000 b"}"#);
     all.extend([
@@ -83,6 +83,8 @@ fn other_versions_and_oneself_are_told_apart() {
     assert_eq!(read(newer.as_bytes(), OWN).unwrap_err(), Unread::Version);
     let unknown = text.replace("\"setup\"", "\"something\"");
     assert_eq!(read(unknown.as_bytes(), OWN).unwrap_err(), Unread::Form);
+    let far = text.replace("\"setup\"", r#"{"lease":{"at":18446744073709551615}}"#);
+    assert_eq!(read(far.as_bytes(), OWN).unwrap_err(), Unread::Form, "nobody counts so far");
     let wild = text.replace("\"setup\"", r#"{"live":{"open":{"visitor":"a b>*"}}}"#);
     assert_eq!(read(wild.as_bytes(), OWN).unwrap_err(), Unread::Form, "ids are checked");
     assert_eq!(read(&vec![b' '; MAX_BYTES + 1], OWN).unwrap_err(), Unread::Form);

@@ -19,6 +19,9 @@ use crate::store::{
     StoreError, UNREAD_MAX, search,
 };
 
+/// How many candidates of a search are read at once; no more of them are in memory.
+const CANDIDATES: usize = 500;
+
 /// A conversation's place in a list, greatest first.
 type Rank = (u64, String, i64);
 
@@ -35,7 +38,7 @@ pub(in crate::store) fn page(conn: &dyn Sql, query: &ConversationQuery) -> Resul
     let walks = walks(conn, query, &sites)?;
     let one_more = query.limit.saturating_add(1);
     let (mut ranks, mut threads) = match search::asked(&query.search) {
-        Some(asked) => found(conn, query, &sites, &walks, &asked)?,
+        Some(asked) => found(conn, query, &sites, &walks, &asked, one_more)?,
         None => (walked(conn, query, &walks, one_more)?, HashMap::new()),
     };
     ranks.sort_unstable_by(|a, b| b.cmp(a));
@@ -159,13 +162,14 @@ fn walk_along(
     })
 }
 
-/// The conversations in which every word is found, and that the query's other filters let through.
+/// The newest conversations in which every word is found, and that the query's other filters let through.
 fn found(
     conn: &dyn Sql,
     query: &ConversationQuery,
     sites: &[(i64, i64)],
     walks: &[Walk],
     asked: &BTreeSet<String>,
+    at_most: usize,
 ) -> Result<(Vec<Rank>, HashMap<i64, Thread>), Failure> {
     let audience = query.scope.audience();
     let sites: Vec<i64> = sites.iter().map(|(site, _)| *site).collect();
@@ -189,13 +193,19 @@ fn found(
         candidates = Some(next);
     }
     let candidates: Vec<i64> = candidates.unwrap_or_default().into_iter().collect();
-    let mut threads = threads_of(conn, query, &candidates)?;
-    threads.retain(|_, thread| passes(query, walks, thread));
-    let rank = |(row, thread): (&i64, &Thread)| {
-        let c = &thread.conversation;
-        (c.activity(audience).0, c.id.as_str().to_owned(), *row)
-    };
-    Ok((threads.iter().map(rank).collect(), threads))
+    let mut best: Vec<(Rank, Thread)> = Vec::new();
+    // A common word is in very many, of which only a page is wanted.
+    for some in candidates.chunks(CANDIDATES) {
+        let threads = threads_of(conn, query, some)?.into_values().filter(|thread| passes(query, walks, thread));
+        best.extend(threads.map(|thread| {
+            let c = &thread.conversation;
+            ((c.activity(audience).0, c.id.as_str().to_owned(), thread.id), thread)
+        }));
+        best.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
+        best.truncate(at_most);
+    }
+    let ranks = best.iter().map(|(rank, _)| rank.clone()).collect();
+    Ok((ranks, best.into_iter().map(|(_, thread)| (thread.id, thread)).collect()))
 }
 
 fn passes(query: &ConversationQuery, walks: &[Walk], thread: &Thread) -> bool {

@@ -1,10 +1,11 @@
 /** The devtools: what they show, by keyboard, and that they say nothing themselves. */
 
+import type { Client, WebSocketEventHandlers } from "@cossistant/client";
 import { fireEvent, render, screen, within } from "@testing-library/react/pure";
 import { StrictMode } from "react";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 
-import { MAX_ENTRIES } from "../src/devtools/log.js";
+import { createLog, MAX_ENTRIES } from "../src/devtools/log.js";
 import { useWebSocket, WebSocketDevtools, WebSocketProvider, type UseAdvancedWebSocketReturn } from "../src/websocket.js";
 import { until } from "./harness/until.js";
 import { Wire } from "./harness/wire.js";
@@ -34,6 +35,21 @@ const events = (panel: HTMLElement) =>
   [...panel.querySelectorAll("summary")].map(({ textContent }) => textContent?.split(" ").slice(-1)[0]);
 
 describe("devtools", () => {
+  test("hold what stood, also before anything was published", async () => {
+    let handlers: WebSocketEventHandlers = {};
+    const client = { addHandlers: (given: () => WebSocketEventHandlers) => ((handlers = given()), () => undefined) };
+    const log = createLog(client as unknown as Client);
+    const published = vi.fn();
+    const leave = log.subscribe(published);
+    const first = log.getSnapshot();
+    handlers.onVisitorChanged?.();
+    expect(first).toEqual({ entries: [], places: new Map() });
+    await until("it is published", () => published.mock.calls.length === 1);
+    expect(log.getSnapshot().entries.map(({ name }) => name)).toEqual(["visitor changed"]);
+    expect(first.entries).toEqual([]);
+    leave();
+  });
+
   test("show state, subscriptions with their places, and the outbox", async () => {
     const wire = await Wire.start({ acknowledges: false, refuses: ["conversation:forbidden"] });
     const { given, panel } = await opened(wire);

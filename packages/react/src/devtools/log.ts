@@ -41,7 +41,8 @@ export function createLog(client: Client): Log {
   const listeners = new Set<() => void>();
   let entries: LogEntry[] = [];
   const places = new Map<string, number>();
-  let snapshot: LogSnapshot = { entries, places };
+  // Copies, as every later one has: whoever holds it while nothing is published yet holds what stood then.
+  let snapshot: LogSnapshot = Object.freeze({ entries: [], places: new Map() });
   let count = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let end: (() => void) | undefined;

@@ -28,6 +28,8 @@ const LINGER_MS: u64 = 10_000;
 const ASK_MS: u64 = 500;
 /// How many entries are told at once.
 const PART: usize = 100;
+/// How many bytes one part has at the most, unless one entry alone has more: a broker takes a message as large as that.
+const PART_BYTES: usize = 256 * 1024;
 /// The most entries of others that are kept, over all topics; further ones are left out.
 const ENTRIES_MAX: usize = 2_000_000;
 /// The most pairs of topic and node that are known of others.
@@ -271,12 +273,9 @@ impl Ledger {
         own.is_asked = false;
         own.told_at_ms = Some(now_ms);
         let at = own.at;
-        let entries: Vec<Entry> = own.entries.values().cloned().collect();
-        let parts = entries.chunks(PART).count().max(1);
-        let parts = u32::try_from(parts).unwrap_or(u32::MAX);
-        let mut chunks = entries.chunks(PART);
-        for part in 0..parts {
-            let entries = chunks.next().unwrap_or_default().to_vec();
+        let told = in_parts(own.entries.values());
+        let parts = u32::try_from(told.len()).unwrap_or(u32::MAX);
+        for (part, entries) in (0..parts).zip(told) {
             self.say(Some(topic), Said::State { at, part, parts, entries });
         }
     }
@@ -565,6 +564,25 @@ impl Ledger {
 
 fn on(site: &SiteKey) -> Topic {
     Topic::Site(site.clone())
+}
+
+/// All of them in parts that may be told; one part at least, of which all may be empty.
+fn in_parts<'e>(entries: impl Iterator<Item = &'e Entry>) -> Vec<Vec<Entry>> {
+    let mut parts = vec![Vec::new()];
+    let mut bytes = 0;
+    for entry in entries {
+        let size = entry.size();
+        let last = parts.last().map_or(0, Vec::len);
+        if last == PART || (last > 0 && bytes + size > PART_BYTES) {
+            parts.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += size;
+        if let Some(part) = parts.last_mut() {
+            part.push(entry.clone());
+        }
+    }
+    parts
 }
 
 #[cfg(test)]

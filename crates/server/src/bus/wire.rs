@@ -230,6 +230,11 @@ pub(crate) fn websites_of(told: Option<Vec<WebsiteId>>) -> Websites {
 }
 
 impl Entry {
+    /// How many bytes it takes when it is told.
+    pub(crate) fn size(&self) -> usize {
+        serde_json::to_vec(self).map_or(0, |bytes| bytes.len())
+    }
+
     pub(crate) fn key(&self) -> Key {
         match self {
             Self::Visitor { shard, id } => Key::Visitor(*shard, id.clone()),

@@ -312,6 +312,28 @@ fn while_nobody_can_be_heard_nothing_is_said_and_nobody_types() {
 }
 
 #[test]
+fn what_stands_is_told_in_parts_that_can_be_told() {
+    let activity = |shard: u16| Entry::Activity {
+        conversation: ConversationId::new("c").unwrap(),
+        person: (&*person(UserType::AiAgent, "bot")).into(),
+        phase: "thinking".to_owned(),
+        text: Some("\u{1}".repeat(2_000)),
+        to_visitor: false,
+        shard,
+        count: 1,
+    };
+    let all: Vec<Entry> = (0..250).map(activity).collect();
+    let parts = in_parts(all.iter());
+    assert!(parts.len() > 3, "{} parts", parts.len());
+    assert_eq!(parts.concat().len(), all.len());
+    for entries in parts {
+        assert!(!entries.is_empty());
+        assert!(wire::write(NodeId(1), &Said::State { at: 1, part: 0, parts: 1, entries }).is_some());
+    }
+    assert_eq!(in_parts(std::iter::empty()), [vec![]], "that nothing stands is told, too");
+}
+
+#[test]
 fn what_does_not_belong_to_a_topic_is_not_taken() {
     let mut net = Net::new(2);
     net.follow(1, true);

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod http;
+mod leash;
 mod nats;
 mod order;
 mod postgres;

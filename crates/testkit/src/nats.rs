@@ -2,13 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::server::watchdog;
+use crate::leash::{Leashed, free_port};
 use crate::unique;
 
 /// How long a start may take on a busy machine.
@@ -25,15 +25,7 @@ pub struct Nats {
     user: Option<(String, String)>,
     /// Further words on its command line.
     flags: Vec<String>,
-    process: Option<Process>,
-}
-
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    watchdog: Child,
-    /// Held open for as long as this process lives: its end is the watchdog's signal.
-    _leash: Option<ChildStdin>,
+    process: Option<Leashed>,
 }
 
 impl Nats {
@@ -71,11 +63,8 @@ impl Nats {
     fn launch(user: Option<(String, String)>, flags: &[&str]) -> Self {
         let home = std::env::temp_dir().join(unique("cossistant-nats"));
         fs::create_dir_all(&home).expect("a folder for the server's log");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("its address").port();
-        drop(listener);
-        let mut server =
-            Self { home, port, user, flags: flags.iter().map(|flag| (*flag).to_owned()).collect(), process: None };
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut server = Self { home, port: free_port(), user, flags, process: None };
         server.start_again();
         server
     }
@@ -101,12 +90,7 @@ impl Nats {
 
     /// SIGKILL, and waits for the end.
     pub fn kill_9(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.watchdog.kill().ok();
-            process.watchdog.wait().ok();
-            process.child.kill().ok();
-            process.child.wait().ok();
-        }
+        self.process = None;
     }
 
     /// Starts it after its end, on the same port.
@@ -125,9 +109,7 @@ impl Nats {
         command.args(&self.flags);
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("the server's log")).stderr(log);
         let child = command.current_dir(&self.home).spawn().expect(MISSING);
-        let mut watchdog = watchdog(child.id(), &self.home).expect("a shell");
-        let leash = watchdog.stdin.take();
-        self.process = Some(Process { child, watchdog, _leash: leash });
+        self.process = Some(Leashed::new(child, &self.home).expect("a shell"));
         let deadline = Instant::now() + PATIENCE;
         while !self.answers() {
             assert!(Instant::now() < deadline, "NATS does not come up: {}", self.log());

@@ -3,15 +3,15 @@
 mod pool;
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 pub use self::pool::Pool;
 
+use crate::leash::{Leashed, free_port};
 use crate::unique;
 
 /// How long a start or a step of it may take: a busy machine with a cold disk, and recovery after a crash.
@@ -88,15 +88,7 @@ pub struct Postgres {
     bin: PathBuf,
     home: PathBuf,
     port: u16,
-    process: Option<Process>,
-}
-
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    watchdog: Child,
-    /// Held open for as long as this process lives: its end is the watchdog's signal.
-    _leash: Option<ChildStdin>,
+    process: Option<Leashed>,
 }
 
 impl Postgres {
@@ -150,11 +142,7 @@ impl Postgres {
 
     /// SIGKILL to the server, whose other processes end when they notice: a crash.
     pub fn kill_9(&mut self) {
-        let Some(mut process) = self.process.take() else { return };
-        process.watchdog.kill().ok();
-        process.watchdog.wait().ok();
-        process.child.kill().ok();
-        process.child.wait().ok();
+        self.process = None;
     }
 
     /// Starts it after its end, on the same data and port.
@@ -187,22 +175,17 @@ impl Postgres {
             command.args(["-c", &format!("ssl_key_file={}", path(KEY))]);
         }
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("the server's log")).stderr(log);
-        let mut child = command.current_dir(&self.home).spawn().expect(MISSING);
+        let child = command.current_dir(&self.home).spawn().expect(MISSING);
+        let mut process = Leashed::new(child, &self.home).expect("a shell");
         let deadline = Instant::now() + PATIENCE;
         while !self.is_ready() {
-            if child.try_wait().expect("the server's process").is_some() {
-                return false;
-            }
-            if Instant::now() >= deadline {
-                child.kill().ok();
-                child.wait().ok();
+            let has_ended = process.child.try_wait().expect("the server's process").is_some();
+            if has_ended || Instant::now() >= deadline {
                 return false;
             }
             thread::sleep(Duration::from_millis(20));
         }
-        let mut watchdog = watchdog(child.id(), &self.home);
-        let leash = watchdog.stdin.take();
-        self.process = Some(Process { child, watchdog, _leash: leash });
+        self.process = Some(process);
         true
     }
 
@@ -271,11 +254,6 @@ fn give(folder: &Path) {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
-}
-
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output();
     id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
@@ -289,14 +267,4 @@ fn as_user(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args([&format!("--reuid={USER}"), &format!("--regid={USER}"), "--clear-groups", "--"]).arg(program);
     command
-}
-
-/// A shell that waits for the end of this process and then ends the server and its folder. It is killed first whenever
-/// the server ends in an orderly way, so the pid is never another's.
-fn watchdog(pid: u32, home: &Path) -> Child {
-    let script = r#"read -r _; kill -9 "$0"; rm -rf "$1""#;
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", script, &pid.to_string()]).arg(home);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().expect("a shell")
 }

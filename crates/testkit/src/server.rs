@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::leash::Leashed;
 use crate::{Http, unique};
 
 /// How long a start may take: a debug build on a busy machine, with a cold disk.
@@ -175,18 +176,10 @@ pub struct Server {
     options: ServerOptions,
     listen: String,
     ready: Option<Ready>,
-    process: Option<Process>,
+    process: Option<Leashed>,
     output: Output,
     home: PathBuf,
     data: PathBuf,
-}
-
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    watchdog: Child,
-    /// Held open for as long as this process lives: its end is the watchdog's signal.
-    _leash: Option<ChildStdin>,
 }
 
 impl Server {
@@ -238,12 +231,7 @@ impl Server {
 
     /// SIGKILL, and waits for the end: a power cut as far as the process can tell.
     pub fn kill_9(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.watchdog.kill().ok();
-            process.watchdog.wait().ok();
-            process.child.kill().ok();
-            process.child.wait().ok();
-        }
+        self.process = None;
     }
 
     /// Sends SIGTERM and does not wait.
@@ -279,20 +267,13 @@ impl Server {
     pub fn wait_exit(&mut self, patience: Duration) -> Option<i32> {
         let mut process = self.process.take()?;
         let deadline = Instant::now() + patience;
-        let code = loop {
+        loop {
             match process.child.try_wait() {
                 Ok(Some(status)) => break status.code(),
                 Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
-                Ok(None) | Err(_) => {
-                    process.child.kill().ok();
-                    process.child.wait().ok();
-                    break None;
-                }
+                Ok(None) | Err(_) => break None,
             }
-        };
-        process.watchdog.kill().ok();
-        process.watchdog.wait().ok();
-        code
+        }
     }
 
     /// SIGTERM, then the exit code, as [`Self::wait_exit`] gives it.
@@ -336,9 +317,7 @@ impl Server {
         let mut child = self.command(&ready_file)?.spawn()?;
         self.output.drain(child.stdout.take());
         self.output.drain(child.stderr.take());
-        let mut watchdog = watchdog(child.id(), &self.home)?;
-        let leash = watchdog.stdin.take();
-        self.process = Some(Process { child, watchdog, _leash: leash });
+        self.process = Some(Leashed::new(child, &self.home)?);
         let ready = self.await_ready(&ready_file)?;
         // The same port again at the next start: clients know no other.
         host_and_port(&ready.url).clone_into(&mut self.listen);
@@ -463,20 +442,6 @@ impl Output {
         let from = (from..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
         eprintln!("--- the server on {who} said (end of it):\n{}\n---", &text[from..]);
     }
-}
-
-/// A shell that waits for the end of this process and then ends the server and its folder.
-/// It is killed first whenever the server ends in an orderly way, so the pid is never another's.
-pub(crate) fn watchdog(pid: u32, home: &Path) -> Result<Child, StartError> {
-    let script = r#"read -r _; kill -9 "$0"; rm -rf "$1""#;
-    let child = Command::new("/bin/sh")
-        .args(["-c", script, &pid.to_string()])
-        .arg(home)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    Ok(child)
 }
 
 fn signal(name: &str, pid: u32) {

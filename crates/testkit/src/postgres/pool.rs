@@ -3,11 +3,12 @@
 use std::fs::{self, File};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, Postgres, as_user, free_port, give, watchdog};
+use super::{PATIENCE, Postgres, as_user, give};
+use crate::leash::{Leashed, free_port};
 use crate::unique;
 
 /// A pool of few connections, whose clients have another one for each transaction. Dropping it kills it.
@@ -15,9 +16,7 @@ use crate::unique;
 pub struct Pool {
     home: PathBuf,
     port: u16,
-    child: Child,
-    watchdog: Child,
-    _leash: Option<ChildStdin>,
+    process: Option<Leashed>,
 }
 
 impl Postgres {
@@ -47,10 +46,8 @@ impl Postgres {
         let mut command = as_user(program);
         command.arg(home.join("pool.ini")).current_dir(&home).stdin(Stdio::null());
         command.stdout(log.try_clone().expect("its log")).stderr(log);
-        let child = command.spawn().expect("PgBouncer");
-        let mut watchdog = watchdog(child.id(), &home);
-        let leash = watchdog.stdin.take();
-        let pool = Pool { home, port, child, watchdog, _leash: leash };
+        let process = Leashed::new(command.spawn().expect("PgBouncer"), &home).expect("a shell");
+        let pool = Pool { process: Some(process), home, port };
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let log = fs::read_to_string(pool.home.join("log")).unwrap_or_default();
@@ -71,10 +68,8 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.watchdog.kill().ok();
-        self.watchdog.wait().ok();
-        self.child.kill().ok();
-        self.child.wait().ok();
+        // Before its folder goes.
+        self.process = None;
         if thread::panicking() {
             eprintln!("--- PgBouncer said: {}", fs::read_to_string(self.home.join("log")).unwrap_or_default());
         }

@@ -37,13 +37,13 @@ use crate::store::{Audience, Heads, SiteKey, StoreError};
 /// How long a statement may take before the connection is given up; the database gives up earlier.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What holds for each transaction that writes: what is acknowledged is on stable storage, of a replica too where the
-/// operator says so; no statement that is made for an index may become a walk through a table because a plan was made
-/// while it was small; and nobody holds a lock who went away.
+/// How a transaction that writes begins.
 static BEGIN_WRITE: LazyLock<String> =
     LazyLock::new(|| format!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT {SIGNS}, {SETTINGS}"));
-///
-/// A lock is waited for a little longer than the database takes to notice that two wait for each other.
+/// What holds for each transaction that writes: what is acknowledged is on stable storage, of a replica too where the
+/// operator says so; no statement that is made for an index may become a walk through a table because a plan was made
+/// while it was small; nobody holds a lock who went away; and a lock is waited for a little longer than the database
+/// takes to notice that two wait for each other.
 const SETTINGS: &str = "set_config('lock_timeout', '2s', true), set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'remote_apply' \
         THEN 'remote_apply' ELSE 'on' END, true), \
     set_config('enable_seqscan', 'off', true), set_config('statement_timeout', '15s', true), \

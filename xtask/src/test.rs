@@ -43,20 +43,12 @@ const PGBOUNCER: &str = "/usr/sbin/pgbouncer";
 /// The workspace's own tests. Long ones kill servers more often, and let them stand still for longer. The kept inputs of
 /// the fuzzer's validators are judged by JavaScript as well.
 fn cargo_test(rounds: Rounds) -> Result<()> {
-    let is_there = std::env::var_os("LIBFAKETIME").is_some() || Path::new(FAKETIME).exists();
-    if !is_there && let Err(error) = debian::install("faketime", "install libfaketime to have a clock put back") {
-        // The one test that wants it says so too.
-        say(&format!("{error:#}"));
-    }
+    let has_faketime = std::env::var_os("LIBFAKETIME").is_some() || Path::new(FAKETIME).exists();
+    wish_for(has_faketime, "faketime", "install libfaketime to have a clock put back");
     if !has_postgres() {
         debian::install("postgresql", "install the PostgreSQL server, 14 or newer (Debian: postgresql)")?;
     }
-    if !Path::new(PGBOUNCER).exists()
-        && let Err(error) = debian::install("pgbouncer", "install PgBouncer to have the store behind a pool")
-    {
-        // The one test that wants it says so too.
-        say(&format!("{error:#}"));
-    }
+    wish_for(Path::new(PGBOUNCER).exists(), "pgbouncer", "install PgBouncer to have the store behind a pool");
     if !succeeds("nats-server --version") {
         debian::install("nats-server", "install the NATS server (Debian: nats-server)")?;
     }
@@ -64,6 +56,13 @@ fn cargo_test(rounds: Rounds) -> Result<()> {
     let validators = fuzz::bundle_validators()?;
     let mut tests = command("cargo test --workspace --locked");
     run_command(tests.env("COSSISTANT_TEST_LONG", long).env("COSSISTANT_VALIDATORS", validators))
+}
+
+/// Installs what one test alone wants. Where that cannot be, the test says so too.
+fn wish_for(is_there: bool, package: &str, otherwise: &str) {
+    if !is_there && let Err(error) = debian::install(package, otherwise) {
+        say(&format!("{error:#}"));
+    }
 }
 
 /// Whether there is a PostgreSQL server, where the tests look for one: Debian keeps it out of the path.

@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// The seed of the first one; each further one has the next.
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
+    /// On so many nodes; as each seed has it unless said.
+    #[arg(long, value_name = "N")]
+    nodes: Option<u64>,
     /// Put this bug in, to see that it is found.
     #[arg(long, value_name = "BUG")]
     plant: Option<String>,
@@ -56,6 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut options = format!("--seed {}", args.seed);
     let values = [
         ("--seeds", args.seeds.map(|count| count.to_string())),
+        ("--nodes", args.nodes.map(|count| count.to_string())),
         ("--plant", args.plant.clone()),
         ("--keep", args.keep.clone()),
         ("--threads", args.threads.map(|count| count.to_string())),

@@ -212,6 +212,14 @@ pub enum Notice {
         /// Who.
         visitor: PersonId,
     },
+    /// Some of what was told of a website may not have been heard: what of it is in the store, and is no durable event, is
+    /// to be looked at. Who has read what, and which conversations are open.
+    Doubt {
+        /// Which website.
+        site: SiteKey,
+        /// For how long that may have been so, in ms.
+        for_ms: u64,
+    },
     /// A visitor became a known person; connections of `previous` close.
     Identified {
         /// On which website.

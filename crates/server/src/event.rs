@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use cossistant_protocol::{
     ConversationAssigned, ConversationCreated, ConversationId, ConversationStatusChanged, MessageUpdated, NewMessage,
-    ServerMessage,
+    PersonId, ServerMessage,
 };
 use serde_json::value::RawValue;
 
@@ -89,13 +89,20 @@ pub struct Event {
     pub team: Frame,
     /// What the conversation's visitor is told; `None` for what a visitor may not see.
     pub visitor: Option<Frame>,
+    /// Whose open conversations may be others than before it.
+    pub moves: Option<PersonId>,
 }
 
 impl Event {
     /// Encodes a stored event for both audiences.
     #[must_use]
     pub fn encode(stored: &StoredEvent) -> Self {
+        let moves = match &stored.body {
+            EventBody::Created { visitor, .. } | EventBody::Status { visitor, .. } => Some(visitor.clone()),
+            EventBody::Message(_) | EventBody::Updated { .. } | EventBody::Assigned { .. } => None,
+        };
         Self {
+            moves,
             site: stored.website.clone(),
             conversation: stored.conversation.clone(),
             offset: stored.offset,
@@ -146,7 +153,7 @@ pub fn message_for(stored: &StoredEvent, audience: Audience) -> Option<ServerMes
             seq,
             offset,
         }),
-        EventBody::Status { status, by } => ServerMessage::ConversationStatusChanged(ConversationStatusChanged {
+        EventBody::Status { status, by, .. } => ServerMessage::ConversationStatusChanged(ConversationStatusChanged {
             conversation_id,
             status: *status,
             changed_by: changed_by(by),

@@ -15,5 +15,5 @@ pub(crate) use driver::{Clocks, Driver, Upgraded};
 pub(crate) use jobs::Jobs;
 pub(crate) use shard::{Arrival, Credential, Shard, ShardConfig};
 #[cfg(feature = "sim")]
-pub(crate) use shard::{Done, Output};
+pub(crate) use shard::{Done, MarksWanted, Output};
 pub(crate) use upgrade::{Admission, Admitted, Upgrader};

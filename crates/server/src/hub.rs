@@ -23,6 +23,7 @@ mod state;
 mod tests;
 mod work;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -39,7 +40,7 @@ use crate::event::Frame;
 use crate::store::{Audience, PersonKey, SiteKey};
 use activity::Said;
 use few::Few;
-use interest::Interest;
+pub(crate) use interest::Interest;
 use presence::{Locals, Presence};
 use sites::Sites;
 use work::{Command, Work};
@@ -60,6 +61,8 @@ pub(crate) enum Effect {
     Fill { site: u32, key: SiteKey, after: u64 },
     /// Read a visitor's open conversations, and publish what the team must be told.
     TellPresence { site: SiteKey, visitor: cossistant_protocol::PersonId },
+    /// Read the marks of these conversations that were set in the last so many ms, and tell them here.
+    ReadMarks { site: SiteKey, conversations: Vec<ConversationId>, for_ms: u64 },
     /// Tell every shard.
     Publish(Notice),
     /// Somebody, or nobody any more, is here to whom a topic matters.
@@ -181,6 +184,8 @@ pub(crate) struct Hub {
     presence: Presence,
     said: Said,
     interest: Interest,
+    /// Websites that came further while nobody here listened to them and visitors of them were known.
+    unheard: HashSet<SiteKey>,
     /// Local connections by person; visitors are told apart by website.
     locals: Locals,
     dirty: Vec<u32>,
@@ -199,6 +204,7 @@ impl Hub {
             presence: Presence::default(),
             said: Said::default(),
             interest: Interest::default(),
+            unheard: HashSet::new(),
             locals: Locals::default(),
             dirty: Vec::new(),
             effects: Vec::new(),

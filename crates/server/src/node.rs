@@ -7,10 +7,10 @@
 mod accept;
 mod bus;
 mod files;
-mod others;
+pub(crate) mod others;
 mod shards;
 mod socket;
-mod talk;
+pub(crate) mod talk;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

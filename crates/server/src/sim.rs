@@ -1,4 +1,4 @@
-//! A node for a simulator: the real shards, hub, chat rules and jobs, without sockets, threads or a clock.
+//! A node for a simulator, or several on one store: the real shards, hub, chat rules and jobs, without sockets, threads or a clock.
 //!
 //! Time, the network and the store's pace are the simulator's. It hands in what clients say ([`SimServer::deliver`]),
 //! takes out what was written to them ([`SimServer::take`]), and lets time pass ([`SimServer::advance`]); everything
@@ -8,6 +8,7 @@
 //! What the driver and the node do in production, this module does in their place; it is to be kept like them.
 
 mod agenda;
+mod beyond;
 mod dice;
 mod node;
 mod plant;
@@ -23,8 +24,9 @@ use cossistant_protocol::{
 };
 
 pub use agenda::Agenda;
+use beyond::Ghost;
 pub use dice::Dice;
-use node::SimNode;
+use node::{Place, SimNode};
 pub use plant::Plant;
 use socket::Socket;
 pub use socket::{FromClient, FromServer};
@@ -41,7 +43,9 @@ use crate::store::{
 pub struct SimConfig {
     /// Decides whatever the contract leaves open.
     pub seed: u64,
-    /// How many shards.
+    /// How many nodes, on one store.
+    pub nodes: usize,
+    /// How many shards each node has.
     pub shards: usize,
     /// The bound of each outbox.
     pub max_outbox_bytes: usize,
@@ -121,12 +125,14 @@ const OTHER_ORGANIZATION: &str = "org-other";
 /// The secret behind the node's tokens; the same after each restart.
 const OWN_SECRET: &str = "a secret that only simulated nodes have";
 
-/// A node with its store. The node may crash and start again; the store stays.
+/// Nodes with their store. A node may crash and start again; the store stays.
 pub struct SimServer {
     config: SimConfig,
     store: Arc<MemoryStore>,
     auth: Arc<Authenticator>,
-    node: Option<SimNode>,
+    /// None while it is down.
+    nodes: Vec<Option<SimNode>>,
+    ghosts: Vec<Ghost>,
     sockets: BTreeMap<SimConnection, Socket>,
     /// Connections to which something was written.
     written: VecDeque<SimConnection>,
@@ -150,28 +156,36 @@ pub struct SimServer {
 }
 
 /// Faults that outlast the node's present life.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 struct Faults {
     trouble: Trouble,
     /// Slows every step of a job down.
     pace_ms: Option<u64>,
     /// How many of a hundred announcements of durable events are lost on the way to some shard.
     lost_percent: u64,
+    /// By node: whether it does not reach the bus between nodes.
+    cut: Vec<bool>,
+    /// How many of a hundred messages between nodes are lost, doubled or overtaken.
+    rough_percent: u64,
+    /// How many of a hundred notices do not get as far as the bus between nodes.
+    unsaid_percent: u64,
 }
 
 impl SimServer {
-    /// A node that is up, with an empty store and the demo's set-up, at a time in ms since 1970.
+    /// All nodes are up, with an empty store and the demo's set-up, at a time in ms since 1970.
     #[must_use]
     pub fn new(config: SimConfig, now: u64) -> Self {
         let epoch = format!("life-{:x}", config.seed);
         let store = blank_store(now).fork_with_epoch(epoch.clone());
         let mut server = Self {
             dice: Dice::new(config.seed ^ 0x5e71),
+            nodes: (0..config.nodes).map(|_| None).collect(),
+            ghosts: Vec::new(),
+            faults: Faults { cut: vec![false; config.nodes], ..Faults::default() },
             config,
             backup: store.fork(),
             store: Arc::new(store),
             auth: authenticator(),
-            node: None,
             sockets: BTreeMap::new(),
             written: VecDeque::new(),
             next_connection: 1,
@@ -179,14 +193,13 @@ impl SimServer {
             now,
             clock_offset: 0,
             epoch,
-            faults: Faults::default(),
             fullest_outbox: 0,
             is_losing: false,
             backup_revoked: BTreeMap::new(),
             revoked: BTreeMap::new(),
             log: None,
         };
-        server.start();
+        (0..server.nodes.len()).for_each(|node| server.start(node));
         server
     }
 
@@ -211,7 +224,7 @@ impl SimServer {
         self.auth.issue_token(&request, self.clock()).token
     }
 
-    /// The node's own clock.
+    /// The nodes' own clock.
     #[must_use]
     pub fn clock(&self) -> Timestamp {
         Timestamp(self.now.saturating_add_signed(self.clock_offset))
@@ -229,48 +242,60 @@ impl SimServer {
 
     // ---- life and death ----
 
-    /// Whether the node runs.
+    /// How many nodes there are, up or down.
     #[must_use]
-    pub const fn is_up(&self) -> bool {
-        self.node.is_some()
+    pub const fn nodes(&self) -> usize {
+        self.nodes.len()
     }
 
-    /// Starts the node on what is stored, unless it runs.
-    pub fn start(&mut self) {
-        if self.node.is_none() {
+    /// Whether a node runs.
+    #[must_use]
+    pub fn is_up(&self, node: usize) -> bool {
+        self.nodes[node].is_some()
+    }
+
+    /// Starts a node on what is stored, unless it runs.
+    pub fn start(&mut self, node: usize) {
+        if self.nodes[node].is_none() {
             self.lives += 1;
-            self.node = Some(SimNode::start(self));
+            self.nodes[node] = Some(SimNode::start(self));
+            self.begin_beyond(node);
         }
     }
 
-    /// Kills the node: whatever it had not written to the store is gone, and every connection with it.
-    pub fn crash(&mut self) {
-        if let Some(node) = self.node.take()
-            && let Some(remains) = node.store.take_remains()
+    /// Kills a node: whatever it had not written to the store is gone, and every connection with it.
+    pub fn crash(&mut self, node: usize) {
+        let Some(dead) = self.nodes[node].take() else { return };
+        // A store that nodes share does not die with one of them.
+        if let Some(remains) = dead.store.take_remains()
+            && self.nodes.len() == 1
         {
             self.store = Arc::new(remains);
         }
-        self.sockets.clear();
-        self.written.clear();
+        if self.config.plant == Some(Plant::EndlessLease) {
+            self.ghosts.extend(dead.beyond.as_ref().map(beyond::Beyond::ghost));
+        }
+        self.sockets.retain(|_, socket| socket.place.node != node);
+        self.written.retain(|connection| self.sockets.contains_key(connection));
     }
 
-    /// The node dies right before its next commit.
-    pub fn crash_before_next_commit(&mut self) {
-        self.doom(Doom::BeforeCommit);
+    /// A node dies right before its next commit.
+    pub fn crash_before_next_commit(&mut self, node: usize) {
+        self.doom(node, Doom::BeforeCommit);
     }
 
-    /// The node dies behind its next commit, before anybody is told of it.
-    pub fn crash_behind_next_commit(&mut self) {
-        self.doom(Doom::BehindCommit);
+    /// A node dies right behind its next commit, before anybody is told of it.
+    pub fn crash_behind_next_commit(&mut self, node: usize) {
+        self.doom(node, Doom::BehindCommit);
     }
 
-    /// The node lives on.
+    /// All nodes live on.
     pub fn crash_no_more(&mut self) {
-        self.doom(Doom::None);
+        (0..self.nodes.len()).for_each(|node| self.doom(node, Doom::None));
     }
 
-    fn doom(&mut self, doom: Doom) {
-        if let Some(node) = &self.node {
+    fn doom(&mut self, node: usize, doom: Doom) {
+        if let Some(node) = &self.nodes[node] {
             node.store.set_doom(doom);
         }
     }
@@ -281,10 +306,10 @@ impl SimServer {
         self.backup_revoked = self.revoked.clone();
     }
 
-    /// Restores the newest backup, or the empty store, into another life with an `epoch` of its own. The node is down
-    /// then.
+    /// Restores the newest backup, or the empty store, into another life with an `epoch` of its own. All nodes are
+    /// down then.
     pub fn restore(&mut self) {
-        self.crash();
+        (0..self.nodes.len()).for_each(|node| self.crash(node));
         if self.config.plant != Some(Plant::SameEpoch) {
             self.epoch = format!("{}+", self.epoch);
         }
@@ -292,11 +317,11 @@ impl SimServer {
         self.store = Arc::new(self.backup.fork_with_epoch(self.epoch.clone()));
     }
 
-    /// Asks every connection to come back within a window; a crash behind it makes a deploy.
-    pub fn drain(&mut self, window_ms: u64) {
+    /// Asks every connection of a node to come back within a window; a crash behind it makes a deploy.
+    pub fn drain(&mut self, node: usize, window_ms: u64) {
         let shards = self.config.shards;
         for shard in 0..shards {
-            self.apply(shard, |shard, now| shard.drain(window_ms, now));
+            self.apply(Place { node, shard }, |shard, now| shard.drain(window_ms, now));
         }
     }
 
@@ -319,7 +344,7 @@ impl SimServer {
 
     fn trouble(&mut self, trouble: Trouble) {
         self.faults.trouble = trouble;
-        if let Some(node) = &self.node {
+        for node in self.nodes.iter().flatten() {
             node.store.set_trouble(trouble);
         }
     }
@@ -334,10 +359,10 @@ impl SimServer {
         self.faults.lost_percent = percent;
     }
 
-    /// Sets the node's clock ahead or back.
+    /// Sets the nodes' clock ahead or back.
     pub fn step_clock(&mut self, by_ms: i64) {
         self.clock_offset += by_ms;
-        if let Some(node) = &mut self.node {
+        for node in self.nodes.iter_mut().flatten() {
             node.forget_deadlines();
         }
     }

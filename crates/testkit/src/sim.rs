@@ -41,17 +41,17 @@ pub use plan::Keep;
 pub use rule::{Failure, Rule};
 pub use shrink::{Shrunk, shrink};
 
-/// Histories that found a fault once, and which.
+/// Histories that found a fault once: seed, nodes, and what it was.
 ///
 /// A seed stands for one history as long as nothing is drawn otherwise; whoever changes that finds the fault again
 /// without its mending, or leaves the seed out.
-pub const FOUND: &[(u64, &str)] = &[
-    (8_977, "the end of an agent's activity overtook the activity between two shards"),
-    (10_901, "the same, when the agent came back"),
-    (119_943, "the same, on the way to the agent's own shard"),
-    (13_560, "the judge did not expect a website to bring what was before a conversation's beginning"),
-    (75_217, "the judge expected a website to bring it behind what the conversation had gone on with"),
-    (37_670, "the judge took a late answer to a wish that had been given up for one to the wish after it"),
+pub const FOUND: &[(u64, usize, &str)] = &[
+    (8_977, 1, "the end of an agent's activity overtook the activity between two shards"),
+    (10_901, 1, "the same, when the agent came back"),
+    (119_943, 1, "the same, on the way to the agent's own shard"),
+    (13_560, 1, "the judge did not expect a website to bring what was before a conversation's beginning"),
+    (75_217, 1, "the judge expected a website to bring it behind what the conversation had gone on with"),
+    (37_670, 1, "the judge took a late answer to a wish that had been given up for one to the wish after it"),
 ];
 
 /// Which history to run, and how.
@@ -59,6 +59,8 @@ pub const FOUND: &[(u64, &str)] = &[
 pub struct Run {
     /// What everything follows from.
     pub seed: u64,
+    /// On how many nodes; as its seed has it, unless given.
+    pub nodes: Option<usize>,
     /// A bug to be put in.
     pub plant: Option<Plant>,
     /// Which of its steps are done.
@@ -71,7 +73,7 @@ impl Run {
     /// The whole history of a seed, without a trace.
     #[must_use]
     pub const fn of(seed: u64, plant: Option<Plant>) -> Self {
-        Self { seed, plant, keep: Keep::ALL, is_traced: false }
+        Self { seed, nodes: None, plant, keep: Keep::ALL, is_traced: false }
     }
 }
 

@@ -20,7 +20,8 @@ pub(super) fn told(event: &Arc<Event>) -> Option<Told> {
         Some(frame) => Some(raw(frame)?),
         None => None,
     };
-    Some(Told { conversation: event.conversation.clone(), offset: event.offset, team: raw(&event.team)?, visitor })
+    let (conversation, moves) = (event.conversation.clone(), event.moves.clone());
+    Some(Told { conversation, offset: event.offset, team: raw(&event.team)?, visitor, moves })
 }
 
 /// Whether an entry can stand of a topic: people of a team are of the organization, all else is of a website.
@@ -100,7 +101,7 @@ pub(super) fn live_notice(topic: &Topic, live: Live) -> Option<Notice> {
                     let event = |told: Told| {
                         let (team, visitor) = (frame(&told.team), told.visitor.as_deref().map(frame));
                         let (site, conversation, offset) = (site.clone(), told.conversation, told.offset);
-                        Arc::new(Event { site, conversation, offset, team, visitor })
+                        Arc::new(Event { site, conversation, offset, team, visitor, moves: told.moves })
                     };
                     Notice::Events(events.into_iter().map(event).collect())
                 }

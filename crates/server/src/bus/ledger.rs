@@ -2,8 +2,8 @@
 //!
 //! Who is here, who types, who has what open, what agents are doing: each node owns what stands at it, tells of every
 //! change, and says every few seconds that it is still there. Of a node that says so no longer, everything ends. What is
-//! told may be lost, come twice, or in another order; so each change has a number and the one of the change before it,
-//! and who misses one asks for all that stands.
+//! told may be lost, come twice, or in another order; so whatever is told has a number and that of what was told before it,
+//! and who misses something asks for all that stands. What does not stand is then looked for in the store.
 //!
 //! A pure machine: what is published here and what others say goes in, with the time; notices for the shards and messages
 //! for other nodes come out.
@@ -24,6 +24,12 @@ pub(crate) const RENEW_MS: u64 = 3_000;
 pub(crate) const LEASE_MS: u64 = 12_000;
 /// For how long a topic is followed on after nobody here cares for it, in ms: who reconnects finds everything there.
 const LINGER_MS: u64 = 10_000;
+/// For how long it is remembered of a node that is not heard of any more how far it was heard, in ms.
+const REMEMBER_MS: u64 = 60 * 60 * 1_000;
+/// How long before a node was heard of first something may have been missed that was meant for those who are here, in ms.
+const NEW_MS: u64 = 60_000;
+/// By how much clocks of nodes may differ, in ms.
+const SKEW_MS: u64 = 60_000;
 /// How long one waits before asking the same node for the same again, or answers it again, in ms.
 const ASK_MS: u64 = 500;
 /// How many entries are told at once.
@@ -66,11 +72,15 @@ struct Own {
 #[derive(Debug, Default)]
 struct Other {
     at: u64,
-    /// Whether no change before `at` is missing.
+    /// Whether nothing before `at` is missing.
     is_whole: bool,
     entries: BTreeMap<Key, Entry>,
     /// Until when it is believed.
     until_ms: u64,
+    /// It is believed no longer, and remembered alone.
+    is_over: bool,
+    /// When it was known last that nothing is missing.
+    whole_at_ms: u64,
     asked_at_ms: Option<u64>,
     /// A state of which some parts have come.
     coming: Option<Coming>,
@@ -95,6 +105,8 @@ pub(crate) struct Ledger {
     last: u64,
     renewed_at_ms: u64,
     is_down: bool,
+    /// Of which websites something may have been missed, and for how long.
+    doubts: BTreeMap<SiteKey, u64>,
     /// How many pairs of topic and node, and how many entries of others there are.
     known: usize,
     entries: usize,
@@ -112,6 +124,7 @@ impl Ledger {
             last: 0,
             renewed_at_ms: 0,
             is_down: true,
+            doubts: BTreeMap::new(),
             known: 0,
             entries: 0,
             outputs: Vec::new(),
@@ -232,13 +245,26 @@ impl Ledger {
                     }
                     Who::Member(organization, key) => (Topic::Organization(organization.clone()), Named::from(key)),
                 };
-                self.say(Some(&topic), Said::Live(Live::Disconnect { who, is_revoked: *is_revoked }));
+                self.say_live(&topic, Live::Disconnect { who, is_revoked: *is_revoked });
             }
+            // It came from here.
+            Notice::Doubt { .. } => {}
         }
     }
 
     fn live(&mut self, site: &SiteKey, live: Live) {
-        self.say(Some(&on(site)), Said::Live(live));
+        self.say_live(&on(site), live);
+    }
+
+    fn say_live(&mut self, topic: &Topic, live: Live) {
+        let own = self.own.entry(topic.clone()).or_default();
+        self.last += 1;
+        let (before, at) = (std::mem::replace(&mut own.at, self.last), self.last);
+        if own.entries.is_empty() {
+            // Set when leases are renewed: it lives on for as long as somebody may miss this.
+            own.empty_since_ms = None;
+        }
+        self.say(Some(topic), Said::Live { before, at, live });
     }
 
     fn put(&mut self, topic: &Topic, entry: Entry, now_ms: u64) {
@@ -308,13 +334,18 @@ impl Ledger {
     fn leave(&mut self, topic: &Topic) {
         self.followed.remove(topic);
         for (node, other) in self.others.remove(topic).unwrap_or_default() {
-            self.end_all(topic, node, other);
+            self.known -= 1;
+            self.end_all(topic, node, other.entries);
         }
         self.outputs.push(Output::Leave(topic.clone()));
     }
 
     /// Some of what was told here was lost: all that stands is going to be told once more, and these topics are followed.
     pub(crate) fn begin_anew(&mut self, followed: &[Topic], now_ms: u64) {
+        for topic in followed {
+            self.own.entry(topic.clone()).or_default();
+        }
+        self.say(None, Said::Lost);
         for own in self.own.values_mut() {
             self.last += 1;
             own.at = self.last;
@@ -371,6 +402,10 @@ impl Ledger {
     pub(crate) fn handle_said(&mut self, topic: Option<&Topic>, node: NodeId, said: Said, now_ms: u64) {
         match (topic, said) {
             (None, Said::Setup) => self.outputs.push(Output::SetupChanged),
+            (None, Said::Lost) => {
+                let sites: Vec<SiteKey> = self.followed.keys().filter_map(site_of).cloned().collect();
+                sites.into_iter().for_each(|site| self.doubt(site, NEW_MS));
+            }
             (Some(topic), Said::Ask { of }) if of.is_none_or(|of| of == self.node) => {
                 if let Some(own) = self.own.get_mut(topic) {
                     own.is_asked = true;
@@ -379,24 +414,28 @@ impl Ledger {
                     }
                 }
             }
-            (Some(topic), Said::Live(live)) if self.followed.contains_key(topic) => {
-                self.outputs.extend(live_notice(topic, live).map(Output::Tell));
+            (Some(topic), Said::Live { before, at, live }) if self.followed.contains_key(topic) => {
+                let is_late = !self.note(topic, node, (before, at), now_ms);
+                // What is late may be over, unless that makes no difference.
+                let may_be_late = !matches!(live, Live::TypingStopped { .. } | Live::Progress { .. });
+                if may_be_late || !is_late {
+                    self.outputs.extend(live_notice(topic, live).map(Output::Tell));
+                }
+                self.ask_if_unsure(topic, node, now_ms);
             }
             (Some(topic), Said::Change { before, at, change }) => {
-                let Some(other) = self.other(topic, node, now_ms) else { return };
-                if at <= other.at {
-                    return;
+                if self.note(topic, node, (before, at), now_ms) {
+                    self.apply(topic, node, change);
+                    self.ask_if_unsure(topic, node, now_ms);
                 }
-                let is_first = before == 0 && other.at == 0;
-                other.is_whole = is_first || (other.is_whole && before == other.at);
-                other.at = at;
-                self.apply(topic, node, change);
-                self.ask_if_unsure(topic, node, now_ms);
             }
             (Some(topic), Said::Lease { at }) => {
                 let Some(other) = self.other(topic, node, now_ms) else { return };
                 if at > other.at {
                     other.is_whole = false;
+                }
+                if other.is_whole {
+                    other.whole_at_ms = now_ms;
                 }
                 self.ask_if_unsure(topic, node, now_ms);
             }
@@ -405,6 +444,26 @@ impl Ledger {
             }
             (_, _) => {}
         }
+    }
+
+    /// Notes the number of what a node says of a topic; whether that is newer than what was heard before.
+    fn note(&mut self, topic: &Topic, node: NodeId, (before, at): (u64, u64), now_ms: u64) -> bool {
+        let Some(other) = self.other(topic, node, now_ms) else { return false };
+        if at <= other.at {
+            return false;
+        }
+        let is_first = before == 0 && other.at == 0;
+        other.is_whole = is_first || (other.is_whole && before == other.at);
+        if other.is_whole {
+            other.whole_at_ms = now_ms;
+        }
+        other.at = at;
+        true
+    }
+
+    /// What may have been missed of a website is to be looked for in the store.
+    fn doubt(&mut self, site: SiteKey, for_ms: u64) {
+        self.doubts.entry(site).and_modify(|of| *of = (*of).max(for_ms)).or_insert(for_ms);
     }
 
     /// What is known of a node; it has just said something. `None` of what nobody here follows.
@@ -418,8 +477,9 @@ impl Ledger {
             return None;
         }
         self.known += usize::from(is_new);
-        let other = nodes.entry(node).or_default();
-        other.until_ms = now_ms + LEASE_MS;
+        let new = || Other { whole_at_ms: now_ms.saturating_sub(NEW_MS), ..Other::default() };
+        let other = nodes.entry(node).or_insert_with(new);
+        (other.until_ms, other.is_over) = (now_ms + LEASE_MS, false);
         Some(other)
     }
 
@@ -482,7 +542,8 @@ impl Ledger {
             return;
         }
         let Some(Coming { entries: mut now, .. }) = other.coming.take() else { return };
-        (other.at, other.is_whole) = (at, true);
+        let missed_ms = (!other.is_whole).then(|| now_ms.saturating_sub(other.whole_at_ms));
+        (other.at, other.is_whole, other.whole_at_ms) = (at, true, now_ms);
         let before = std::mem::take(&mut other.entries);
         other.entries.clone_from(&now);
         self.entries = self.entries + now.len() - before.len();
@@ -498,16 +559,18 @@ impl Ledger {
         for entry in now.into_values() {
             self.tell(topic, node, entry, true);
         }
+        if let (Some(missed_ms), Some(site)) = (missed_ms, site_of(topic)) {
+            self.doubt(site.clone(), missed_ms);
+        }
     }
 
     fn tell(&mut self, topic: &Topic, node: NodeId, entry: Entry, stands: bool) {
         self.outputs.extend(notice(topic, node, entry, stands).map(Output::Tell));
     }
 
-    fn end_all(&mut self, topic: &Topic, node: NodeId, other: Other) {
-        self.known -= 1;
-        self.entries -= other.entries.len();
-        for entry in other.entries.into_values() {
+    fn end_all(&mut self, topic: &Topic, node: NodeId, entries: BTreeMap<Key, Entry>) {
+        self.entries -= entries.len();
+        for entry in entries.into_values() {
             self.tell(topic, node, entry, false);
         }
     }
@@ -528,19 +591,10 @@ impl Ledger {
         for topic in asked {
             self.tell_state(&topic, now_ms);
         }
-        let mut gone = Vec::new();
-        for (topic, nodes) in &mut self.others {
-            let over: Vec<NodeId> =
-                nodes.iter().filter(|(_, other)| other.until_ms <= now_ms).map(|(node, _)| *node).collect();
-            gone.extend(over.into_iter().filter_map(|node| Some((topic.clone(), node, nodes.remove(&node)?))));
-        }
-        self.others.retain(|_, nodes| !nodes.is_empty());
-        let nodes: HashSet<NodeId> = gone.iter().map(|(_, node, _)| *node).collect();
-        for node in nodes {
-            tracing::debug!(node = node.0, "another node has not been heard of for a while");
-        }
-        for (topic, node, other) in gone {
-            self.end_all(&topic, node, other);
+        self.end_leases(now_ms);
+        for (site, for_ms) in std::mem::take(&mut self.doubts) {
+            let for_ms = for_ms.saturating_add(SKEW_MS);
+            self.outputs.push(Output::Tell(Notice::Doubt { site, for_ms }));
         }
         let is_over = |since: &Option<u64>| since.is_some_and(|since| now_ms >= since + LINGER_MS);
         let mut over: Vec<Topic> =
@@ -551,9 +605,44 @@ impl Ledger {
         }
     }
 
+    /// Believes no longer in nodes that have not been heard of.
+    fn end_leases(&mut self, now_ms: u64) {
+        let (mut gone, mut forgotten) = (Vec::new(), 0);
+        for (topic, nodes) in &mut self.others {
+            for (node, other) in nodes.iter_mut().filter(|(_, other)| !other.is_over && other.until_ms <= now_ms) {
+                (other.is_over, other.is_whole, other.coming) = (true, false, None);
+                gone.push((topic.clone(), *node, std::mem::take(&mut other.entries)));
+                // What it stored last it may have told nobody.
+                if let Some(site) = site_of(topic) {
+                    let for_ms = now_ms.saturating_sub(other.whole_at_ms);
+                    let doubt = self.doubts.entry(site.clone()).or_default();
+                    *doubt = (*doubt).max(for_ms);
+                }
+            }
+            let before = nodes.len();
+            nodes.retain(|_, other| !other.is_over || now_ms < other.until_ms.saturating_add(REMEMBER_MS));
+            forgotten += before - nodes.len();
+        }
+        self.known -= forgotten;
+        self.others.retain(|_, nodes| !nodes.is_empty());
+        let nodes: HashSet<NodeId> = gone.iter().map(|(_, node, _)| *node).collect();
+        for node in nodes {
+            tracing::debug!(node = node.0, "another node has not been heard of for a while");
+        }
+        for (topic, node, entries) in gone {
+            self.end_all(&topic, node, entries);
+        }
+    }
+
     /// Says of each topic of which something stands, or stood until lately, that this node is there.
     fn renew(&mut self, now_ms: u64) {
         self.renewed_at_ms = now_ms;
+        for own in self.own.values_mut().filter(|own| own.entries.is_empty()) {
+            // While nobody can be told, it is not over.
+            if self.is_down || own.empty_since_ms.is_none() {
+                own.empty_since_ms = Some(now_ms);
+            }
+        }
         self.own.retain(|_, own| own.empty_since_ms.is_none_or(|since| now_ms < since + LEASE_MS));
         let leases: Vec<(Topic, u64)> = self.own.iter().map(|(topic, own)| (topic.clone(), own.at)).collect();
         for (topic, at) in leases {
@@ -564,6 +653,13 @@ impl Ledger {
 
 fn on(site: &SiteKey) -> Topic {
     Topic::Site(site.clone())
+}
+
+const fn site_of(topic: &Topic) -> Option<&SiteKey> {
+    match topic {
+        Topic::Site(site) => Some(site),
+        Topic::Organization(_) => None,
+    }
 }
 
 /// All of them in parts that may be told; one part at least, of which all may be empty.

@@ -15,7 +15,7 @@ use super::{NodeId, PersonInfo, Topic};
 use crate::store::{PersonKey, SiteKey, Websites};
 
 /// The version of this form. Messages of another one are not looked into.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The most bytes of a message, in either direction; what brokers allow unless they are told otherwise.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 /// The greatest number that is believed to have been counted to.
@@ -38,11 +38,20 @@ pub(crate) enum Unread {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Said {
-    /// Something happens.
-    Live(Live),
+    /// Something happens, which is numbered as changes are.
+    Live {
+        /// The number of what was said before of this topic.
+        #[serde(deserialize_with = "counted")]
+        before: u64,
+        /// The number of this.
+        #[serde(deserialize_with = "counted")]
+        at: u64,
+        /// What happens.
+        live: Live,
+    },
     /// What stands of this topic at the node changes.
     Change {
-        /// The number of the change before this one, for this topic.
+        /// The number of what was said before of this topic.
         #[serde(deserialize_with = "counted")]
         before: u64,
         /// The number of this one.
@@ -51,7 +60,7 @@ pub(crate) enum Said {
         /// What changes.
         change: Change,
     },
-    /// The node is there, and its last change of this topic had this number.
+    /// The node is there, and what it said last of this topic had this number.
     Lease {
         /// The number.
         #[serde(deserialize_with = "counted")]
@@ -59,7 +68,7 @@ pub(crate) enum Said {
     },
     /// All that stands of this topic at the node, in parts that follow each other.
     State {
-        /// The number of the last change that is in it.
+        /// The number of what was said last before it.
         #[serde(deserialize_with = "counted")]
         at: u64,
         /// Which part this is, from 0.
@@ -76,6 +85,8 @@ pub(crate) enum Said {
     },
     /// Organizations, websites, keys or revocations have changed.
     Setup,
+    /// Some of what goes on at the node was never said.
+    Lost,
 }
 
 /// Something that happens and does not last. On a website, unless it says otherwise.
@@ -112,6 +123,9 @@ pub(crate) struct Told {
     /// None of what a visitor may not see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) visitor: Option<Box<RawValue>>,
+    /// Whose open conversations may be others than before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) moves: Option<PersonId>,
 }
 
 /// A change of what stands.

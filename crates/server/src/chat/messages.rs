@@ -15,8 +15,8 @@ use crate::bus::{Notice, PersonInfo};
 use crate::event::{Frame, read_message};
 use crate::limits::SenderKey;
 use crate::store::{
-    AppendMessage, Appended, Audience, Conversation, DeleteMessage, EditMessage, MarkSeen, MovedMark, SeenMark,
-    StoreError,
+    AppendMessage, Appended, Audience, Conversation, DeleteMessage, EditMessage, MarkSeen, MovedMark, Scope, SeenMark,
+    SiteKey, StoreError, Websites,
 };
 
 impl Chat {
@@ -278,17 +278,37 @@ impl Chat {
             })
             .await?;
         if let Some(MovedMark { mark, visitor_moved }) = moved {
-            let frame = |audience| Frame::new(&seen_message(&mark, conversation.clone(), audience));
-            self.bus.publish(Notice::Seen {
-                site: mark.website.clone(),
-                conversation: conversation.clone(),
-                person: mark.person.clone(),
-                team: frame(Audience::Team),
-                // A mark that stands still for the visitor would tell it that there is a note.
-                visitor: visitor_moved.then(|| frame(Audience::Visitor)),
-            });
+            // A mark that stands still for the visitor would tell it that there is a note.
+            self.bus.publish(seen_notice(&mark, conversation, visitor_moved));
         }
         Ok(())
+    }
+
+    /// What all are told of the marks that were set in conversations since a time, as far as they are of that website.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn marks_since(
+        &self,
+        site: &SiteKey,
+        conversations: &[ConversationId],
+        since: Timestamp,
+    ) -> Result<Vec<Notice>, StoreError> {
+        let scope = Scope::Team { websites: Websites::Only([site.website.clone()].into()) };
+        let mut notices = Vec::new();
+        for id in conversations {
+            let read = self.store.conversation_snapshot(site.organization.clone(), scope.clone(), id.clone()).await;
+            let seen = match read {
+                Ok(snapshot) => snapshot.seen,
+                // It was deleted meanwhile.
+                Err(StoreError::NotFound) => continue,
+                Err(error) => return Err(error),
+            };
+            let newer = seen.iter().filter(|mark| mark.at >= since);
+            // Told once more, a mark that passed notes alone says no more than that it stands where it stood.
+            notices.extend(newer.map(|mark| seen_notice(mark, id.clone(), mark.visitor_seq > 0)));
+        }
+        Ok(notices)
     }
 
     /// A conversation that the principal may touch.
@@ -297,6 +317,17 @@ impl Chat {
     /// `not_found`, `unavailable`.
     pub async fn access(&self, actor: &Principal, conversation: ConversationId) -> Result<Conversation, ChatError> {
         Ok(self.store.conversation(actor.organization.clone(), actor.scope(), conversation).await?)
+    }
+}
+
+fn seen_notice(mark: &SeenMark, conversation: ConversationId, is_for_visitor: bool) -> Notice {
+    let frame = |audience| Frame::new(&seen_message(mark, conversation.clone(), audience));
+    Notice::Seen {
+        site: mark.website.clone(),
+        person: mark.person.clone(),
+        team: frame(Audience::Team),
+        visitor: is_for_visitor.then(|| frame(Audience::Visitor)),
+        conversation,
     }
 }
 

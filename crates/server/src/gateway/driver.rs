@@ -122,15 +122,19 @@ impl Driver {
                         driver.apply(|shard, now| shard.handle_fill(site, &key, filled, now));
                     });
                 }
-                Output::TellPresence { site, visitor } => {
+                Output::TellPresence { site, visitors } => {
                     let driver = Rc::clone(self);
                     tokio::task::spawn_local(async move {
-                        let how = driver.with_shard(|shard| {
-                            let hub = shard.hub();
-                            (hub.is_visitor_here(&site, &visitor), !hub.is_gone_elsewhere(&site, &visitor))
-                        });
-                        let was_told = driver.jobs.tell_presence(&site, &visitor, how, (driver.clocks.wall)()).await;
-                        driver.apply(|shard, now| shard.handle_told_presence(site, visitor, was_told, now));
+                        let how = driver.with_shard(|shard| shard.how_are(&site, &visitors));
+                        let was_told = driver.jobs.tell_presence(&site, how, (driver.clocks.wall)()).await;
+                        driver.apply(|shard, now| shard.handle_told_presence(&site, visitors, was_told, now));
+                    });
+                }
+                Output::ReadMarks(wanted) => {
+                    let driver = Rc::clone(self);
+                    tokio::task::spawn_local(async move {
+                        let marks = driver.jobs.marks(&wanted).await;
+                        driver.apply(|shard, now| shard.handle_marks(wanted, marks, now));
                     });
                 }
                 Output::Publish(notice) => self.jobs.publish(notice),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cossistant_protocol::{ConversationId, PersonId, ServerMessage, Timestamp, UserType, VisitorPresence, WebsiteId};
 
-use super::shard::{Credential, Done, Job, LogIn, LoggedIn};
+use super::shard::{Credential, Done, Job, LogIn, LoggedIn, MarksWanted};
 use crate::auth::{AuthError, Authenticator, Guard, Principal};
 use crate::bus::{Bus, Notice, Topic};
 use crate::chat::Chat;
@@ -13,7 +13,7 @@ use crate::event::{Event, Frame};
 use crate::gateway::connection::EphemeralMessage;
 use crate::hub::{Answer, Ask};
 use crate::limits::NewVisitors;
-use crate::store::{PersonKey, SiteKey, StoreError, TouchPerson, Websites};
+use crate::store::{PersonKey, SiteKey, TouchPerson, Websites};
 
 /// Runs the jobs of every shard.
 pub(crate) struct Jobs {
@@ -159,60 +159,77 @@ impl Jobs {
         }
     }
 
-    /// A visitor's conversations that are not closed.
-    pub(crate) async fn open_conversations(
-        &self,
-        site: &SiteKey,
-        visitor: &PersonId,
-    ) -> Result<Vec<ConversationId>, StoreError> {
-        self.chat.store.open_conversations(site.clone(), visitor.clone()).await
-    }
-
-    /// Tells everyone that a visitor came or left, and keeps when it was last seen if `is_kept` says so; `false` if the
-    /// store cannot say whom to tell.
+    /// Tells everyone that visitors came or left, and keeps when each was last seen if that says so (whether it is here,
+    /// and whether that is kept); `false` if the store cannot say whom to tell.
     pub(crate) async fn tell_presence(
         &self,
         site: &SiteKey,
-        visitor: &PersonId,
-        (is_online, is_kept): (bool, bool),
+        visitors: Vec<(PersonId, (bool, bool))>,
         now: Timestamp,
     ) -> bool {
-        let conversations: Arc<[ConversationId]> = match self.open_conversations(site, visitor).await {
-            Ok(conversations) => conversations.into(),
+        let ids = visitors.iter().map(|(visitor, _)| visitor.clone()).collect();
+        let open = match self.chat.store.open_conversations_of(site.clone(), ids).await {
+            Ok(open) => open,
             Err(error) => {
-                tracing::warn!(%error, "a visitor's presence could not be told yet");
+                tracing::warn!(%error, "the presence of visitors could not be told yet");
                 return false;
             }
         };
-        let frame = conversations.first().map(|latest| {
-            let body = VisitorPresence {
-                conversation_id: latest.clone(),
-                conversation_ids: conversations.to_vec(),
-                visitor_id: visitor.clone(),
-                website_id: site.website.clone(),
-                organization_id: site.organization.clone(),
-                last_seen_at: (!is_online).then_some(now),
-            };
-            let message =
-                if is_online { ServerMessage::VisitorOnline(body) } else { ServerMessage::VisitorOffline(body) };
-            Frame::new(&message)
-        });
-        let (site, visitor) = (site.clone(), visitor.clone());
-        if !is_online && is_kept {
-            let person = PersonKey { kind: UserType::Visitor, id: visitor.clone() };
-            self.note(TouchPerson {
-                person,
-                organization: site.organization.clone(),
-                websites: vec![site.website.clone()],
-                name: None,
-                email: None,
-                avatar_url: None,
-                page: None,
-                at: now,
-            })
-            .await;
+        for ((visitor, (is_online, is_kept)), (_, conversations)) in visitors.into_iter().zip(open) {
+            if !is_online && is_kept {
+                self.note_leaving(site, &visitor, now).await;
+            }
+            self.bus.publish(visitor_presence(site, visitor, is_online, conversations, now));
         }
-        self.bus.publish(Notice::VisitorPresence { site, visitor, is_online, conversations, frame });
         true
     }
+
+    /// Keeps when a visitor was last seen.
+    async fn note_leaving(&self, site: &SiteKey, visitor: &PersonId, now: Timestamp) {
+        self.note(TouchPerson {
+            person: PersonKey { kind: UserType::Visitor, id: visitor.clone() },
+            organization: site.organization.clone(),
+            websites: vec![site.website.clone()],
+            name: None,
+            email: None,
+            avatar_url: None,
+            page: None,
+            at: now,
+        })
+        .await;
+    }
+
+    /// Marks of conversations as they are told when they are set; `None` if they could not be read. A conversation that is
+    /// not there any more has none.
+    pub(crate) async fn marks(&self, wanted: &MarksWanted) -> Option<Vec<Notice>> {
+        match self.chat.marks_since(&wanted.site, &wanted.conversations, wanted.since).await {
+            Ok(marks) => Some(marks),
+            Err(error) => {
+                tracing::warn!(%error, "marks that may have been missed could not be read yet");
+                None
+            }
+        }
+    }
+}
+
+fn visitor_presence(
+    site: &SiteKey,
+    visitor: PersonId,
+    is_online: bool,
+    conversations: Vec<ConversationId>,
+    now: Timestamp,
+) -> Notice {
+    let frame = conversations.first().map(|latest| {
+        let body = VisitorPresence {
+            conversation_id: latest.clone(),
+            conversation_ids: conversations.clone(),
+            visitor_id: visitor.clone(),
+            website_id: site.website.clone(),
+            organization_id: site.organization.clone(),
+            last_seen_at: (!is_online).then_some(now),
+        };
+        let message = if is_online { ServerMessage::VisitorOnline(body) } else { ServerMessage::VisitorOffline(body) };
+        Frame::new(&message)
+    });
+    Notice::VisitorPresence { site: site.clone(), visitor, is_online, conversations: conversations.into(), frame }
 }

@@ -137,8 +137,10 @@ pub(crate) enum Output {
     Job(ConnRef, Job),
     /// Read a website's events past an offset; back with [`Shard::handle_fill`].
     Fill { site: u32, key: SiteKey, after: u64 },
-    /// Tell everyone of a visitor who came or left; back with [`Shard::handle_told_presence`].
-    TellPresence { site: SiteKey, visitor: PersonId },
+    /// Tell everyone of visitors who came or left, a few at the most; back with [`Shard::handle_told_presence`].
+    TellPresence { site: SiteKey, visitors: Vec<PersonId> },
+    /// Read who has read what; back with [`Shard::handle_marks`].
+    ReadMarks(MarksWanted),
     /// Tell every shard.
     Publish(Notice),
     /// Somebody, or nobody any more, is here to whom a topic matters.
@@ -162,14 +164,39 @@ enum TimerKey {
     Gap(u32),
     /// A connection's turn to close in a drain.
     Drain(ConnRef),
-    /// A visitor's presence could not be told and is to be told now.
-    Presence(Box<(SiteKey, PersonId)>),
+    /// The presence of visitors could not be told and is to be told now.
+    Presence(Box<(SiteKey, Vec<PersonId>)>),
+    /// Marks could not be read and are to be read now.
+    Marks(Box<MarksWanted>),
 }
 
+/// Marks that may have been told and not heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MarksWanted {
+    pub(crate) site: SiteKey,
+    /// In these conversations.
+    pub(crate) conversations: Vec<cossistant_protocol::ConversationId>,
+    /// Set since then.
+    pub(crate) since: Timestamp,
+}
+
+/// How far the telling of a visitor's presence has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    /// It has its turn when others are told.
+    Waits,
+    /// It is under way; then whether it must be told again behind that, since what was read first must not be told last.
+    UnderWay { again: bool },
+}
+
+/// The most reads that are under way of whom to tell of visitors, and the most visitors of one: with a node that dies,
+/// all of its visitors leave at once.
+const TELLINGS: usize = 8;
+const TOLD_AT_ONCE: usize = 100;
 /// How long a website waits for an event that came out of turn, in ms.
 const GAP_MS: u64 = 20;
-/// After how long a presence is told again that could not be told, in ms.
-const PRESENCE_RETRY_MS: u64 = 1_000;
+/// After how long the store is asked again that could not say whom to tell, or what, in ms.
+const RETRY_MS: u64 = 1_000;
 /// How long a close frame is tried, in ms.
 const CLOSE_MS: u64 = 10_000;
 /// How long one message may take to arrive, in ms: 64 KiB at 17 kbit/s.
@@ -201,9 +228,12 @@ pub(crate) struct Shard {
     next_serial: u64,
     wheel: Wheel<TimerKey>,
     outputs: Vec<Output>,
-    /// Visitors whose presence is just being told, and whether it must be told again behind that: what was read
-    /// first must not be told last.
-    telling: std::collections::HashMap<(SiteKey, PersonId), bool>,
+    /// Visitors whose presence is to be told, or is just being told.
+    telling: std::collections::HashMap<(SiteKey, PersonId), Telling>,
+    /// Those that wait, in the order in which they came or left.
+    to_tell: std::collections::VecDeque<(SiteKey, PersonId)>,
+    /// How many reads are under way for them.
+    tellings: usize,
     directory: std::sync::Arc<crate::directory::Directory>,
     ids: std::sync::Arc<crate::chat::Ids>,
     figures: Figures,
@@ -228,6 +258,8 @@ impl Shard {
             wheel: Wheel::new(now.as_millis()),
             outputs: Vec::new(),
             telling: std::collections::HashMap::new(),
+            to_tell: std::collections::VecDeque::new(),
+            tellings: 0,
             directory,
             ids,
             figures: Figures::default(),
@@ -336,6 +368,10 @@ impl Shard {
                     }
                     Effect::Fill { site, key, after } => self.outputs.push(Output::Fill { site, key, after }),
                     Effect::TellPresence { site, visitor } => self.tell_presence(site, visitor),
+                    Effect::ReadMarks { site, conversations, for_ms } => {
+                        let since = Timestamp(self.wall().as_millis().saturating_sub(for_ms));
+                        self.outputs.push(Output::ReadMarks(MarksWanted { site, conversations, since }));
+                    }
                     Effect::Publish(notice) => self.outputs.push(Output::Publish(notice)),
                     Effect::Follow(topic, is_followed) => self.outputs.push(Output::Follow(topic, is_followed)),
                     Effect::Close(at, code, reason) => {

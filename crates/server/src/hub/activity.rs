@@ -36,6 +36,18 @@ struct Standing {
 }
 
 impl Said {
+    /// Whether what an agent was told to be doing is of this shard, and goes on as far as this shard has told.
+    pub(super) fn stands(
+        &self,
+        site: &SiteKey,
+        conversation: &ConversationId,
+        agent: &PersonKey,
+        stamp: Stamp,
+    ) -> bool {
+        let standing = self.standing.get(&agent_of(site, agent));
+        standing.is_some_and(|all| all.iter().any(|it| it.conversation == *conversation && it.stamp == stamp))
+    }
+
     /// Forgets what stands of an agent in a conversation if `is_over` says so of its stamp; the stamp.
     fn end(
         &mut self,

@@ -2,6 +2,7 @@
 //!
 //! Every shard applies the same notices to its own view and tells its own subscribers of what changed in it.
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use cossistant_protocol::{
     ViewingIndicator, VisitorPresence,
 };
 
-use super::conversation::Activity;
+use super::conversation::{Activity, Conversation};
 use super::deliver::Recipients;
 use super::few::Few;
 use super::outbox::MergeKey;
@@ -95,8 +96,24 @@ impl Hub {
             Notice::Identified { site, visitor, previous, conversations, frame } => {
                 self.tell_identified(&site, &visitor, previous.as_ref(), &conversations, &frame);
             }
+            Notice::Doubt { site, for_ms } => self.doubt(site, for_ms),
             // The shard handles these two, since they are about connections and not about channels.
             Notice::Directory(_) | Notice::Disconnect { .. } => {}
+        }
+    }
+
+    /// Has looked at whatever may have been told of a website and not heard here, though the store has it.
+    fn doubt(&mut self, site: SiteKey, for_ms: u64) {
+        let mine = self.presence.visitors(&site).into_iter().filter(|visitor| self.speaks_for((&site, visitor)));
+        let tell = mine.map(|visitor| Effect::TellPresence { site: site.clone(), visitor }).collect::<Vec<_>>();
+        self.effects.extend(tell);
+        let here = self.sites.find(&site).and_then(|slot| self.sites.get(slot));
+        let is_listened_to = |(_, it): &(_, &Conversation)| !it.team.is_empty() || !it.visitors.is_empty();
+        let conversations = here.into_iter().flat_map(|here| &here.conversations).filter(is_listened_to);
+        let mut conversations: Vec<ConversationId> = conversations.map(|(id, _)| id.clone()).collect();
+        if !conversations.is_empty() {
+            conversations.sort_unstable();
+            self.effects.push(Effect::ReadMarks { site, conversations, for_ms });
         }
     }
 
@@ -373,27 +390,44 @@ impl Hub {
             }
         }
         let own = self.config.shard;
+        // What a connection has just ended is told already, and is not to be told behind that as if it went on.
+        let doing: HashSet<(u64, &Doing)> = self
+            .conns
+            .iter()
+            .flatten()
+            .flat_map(|conn| conn.busy.iter().flat_map(|busy| &busy.doing).map(|doing| (conn.serial, doing)))
+            .collect();
         let mut notices = Vec::new();
         for (slot, site) in self.sites.keys() {
             for (id, here) in self.sites.get(slot).into_iter().flat_map(|slot| &slot.conversations) {
                 let Some(goings) = &here.goings else { continue };
                 let at = || (site.clone(), id.clone());
-                notices.extend(goings.typing.iter().filter(|it| it.source.shard == own).map(|it| {
+                let goes_on = |source: &Source, what: What| {
+                    let doing_it = Doing { site: site.clone(), conversation: id.clone(), what };
+                    source.shard == own && doing.contains(&(source.connection, &doing_it))
+                };
+                notices.extend(goings.typing.iter().filter(|it| goes_on(&it.source, What::Typing)).map(|it| {
                     let ((site, conversation), person) = (at(), Arc::clone(&it.person));
                     Notice::TypingStarted { site, conversation, person, source: it.source }
                 }));
                 for viewer in &goings.viewing {
-                    notices.extend(viewer.sources.iter().filter(|source| source.shard == own).map(|source| {
-                        let ((site, conversation), person) = (at(), Arc::clone(&viewer.person));
-                        Notice::Viewing { site, conversation, person, source: *source, is_viewing: true }
-                    }));
+                    notices.extend(viewer.sources.iter().filter(|source| goes_on(source, What::Viewing)).map(
+                        |source| {
+                            let ((site, conversation), person) = (at(), Arc::clone(&viewer.person));
+                            Notice::Viewing { site, conversation, person, source: *source, is_viewing: true }
+                        },
+                    ));
                 }
-                notices.extend(goings.activity.iter().filter(|it| it.stamp.shard == own).map(|it| {
-                    let ((site, conversation), person) = (at(), Arc::clone(&it.person));
-                    let (phase, text, to_visitor, stamp) =
-                        (Arc::clone(&it.phase), it.text.clone(), it.to_visitor, it.stamp);
-                    Notice::Activity { site, conversation, person, phase, text, to_visitor, stamp }
-                }));
+                notices.extend(
+                    goings.activity.iter().filter(|it| self.said.stands(&site, id, &it.person.key, it.stamp)).map(
+                        |it| {
+                            let ((site, conversation), person) = (at(), Arc::clone(&it.person));
+                            let (phase, text, to_visitor, stamp) =
+                                (Arc::clone(&it.phase), it.text.clone(), it.to_visitor, it.stamp);
+                            Notice::Activity { site, conversation, person, phase, text, to_visitor, stamp }
+                        },
+                    ),
+                );
             }
         }
         self.effects.extend(notices.into_iter().map(Effect::Publish));
@@ -597,7 +631,7 @@ impl Hub {
 }
 
 /// What a connection does that ends with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Doing {
     pub(crate) site: SiteKey,
     pub(crate) conversation: ConversationId,
@@ -605,7 +639,7 @@ pub(crate) struct Doing {
 }
 
 /// Typing or viewing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum What {
     Typing,
     Viewing,

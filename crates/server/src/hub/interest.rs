@@ -1,4 +1,4 @@
-//! What this shard wants to hear of.
+//! What a shard wants to hear of, and so the node.
 
 use std::collections::HashMap;
 
@@ -6,12 +6,35 @@ use super::{Effect, Hub};
 use crate::bus::Topic;
 use crate::store::SiteKey;
 
-/// How many reasons there are to follow each topic: that a website has subscribers is one, that a place has people
-/// another.
+/// How many reasons there are to follow each topic. For a shard, that a website has subscribers is one, that a place has
+/// people another; for a node, each shard that follows it is one.
 #[derive(Debug, Default)]
-pub(super) struct Interest(HashMap<Topic, usize>);
+pub(crate) struct Interest(HashMap<Topic, usize>);
 
 impl Interest {
+    /// There is one more, or one fewer, reason to follow something; whether that changes whether it is followed.
+    pub(crate) fn note(&mut self, topic: &Topic, is_followed: bool) -> bool {
+        if is_followed { self.begin(topic) } else { self.end(topic) }
+    }
+
+    /// What is followed, in no order.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.0.keys()
+    }
+
+    /// Whether something is followed.
+    pub(crate) fn has(&self, topic: &Topic) -> bool {
+        self.0.contains_key(topic)
+    }
+
+    /// The websites that are followed, in no order.
+    pub(crate) fn sites(&self) -> impl Iterator<Item = &SiteKey> {
+        self.topics().filter_map(|topic| match topic {
+            Topic::Site(site) => Some(site),
+            Topic::Organization(_) => None,
+        })
+    }
+
     /// Whether this is the first reason.
     fn begin(&mut self, topic: &Topic) -> bool {
         let reasons = self.0.entry(topic.clone()).or_default();
@@ -34,8 +57,7 @@ impl Interest {
 impl Hub {
     /// There is one more, or one fewer, reason to follow something.
     pub(super) fn follow(&mut self, topic: Topic, is_followed: bool) {
-        let has_changed = if is_followed { self.interest.begin(&topic) } else { self.interest.end(&topic) };
-        if has_changed {
+        if self.interest.note(&topic, is_followed) {
             self.effects.push(Effect::Follow(topic, is_followed));
         }
     }

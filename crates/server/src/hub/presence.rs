@@ -165,6 +165,16 @@ impl Presence {
         before
     }
 
+    /// Whether any visitor of a website is here, or told as online.
+    pub(crate) fn has_visitors(&self, site: &SiteKey) -> bool {
+        self.visitors.contains_key(site)
+    }
+
+    /// The visitors of a website who are here, or are told as online, in no order.
+    pub(crate) fn visitors(&self, site: &SiteKey) -> Vec<PersonId> {
+        self.visitors.get(site).map(|visitors| visitors.keys().cloned().collect()).unwrap_or_default()
+    }
+
     /// The visitors of a website who are told as online.
     pub(crate) fn online_visitors(&self, site: &SiteKey) -> Vec<(PersonId, Arc<[ConversationId]>)> {
         let Some(visitors) = self.visitors.get(site) else { return Vec::new() };

@@ -7,6 +7,7 @@ use cossistant_protocol::{ConversationId, PersonId};
 
 use super::conversation::Conversation;
 use super::{ConnRef, Effect, Hub};
+use crate::bus::Notice;
 use crate::event::Event;
 use crate::store::SiteKey;
 
@@ -276,6 +277,11 @@ impl Hub {
         let has_more = filled.as_ref().is_some_and(|(_, has_more)| *has_more);
         for event in filled.iter().flat_map(|(events, _)| events) {
             self.take_event(site, event);
+            // Whoever told of it has told this too, and it may be lost as well.
+            if let Some(visitor) = event.moves.clone() {
+                let notice = Notice::OpenConversations { site: event.site.clone(), visitor };
+                self.effects.push(Effect::Publish(notice));
+            }
         }
         self.advance(site);
         if has_more {
@@ -286,7 +292,15 @@ impl Hub {
     /// Takes how far websites have come in the store: what does not come by itself in a moment is read from there.
     pub(crate) fn handle_heads(&mut self, heads: &[(SiteKey, u64)]) {
         for (key, head) in heads {
-            let Some(site) = self.sites.find(key) else { continue };
+            let Some(site) = self.sites.find(key) else {
+                // Nobody here listens. Who comes to listen is told of visitors what was last told of them.
+                let is_new = self.presence.has_visitors(key) && self.unheard.insert(key.clone());
+                // Now and then, so that those are forgotten who have gone since.
+                if is_new && self.unheard.len().is_power_of_two() {
+                    self.unheard.retain(|site| self.presence.has_visitors(site));
+                }
+                continue;
+            };
             if let Some(slot) = self.sites.get_mut(site) {
                 slot.reached = slot.reached.max(*head);
                 slot.must_fill_again |= slot.is_filling;
@@ -302,6 +316,9 @@ impl Hub {
         if slot.users == 1 {
             let key = slot.key.clone();
             self.follow_site(&key, true);
+            if self.unheard.remove(&key) {
+                self.effects.push(Effect::Publish(Notice::Doubt { site: key, for_ms: 0 }));
+            }
         }
     }
 

@@ -29,6 +29,7 @@ fn event(website: &str, offset: u64, bytes: usize) -> Arc<Event> {
         body: EventBody::Status {
             status: ConversationStatus::Open,
             by: Some(PersonId::new("x".repeat(bytes.clamp(1, 128))).unwrap()),
+            visitor: PersonId::new("vera").unwrap(),
         },
     }))
 }

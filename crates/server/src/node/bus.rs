@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::bus::{Bus, Notice, Topic};
 use crate::http::{PresenceFuture, PresenceView};
+use crate::hub::Interest;
 use crate::store::{PersonKey, SiteKey};
 use crate::trace::{self, SpanContext};
 
@@ -93,8 +94,8 @@ pub(super) struct NodeBus {
     shards: Vec<Slot>,
     /// None where there are no other nodes.
     beyond: Option<(mpsc::Sender<Beyond>, Arc<AtomicBool>)>,
-    /// How many shards follow each topic; held for one change, or to be copied.
-    followed: Mutex<HashMap<Topic, usize>>,
+    /// What the shards follow; held for one change, or to be copied.
+    followed: Mutex<Interest>,
     /// When it was last asked who is on a website that nobody here follows; held as shortly.
     looked: Mutex<HashMap<SiteKey, Instant>>,
 }
@@ -127,22 +128,18 @@ impl NodeBus {
         }
     }
 
-    fn followed(&self) -> MutexGuard<'_, HashMap<Topic, usize>> {
+    fn followed(&self) -> MutexGuard<'_, Interest> {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What somebody here follows, in no order.
     pub(super) fn followed_topics(&self) -> Vec<Topic> {
-        self.followed().keys().cloned().collect()
+        self.followed().topics().cloned().collect()
     }
 
     /// The websites that somebody here follows, in no order.
     pub(super) fn followed_sites(&self) -> Vec<SiteKey> {
-        let site = |topic: &Topic| match topic {
-            Topic::Site(site) => Some(site.clone()),
-            Topic::Organization(_) => None,
-        };
-        self.followed().keys().filter_map(site).collect()
+        self.followed().sites().cloned().collect()
     }
 
     /// Tells the shards of this node alone.
@@ -174,7 +171,7 @@ impl NodeBus {
     fn look(&self, site: &SiteKey) -> Option<Duration> {
         self.beyond.as_ref()?;
         let topics = [Topic::Site(site.clone()), Topic::Organization(site.organization.clone())];
-        if topics.iter().all(|topic| self.followed().contains_key(topic)) {
+        if topics.iter().all(|topic| self.followed().has(topic)) {
             return None;
         }
         let is_new = {
@@ -219,15 +216,8 @@ impl Bus for NodeBus {
 
     fn follow(&self, topic: Topic, is_followed: bool) {
         let mut followed = self.followed();
-        let shards = followed.entry(topic.clone()).or_default();
-        let before = *shards;
-        *shards = if is_followed { before + 1 } else { before.saturating_sub(1) };
-        let (was_followed, is_followed) = (before > 0, *shards > 0);
-        if !is_followed {
-            followed.remove(&topic);
-        }
         // Under the lock, so that what is told of a topic has the order in which it came about.
-        if was_followed != is_followed {
+        if followed.note(&topic, is_followed) {
             self.put_beyond(Beyond::Follow(topic, is_followed));
         }
     }

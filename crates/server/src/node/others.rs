@@ -16,17 +16,17 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::bus::NodeBus;
 use super::talk::{Talk, TalkConfig};
 use crate::bus::Notice;
-use crate::directory::SharedDirectory;
+use crate::directory::{Directory, SharedDirectory};
 use crate::store::{SiteKey, Store, StoreError};
 
 /// How often it looks.
-const LOOKS: Duration = Duration::from_secs(1);
+pub(crate) const LOOKS: Duration = Duration::from_secs(1);
 /// How long it waits when it is rung, for others who ring for the same.
-const RUNG_PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const RUNG_PAUSE: Duration = Duration::from_millis(20);
 /// How long one look may take at least; more, while that leaves connections open that long.
-const LOOK_PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const LOOK_PATIENCE: Duration = Duration::from_secs(1);
 /// After how long without a look the connections are closed.
-const BLIND_MAX: Duration = Duration::from_secs(5);
+pub(crate) const BLIND_MAX: Duration = Duration::from_secs(5);
 
 /// The thread that looks.
 pub(super) struct Watch {
@@ -136,25 +136,47 @@ impl Looks {
     }
 
     async fn look(&mut self) -> Result<(), StoreError> {
-        let sites = self.bus.followed_sites();
-        let known: Vec<(SiteKey, u64)> = sites
-            .into_iter()
-            .map(|site| {
-                let offset = self.known.get(&site).copied().unwrap_or(0);
-                (site, offset)
-            })
-            .collect();
-        let heads = self.store.heads(known.clone()).await?;
-        self.known = known.into_iter().chain(heads.moved.iter().cloned()).collect();
-        if !heads.moved.is_empty() {
-            self.bus.tell_heads(&Arc::from(heads.moved));
+        let known = std::mem::take(&mut self.known);
+        let looked = look(&*self.store, &self.directory, self.bus.followed_sites(), known, self.setup).await?;
+        (self.known, self.setup) = (looked.known, Some(looked.setup));
+        if !looked.moved.is_empty() {
+            self.bus.tell_heads(&Arc::from(looked.moved));
         }
-        if self.setup != Some(heads.setup) {
-            // Read after the number, so at least as new.
-            let directory = self.directory.reload(&*self.store).await?;
+        if let Some(directory) = looked.directory {
             self.bus.tell(Notice::Directory(directory));
-            self.setup = Some(heads.setup);
         }
         Ok(())
     }
+}
+
+/// What a look at the store has found.
+pub(crate) struct Looked {
+    /// How far the followed websites have come.
+    pub(crate) known: HashMap<SiteKey, u64>,
+    /// Those of them that have come further.
+    pub(crate) moved: Vec<(SiteKey, u64)>,
+    /// The number of the set-up, which the directory has at least.
+    pub(crate) setup: u64,
+    /// The directory, if it was read anew.
+    pub(crate) directory: Option<Arc<Directory>>,
+}
+
+/// Looks how far websites have come since the last look, and whether the set-up is another one.
+///
+/// # Errors
+/// Those of the store; what was known is then to be found out anew, which does no harm.
+pub(crate) async fn look(
+    store: &dyn Store,
+    directory: &SharedDirectory,
+    sites: Vec<SiteKey>,
+    known: HashMap<SiteKey, u64>,
+    setup: Option<u64>,
+) -> Result<Looked, StoreError> {
+    let offset = |site: &SiteKey| known.get(site).copied().unwrap_or(0);
+    let known: Vec<(SiteKey, u64)> = sites.into_iter().map(|site| (site.clone(), offset(&site))).collect();
+    let heads = store.heads(known.clone()).await?;
+    // Read after the number, so at least as new.
+    let directory = if setup == Some(heads.setup) { None } else { Some(directory.reload(store).await?) };
+    let known = known.into_iter().chain(heads.moved.iter().cloned()).collect();
+    Ok(Looked { known, moved: heads.moved, setup: heads.setup, directory })
 }

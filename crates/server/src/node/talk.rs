@@ -15,7 +15,7 @@ use crate::http::{Readiness, steady_now};
 use crate::metrics::{BUS_LOST_TOTAL, BUS_MESSAGES_TOTAL, BUS_REFUSED_TOTAL, BUS_UP};
 
 /// How often is looked what is due.
-const TICK: Duration = Duration::from_millis(250);
+pub(crate) const TICK: Duration = Duration::from_millis(250);
 /// How long NATS may take to be there at the start before that is said.
 const START_PATIENCE: Duration = Duration::from_secs(2);
 /// The most messages that were heard and wait to be looked at; further ones are lost.

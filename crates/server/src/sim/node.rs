@@ -9,18 +9,20 @@ use std::task::{Context, Poll, Waker};
 use cossistant_protocol::http::{ChangeConversation, Disconnect};
 use cossistant_protocol::{KeyId, Limits, PersonId, Timestamp, UserType};
 
+use super::beyond::Beyond;
 use super::socket::{Flushed, Socket};
 use super::store::{PacedStore, answer};
 use super::{Agenda, FromClient, FromServer, Plant, SimConnection, SimRequest, SimServer};
 use crate::auth::{Guard, HttpPrincipal, PrincipalFields, Secret};
-use crate::bus::{Bus, Notice, ShardId};
+use crate::bus::{Bus, NodeId, Notice, ShardId, Topic};
 use crate::chat::{Chat, ChatError, Ids};
 use crate::directory::SharedDirectory;
 use crate::event::Event;
-use crate::gateway::{Arrival, ConnectionConfig, Credential, Done, Jobs, Output, Shard, ShardConfig};
+use crate::gateway::{Arrival, ConnectionConfig, Credential, Done, Jobs, MarksWanted, Output, Shard, ShardConfig};
 use crate::hub::{ConnRef, HubConfig, LocalKey};
 use crate::limits::{Buckets, Limiter, NewVisitors, Rate};
-use crate::store::{MemoryStore, SiteKey, Store};
+use crate::node::others::Looked;
+use crate::store::{MemoryStore, SiteKey, Store, StoreError};
 
 /// The longest that a shard takes to notice that it lost announcements.
 const LOSS_NOTICED_MS: u64 = 1_000;
@@ -44,28 +46,50 @@ impl SimBus {
     }
 }
 
+/// One shard of one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) node: usize,
+    pub(super) shard: usize,
+}
+
 /// What a task comes back with.
-enum Finished {
+pub(super) enum Finished {
     Job(ConnRef, Done),
     Fill(u32, SiteKey, Option<(Vec<Arc<Event>>, bool)>),
-    Told(SiteKey, PersonId, bool),
+    Told(SiteKey, Vec<PersonId>, bool),
+    Marks(MarksWanted, Option<Vec<Notice>>),
     Revoked(UserType, PersonId, Timestamp),
+    Looked(u64, Result<Box<Looked>, StoreError>),
     Nothing,
 }
 
-struct Task {
-    shard: usize,
-    future: Pin<Box<dyn Future<Output = Finished>>>,
+pub(super) struct Task {
+    pub(super) shard: usize,
+    pub(super) future: Pin<Box<dyn Future<Output = Finished>>>,
 }
 
-/// What happens at some time.
-enum Due {
+/// What happens at a node at some time; where a shard is named, at that one.
+pub(super) enum Due {
     Poll(Task),
     Notice(usize, Notice),
     LostNotices(usize),
     Flush(usize),
     Look(SimConnection),
     DeadTimer(usize, LocalKey),
+    Heads(usize, Vec<(SiteKey, u64)>),
+    Abandon(usize),
+    Retell(usize),
+    /// Another node has said something, of a topic or to all.
+    Heard(Option<Topic>, Vec<u8>),
+    /// The bus between nodes came or went, if nothing has changed since.
+    Weather(u64, bool),
+    /// What was told here gets as far as the bus between nodes.
+    Outgoing,
+    Tick,
+    LookAround(u64),
+    /// The look of this number has taken too long.
+    LookOver(u64),
 }
 
 /// The running parts.
@@ -77,19 +101,23 @@ pub(super) struct SimNode {
     is_flush_due: Vec<bool>,
     jobs: Arc<Jobs>,
     chat: Arc<Chat>,
-    directory: Arc<SharedDirectory>,
+    pub(super) directory: Arc<SharedDirectory>,
     bus: Arc<SimBus>,
     agenda: Agenda<Due>,
     /// What [`SimServer::next_due`] answered last, as long as nothing has changed since.
     next_due: Option<Option<u64>>,
     /// By the shard that tells and the one that is told: until when what was told is under way, since a queue keeps its
-    /// order.
-    lanes: Vec<Vec<u64>>,
+    /// order. The last ones are those of what comes from beyond the node.
+    pub(super) lanes: Vec<Vec<u64>>,
+    /// None where there are no other nodes.
+    pub(super) beyond: Option<Beyond>,
 }
 
 impl SimNode {
     pub(super) fn start(server: &SimServer) -> Self {
         let (config, memory): (_, &MemoryStore) = (&server.config, &server.store);
+        // Of all lives, so that none is taken for the one before.
+        let id = if config.nodes > 1 { NodeId(u32::try_from(server.lives).unwrap_or(u32::MAX)) } else { NodeId(0) };
         let directory = Arc::new(SharedDirectory::new());
         answer(directory.reload(memory)).expect("the store in memory answers");
         let bus = Arc::new(SimBus::default());
@@ -122,7 +150,7 @@ impl SimNode {
         let shard = |at: usize| {
             let shard_config = ShardConfig {
                 hub: HubConfig {
-                    shard: ShardId::alone(u16::try_from(at).unwrap_or(u16::MAX)),
+                    shard: ShardId { node: id, at: u16::try_from(at).unwrap_or(u16::MAX) },
                     shards: u16::try_from(config.shards).unwrap_or(u16::MAX),
                     max_outbox_bytes,
                     max_subscriptions: 1_000,
@@ -157,7 +185,8 @@ impl SimNode {
             bus,
             agenda: Agenda::default(),
             next_due: None,
-            lanes: vec![vec![0; config.shards]; config.shards],
+            lanes: vec![vec![0; config.shards]; config.shards + 1],
+            beyond: (config.nodes > 1).then(|| Beyond::new(id, server.now)),
         }
     }
 
@@ -166,7 +195,7 @@ impl SimNode {
         self.deadlines.fill(None);
     }
 
-    fn put(&mut self, at: u64, due: Due) {
+    pub(super) fn put(&mut self, at: u64, due: Due) {
         self.next_due = None;
         self.agenda.put(at, due);
     }
@@ -184,9 +213,11 @@ impl SimNode {
 impl SimServer {
     // ---- the network's side ----
 
-    /// Takes a new connection with a token on one of the shards; `None` if the node is down.
-    pub fn open(&mut self, token: &str) -> Option<SimConnection> {
-        let shard = usize::try_from(self.dice.below(self.config.shards as u64)).ok()?;
+    /// Takes a new connection with a token on one of the shards of a node that is up; `None` if none is. The connection,
+    /// and which node has it.
+    pub fn open(&mut self, token: &str) -> Option<(SimConnection, usize)> {
+        let node = self.any_up();
+        let place = Place { node: node.unwrap_or_default(), shard: self.any_shard() };
         let arrival = Arrival {
             address: std::net::IpAddr::from([127, 0, 0, 1]),
             origin: None,
@@ -195,13 +226,26 @@ impl SimServer {
             agent_id: None,
             page: None,
         };
-        self.node.as_ref()?;
-        let at = self.apply(shard, |shard, now| shard.open(arrival, now))?;
+        node?;
+        let at = self.apply(place, |shard, now| shard.open(arrival, now))?;
         let id = SimConnection(self.next_connection);
         self.next_connection += 1;
-        self.sockets.insert(id, Socket::new(id, shard, at, self.config.socket_bytes));
+        self.sockets.insert(id, Socket::new(id, place, at, self.config.socket_bytes));
         self.look(id);
-        Some(id)
+        Some((id, place.node))
+    }
+
+    /// One of the nodes that are up.
+    pub fn any_up(&mut self) -> Option<usize> {
+        if self.nodes.len() == 1 {
+            return self.nodes[0].is_some().then_some(0);
+        }
+        let up: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_some()).collect();
+        self.dice.pick(&up).copied()
+    }
+
+    fn any_shard(&mut self) -> usize {
+        usize::try_from(self.dice.below(self.config.shards as u64)).unwrap_or_default()
     }
 
     /// Whether the node still has this connection.
@@ -222,13 +266,13 @@ impl SimServer {
     pub fn lose(&mut self, connection: SimConnection) {
         let Some(socket) = self.sockets.remove(&connection) else { return };
         if self.config.plant == Some(Plant::DeadTimer)
-            && let Some(node) = &mut self.node
-            && let Some(key) = node.shards[socket.shard].hub().person_here(socket.at.index)
+            && let Some(node) = &mut self.nodes[socket.place.node]
+            && let Some(key) = node.shards[socket.place.shard].hub().person_here(socket.at.index)
         {
-            node.put(self.now + self.config.presence_grace_ms, Due::DeadTimer(socket.shard, key));
+            node.put(self.now + self.config.presence_grace_ms, Due::DeadTimer(socket.place.shard, key));
         }
         self.is_losing = true;
-        self.apply(socket.shard, |shard, now| {
+        self.apply(socket.place, |shard, now| {
             if shard.is_current(socket.at) {
                 shard.handle_lost(socket.at.index, now);
             }
@@ -259,7 +303,8 @@ impl SimServer {
     /// Does something over HTTP; what comes of it is told to the subscribers.
     pub fn request(&mut self, token: &str, request: SimRequest) {
         let now = self.clock();
-        let Some(node) = &self.node else { return };
+        let Some(at) = self.any_up() else { return };
+        let Some(node) = &self.nodes[at] else { return };
         let (chat, auth, directory) = (Arc::clone(&node.chat), Arc::clone(&self.auth), node.directory.current());
         let token = token.to_owned();
         let future: Pin<Box<dyn Future<Output = Finished>>> = Box::pin(async move {
@@ -273,16 +318,20 @@ impl SimServer {
             }
             Finished::Nothing
         });
-        let shard = usize::try_from(self.dice.below(self.config.shards as u64)).unwrap_or_default();
-        self.spawn(shard, future);
+        let shard = self.any_shard();
+        self.spawn(Place { node: at, shard }, future);
     }
 
     // ---- time ----
 
     /// When something happens next, in ms of the simulator's clock.
     pub fn next_due(&mut self) -> Option<u64> {
+        (0..self.nodes.len()).filter_map(|node| self.next_due_at(node)).min()
+    }
+
+    fn next_due_at(&mut self, node: usize) -> Option<u64> {
         let (offset, now) = (self.clock_offset, self.now);
-        let node = self.node.as_mut()?;
+        let node = self.nodes[node].as_mut()?;
         if let Some(next) = node.next_due {
             return next;
         }
@@ -308,22 +357,34 @@ impl SimServer {
 
     /// Does one thing that is due.
     fn step(&mut self) {
+        let now = self.now;
+        let Some(node) = (0..self.nodes.len()).find(|node| self.next_due_at(*node).is_some_and(|at| at <= now)) else {
+            return;
+        };
+        self.step_at(node);
+        if self.nodes[node].as_ref().is_some_and(|node| node.store.has_died()) {
+            self.crash(node);
+        }
+    }
+
+    fn step_at(&mut self, at: usize) {
         let (now, clock) = (self.now, self.clock());
-        let Some(node) = &mut self.node else { return };
+        let Some(node) = &mut self.nodes[at] else { return };
         node.next_due = None;
+        let place = |shard| Place { node: at, shard };
         for shard in 0..node.shards.len() {
             if node.deadline(shard).is_some_and(|deadline| deadline <= clock.as_millis()) {
                 node.deadlines[shard] = None;
-                self.apply(shard, Shard::handle_timers);
+                self.apply(place(shard), Shard::handle_timers);
                 return;
             }
         }
         let Some(due) = node.agenda.take_due(now) else { return };
         match due {
-            Due::Poll(task) => self.poll(task),
+            Due::Poll(task) => self.poll(at, task),
             Due::Notice(shard, notice) => {
                 if let Some(log) = &mut self.log {
-                    log.push(format!("shard {shard} hears {}", in_short(&notice)));
+                    log.push(format!("{} hears {}", named(self.config.nodes, place(shard)), in_short(&notice)));
                 }
                 let mut again = Vec::new();
                 if let Notice::Events(events) = &notice
@@ -331,165 +392,193 @@ impl SimServer {
                 {
                     again.clone_from(events);
                 }
-                self.apply(shard, |shard, now| {
+                self.apply(place(shard), |shard, now| {
                     shard.handle_notice(notice, now);
                     again.iter().for_each(|event| shard.hub_mut().deliver_twice(event));
                 });
             }
             Due::DeadTimer(shard, key) => {
-                self.apply(shard, |shard, _| shard.hub_mut().leave_anyway(&key));
+                self.apply(place(shard), |shard, _| shard.hub_mut().leave_anyway(&key));
             }
             Due::LostNotices(shard) => {
-                self.apply(shard, Shard::handle_lost_notices);
+                self.apply(place(shard), Shard::handle_lost_notices);
             }
-            Due::Flush(shard) => self.flush_shard(shard),
+            Due::Flush(shard) => self.flush_shard(place(shard)),
             Due::Look(id) => {
                 self.look(id);
                 self.read(id);
             }
-        }
-        if self.node.as_ref().is_some_and(|node| node.store.has_died()) {
-            self.crash();
+            Due::Heads(shard, heads) => {
+                self.apply(place(shard), |shard, now| shard.handle_heads(&heads, now));
+            }
+            Due::Abandon(shard) => {
+                self.apply(place(shard), |shard, now| shard.abandon("the store cannot be read", now));
+            }
+            Due::Retell(shard) => {
+                self.apply(place(shard), |shard, _| shard.hub_mut().retell());
+            }
+            Due::Heard(topic, bytes) => self.hear(at, topic.as_ref(), &bytes),
+            Due::Weather(change, is_up) => self.weather(at, change, is_up),
+            Due::Outgoing => self.take_outgoing(at, now),
+            Due::Tick => self.tick(at),
+            Due::LookAround(plan) => self.look_around(at, plan),
+            Due::LookOver(number) => self.looked(at, number, Err(StoreError::Unavailable("too slow".to_owned()))),
         }
     }
 
     // ---- what the driver does ----
 
     /// Applies something to a shard and does what comes of it.
-    pub(super) fn apply<T>(&mut self, shard: usize, action: impl FnOnce(&mut Shard, Timestamp) -> T) -> Option<T> {
+    pub(super) fn apply<T>(&mut self, place: Place, action: impl FnOnce(&mut Shard, Timestamp) -> T) -> Option<T> {
         let clock = self.clock();
-        let node = self.node.as_mut()?;
+        let shard = place.shard;
+        let node = self.nodes[place.node].as_mut()?;
         node.next_due = None;
         let core = &mut node.shards[shard];
         let result = action(core, clock);
         let outputs = core.take_outputs();
         for output in outputs {
-            self.perform(shard, output);
+            self.perform(place, output);
         }
-        self.send_notices(shard);
+        self.send_notices(place);
         let due = self.now + self.dice.below(3);
-        let node = self.node.as_mut()?;
+        let node = self.nodes[place.node].as_mut()?;
         if node.shards[shard].hub().has_dirty() && !std::mem::replace(&mut node.is_flush_due[shard], true) {
             node.put(due, Due::Flush(shard));
         }
         Some(result)
     }
 
-    fn perform(&mut self, shard: usize, output: Output) {
+    fn perform(&mut self, place: Place, output: Output) {
         let clock = self.clock();
-        let Some(node) = &self.node else { return };
+        let Some(node) = &self.nodes[place.node] else { return };
         let jobs = Arc::clone(&node.jobs);
         match output {
             Output::Job(at, job) => {
-                self.spawn(shard, Box::pin(async move { Finished::Job(at, jobs.run(job, clock).await) }));
+                self.spawn(place, Box::pin(async move { Finished::Job(at, jobs.run(job, clock).await) }));
             }
             Output::Fill { site, key, after } => {
                 if self.config.plant == Some(Plant::NoFill) {
                     return;
                 }
                 self.spawn(
-                    shard,
+                    place,
                     Box::pin(async move {
                         let filled = jobs.fill(&key, after).await;
                         Finished::Fill(site, key, filled)
                     }),
                 );
             }
-            Output::TellPresence { site, visitor } => {
-                let is_online = node.shards[shard].hub().is_visitor_here(&site, &visitor);
-                if !is_online && self.config.plant == Some(Plant::Ghosts) {
-                    return self.spawn(shard, Box::pin(async move { Finished::Told(site, visitor, true) }));
+            Output::TellPresence { site, visitors } => {
+                let mut how = node.shards[place.shard].how_are(&site, &visitors);
+                if self.config.plant == Some(Plant::Ghosts) {
+                    how.retain(|(_, (is_online, _))| *is_online);
+                }
+                if how.is_empty() {
+                    return self.spawn(place, Box::pin(async move { Finished::Told(site, visitors, true) }));
                 }
                 self.spawn(
-                    shard,
+                    place,
                     Box::pin(async move {
-                        let was_told = jobs.tell_presence(&site, &visitor, (is_online, true), clock).await;
-                        Finished::Told(site, visitor, was_told)
+                        let was_told = jobs.tell_presence(&site, how, clock).await;
+                        Finished::Told(site, visitors, was_told)
                     }),
                 );
+            }
+            Output::ReadMarks(wanted) => {
+                let read = async move {
+                    let marks = jobs.marks(&wanted).await;
+                    Finished::Marks(wanted, marks)
+                };
+                self.spawn(place, Box::pin(read));
             }
             Output::Publish(Notice::TypingStopped { .. } | Notice::Viewing { is_viewing: false, .. })
                 if self.is_losing && self.config.plant == Some(Plant::UndeadDoings) => {}
             Output::Publish(notice) => node.bus.publish(notice),
-            // There is no other node.
-            Output::Follow(_, _) => {}
+            Output::Follow(topic, is_followed) => self.follow(place.node, topic, is_followed),
             Output::Refuse(at, frames) => {
-                if let Some(socket) = find(&mut self.sockets, shard, at) {
+                if let Some(socket) = find(&mut self.sockets, place, at) {
                     for frame in frames {
                         socket.wire.extend(&frame);
                     }
                     socket.announce(&mut self.written);
                 }
-                self.wake(shard, at);
+                self.wake(place, at);
             }
             Output::Drop(at) => {
-                if let Some(socket) = find(&mut self.sockets, shard, at) {
+                if let Some(socket) = find(&mut self.sockets, place, at) {
                     socket.is_gone = true;
                     socket.wire.clear();
                     socket.announce(&mut self.written);
                 }
             }
-            Output::Wake(at) => self.wake(shard, at),
+            Output::Wake(at) => self.wake(place, at),
         }
     }
 
-    fn spawn(&mut self, shard: usize, future: Pin<Box<dyn Future<Output = Finished>>>) {
+    fn spawn(&mut self, place: Place, future: Pin<Box<dyn Future<Output = Finished>>>) {
         let at = self.now + self.dice.below(2);
-        if let Some(node) = &mut self.node {
-            node.put(at, Due::Poll(Task { shard, future }));
+        if let Some(node) = &mut self.nodes[place.node] {
+            node.put(at, Due::Poll(Task { shard: place.shard, future }));
         }
     }
 
-    fn poll(&mut self, mut task: Task) {
+    fn poll(&mut self, node: usize, mut task: Task) {
+        let place = Place { node, shard: task.shard };
         let polled = task.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        if self.node.as_ref().is_none_or(|node| node.store.has_died()) {
+        if self.nodes[node].as_ref().is_none_or(|node| node.store.has_died()) {
             return;
         }
         // What it published before it had to wait is under way already.
-        self.send_notices(task.shard);
+        self.send_notices(place);
         match polled {
             Poll::Pending => {
                 let pace = self.faults.pace_ms.unwrap_or(self.config.pace_ms);
                 let at = self.now + self.dice.delay(pace);
-                if let Some(node) = &mut self.node {
+                if let Some(node) = &mut self.nodes[node] {
                     node.put(at, Due::Poll(task));
                 }
             }
-            Poll::Ready(Finished::Job(at, done)) if self.waits_for_another(task.shard, at) => {
+            Poll::Ready(Finished::Job(at, done)) if self.waits_for_another(place, at) => {
                 let (shard, later) = (task.shard, self.now + DEAD_ANSWER_MS);
                 let future = Box::pin(async move { Finished::Job(at, done) });
-                if let Some(node) = &mut self.node {
+                if let Some(node) = &mut self.nodes[node] {
                     node.put(later, Due::Poll(Task { shard, future }));
                 }
             }
             Poll::Ready(Finished::Job(at, done)) => {
-                let (at, done) = self.spoil(task.shard, at, done);
-                self.apply(task.shard, |shard, now| shard.handle_done(at, done, now));
+                let (at, done) = self.spoil(place, at, done);
+                self.apply(place, |shard, now| shard.handle_done(at, done, now));
             }
             Poll::Ready(Finished::Fill(site, key, filled)) => {
-                self.apply(task.shard, |shard, now| shard.handle_fill(site, &key, filled, now));
+                self.apply(place, |shard, now| shard.handle_fill(site, &key, filled, now));
             }
-            Poll::Ready(Finished::Told(site, visitor, was_told)) => {
-                self.apply(task.shard, |shard, now| shard.handle_told_presence(site, visitor, was_told, now));
+            Poll::Ready(Finished::Told(site, visitors, was_told)) => {
+                self.apply(place, |shard, now| shard.handle_told_presence(&site, visitors, was_told, now));
+            }
+            Poll::Ready(Finished::Marks(wanted, marks)) => {
+                self.apply(place, |shard, now| shard.handle_marks(wanted, marks, now));
             }
             Poll::Ready(Finished::Revoked(kind, person, at)) => {
                 self.revoked.insert((kind, person), at);
             }
+            Poll::Ready(Finished::Looked(number, looked)) => self.looked(node, number, looked),
             Poll::Ready(Finished::Nothing) => {}
         }
     }
 
     /// Whether an answer, under a bug, stays until somebody has the place of the connection that it was meant for.
-    fn waits_for_another(&self, shard: usize, at: ConnRef) -> bool {
-        let core = self.node.as_ref().map(|node| &node.shards[shard]);
+    fn waits_for_another(&self, place: Place, at: ConnRef) -> bool {
+        let core = self.nodes[place.node].as_ref().map(|node| &node.shards[place.shard]);
         self.config.plant == Some(Plant::DeadAnswer) && core.is_some_and(|core| core.connection(at.index).is_none())
     }
 
     /// The planted bugs of a job's way back to its connection.
-    fn spoil(&self, shard: usize, mut at: ConnRef, mut done: Done) -> (ConnRef, Done) {
+    fn spoil(&self, place: Place, mut at: ConnRef, mut done: Done) -> (ConnRef, Done) {
         match (self.config.plant, &mut done) {
             (Some(Plant::DeadAnswer), _) => {
-                let here = self.node.as_ref().and_then(|node| node.shards[shard].connection(at.index));
+                let here = self.nodes[place.node].as_ref();
+                let here = here.and_then(|node| node.shards[place.shard].connection(at.index));
                 at.serial = here.map_or(at.serial, |connection| connection.serial);
             }
             (Some(Plant::ExpiredReceives), Done::LoggedIn(Ok(logged_in))) => {
@@ -501,19 +590,23 @@ impl SimServer {
         (at, done)
     }
 
-    /// Sends what a shard has published to every shard, each at its own time, in order between any two of them.
-    fn send_notices(&mut self, from: usize) {
-        let Some(node) = &mut self.node else { return };
+    /// Sends what a shard has published to every shard of its node, each at its own time, in order between any two of
+    /// them, and on to other nodes.
+    fn send_notices(&mut self, from: Place) {
+        let Some(node) = &self.nodes[from.node] else { return };
         let plant = self.config.plant;
         for notice in node.bus.take() {
             let is_revocation = matches!(notice, Notice::Disconnect { .. } | Notice::Directory(_));
             if is_revocation && plant == Some(Plant::RevokedReceives) {
                 continue;
             }
+            self.send_beyond(from.node, &notice);
+            let Some(node) = &mut self.nodes[from.node] else { return };
             if let Notice::Presence { who, person, websites, shard, is_here: false } = &notice
                 && plant == Some(Plant::PresenceDrift)
             {
-                let others = (0..self.config.shards).filter_map(|at| u16::try_from(at).ok()).map(ShardId::alone);
+                let others = (0..self.config.shards).filter_map(|at| u16::try_from(at).ok());
+                let others = others.map(|at| ShardId { node: shard.node, at });
                 for shard in others.filter(|other| other != shard) {
                     let (who, person, websites) = (who.clone(), Arc::clone(person), websites.clone());
                     let drift = Notice::Presence { who, person, websites, shard, is_here: false };
@@ -531,10 +624,10 @@ impl SimServer {
                     node.put(noticed, Due::LostNotices(to));
                     continue;
                 }
-                if is_stop && to != from && plant == Some(Plant::StuckTyping) {
+                if is_stop && to != from.shard && plant == Some(Plant::StuckTyping) {
                     continue;
                 }
-                let lane = &mut node.lanes[from][to];
+                let lane = &mut node.lanes[from.shard][to];
                 let at = at.max(*lane);
                 *lane = at;
                 node.put(at, Due::Notice(to, notice.clone()));
@@ -545,11 +638,11 @@ impl SimServer {
     // ---- sockets ----
 
     /// Wakes a connection's task, which then runs in its turn.
-    fn wake(&mut self, shard: usize, at: ConnRef) {
-        let found = self.sockets.iter().find(|(_, socket)| socket.shard == shard && socket.at == at);
+    fn wake(&mut self, place: Place, at: ConnRef) {
+        let found = self.sockets.iter().find(|(_, socket)| socket.place == place && socket.at == at);
         if let Some((id, _)) = found {
             let (id, now) = (*id, self.now);
-            if let Some(node) = &mut self.node {
+            if let Some(node) = &mut self.nodes[place.node] {
                 node.put(now, Due::Look(id));
             }
         }
@@ -557,8 +650,10 @@ impl SimServer {
 
     /// Looks whether the node wants to read from a connection.
     fn look(&mut self, id: SimConnection) {
-        if let (Some(node), Some(socket)) = (&self.node, self.sockets.get_mut(&id)) {
-            let core = &node.shards[socket.shard];
+        if let Some(socket) = self.sockets.get_mut(&id)
+            && let Some(node) = &self.nodes[socket.place.node]
+        {
+            let core = &node.shards[socket.place.shard];
             socket.is_reading = core.is_current(socket.at) && core.is_reading(socket.at.index);
         }
     }
@@ -569,17 +664,17 @@ impl SimServer {
                 return;
             }
             let Some(what) = socket.inbound.pop_front() else { return };
-            let (shard, index) = (socket.shard, socket.at.index);
+            let (place, index) = (socket.place, socket.at.index);
             match what {
                 FromClient::Text(text) => {
-                    self.apply(shard, |core, now| core.handle_text(index, &text, now));
+                    self.apply(place, |core, now| core.handle_text(index, &text, now));
                 }
                 FromClient::Pong => {
-                    self.apply(shard, |core, now| core.handle_pong(index, now));
+                    self.apply(place, |core, now| core.handle_pong(index, now));
                 }
                 FromClient::Close(code) => {
                     self.flush(id);
-                    let reply = self.apply(shard, |core, now| core.handle_close(index, code, now));
+                    let reply = self.apply(place, |core, now| core.handle_close(index, code, now));
                     if let Some(socket) = self.sockets.get_mut(&id) {
                         socket.wire.extend(reply.as_deref().unwrap_or_default());
                         socket.is_gone = true;
@@ -592,14 +687,14 @@ impl SimServer {
         }
     }
 
-    fn flush_shard(&mut self, shard: usize) {
-        let Some(node) = &mut self.node else { return };
-        node.is_flush_due[shard] = false;
-        for index in node.shards[shard].hub_mut().take_dirty() {
+    fn flush_shard(&mut self, place: Place) {
+        let Some(node) = &mut self.nodes[place.node] else { return };
+        node.is_flush_due[place.shard] = false;
+        for index in node.shards[place.shard].hub_mut().take_dirty() {
             let found = self
                 .sockets
                 .iter()
-                .find(|(_, socket)| socket.shard == shard && socket.at.index == index && !socket.is_gone);
+                .find(|(_, socket)| socket.place == place && socket.at.index == index && !socket.is_gone);
             if let Some((id, _)) = found {
                 let id = *id;
                 self.flush(id);
@@ -608,27 +703,33 @@ impl SimServer {
     }
 
     fn flush(&mut self, id: SimConnection) {
-        let (Some(node), Some(socket)) = (&mut self.node, self.sockets.get_mut(&id)) else { return };
-        let (shard, at) = (socket.shard, socket.at);
-        if let Some(conn) = node.shards[shard].hub().conn(at.index) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        let (place, at) = (socket.place, socket.at);
+        let Some(node) = &mut self.nodes[place.node] else { return };
+        if let Some(conn) = node.shards[place.shard].hub().conn(at.index) {
             self.fullest_outbox = self.fullest_outbox.max(conn.outbox.counted());
         }
-        let flushed = socket.flush(&mut node.shards[shard]);
+        let flushed = socket.flush(&mut node.shards[place.shard]);
         if !socket.wire.is_empty() {
             socket.announce(&mut self.written);
         }
         match flushed {
             Flushed::Nothing => {}
-            Flushed::Blocked => self.wake(shard, at),
+            Flushed::Blocked => self.wake(place, at),
             Flushed::Drained => {
-                self.apply(shard, |core, _| core.hub_mut().go_on(at.index));
+                self.apply(place, |core, _| core.hub_mut().go_on(at.index));
             }
         }
     }
 }
 
-fn find(sockets: &mut BTreeMap<SimConnection, Socket>, shard: usize, at: ConnRef) -> Option<&mut Socket> {
-    sockets.values_mut().find(|socket| socket.shard == shard && socket.at == at)
+fn find(sockets: &mut BTreeMap<SimConnection, Socket>, place: Place, at: ConnRef) -> Option<&mut Socket> {
+    sockets.values_mut().find(|socket| socket.place == place && socket.at == at)
+}
+
+/// A shard, as a trace names it.
+fn named(nodes: usize, Place { node, shard }: Place) -> String {
+    if nodes == 1 { format!("shard {shard}") } else { format!("shard {shard} of node {node}") }
 }
 
 /// A notice, as a trace tells it.
@@ -657,6 +758,7 @@ fn in_short(notice: &Notice) -> String {
             format!("online {is_online} of {visitor} with {conversations:?}")
         }
         Notice::OpenConversations { visitor, .. } => format!("open conversations of {visitor} changed"),
+        Notice::Doubt { for_ms, .. } => format!("doubt for {for_ms}"),
         Notice::Identified { visitor, previous, .. } => format!("{previous:?} is {visitor}"),
         Notice::Directory(directory) => format!("directory {}", directory.generation()),
         Notice::Disconnect { who, is_revoked } => format!("disconnect {who:?} {is_revoked}"),

@@ -49,6 +49,16 @@ pub enum Plant {
     UnboundedOutbox,
     /// Conversations of another organization can be subscribed to.
     ForeignTenant,
+    /// A node never looks what others have stored and set up.
+    NoLook,
+    /// A node that is dead is believed to be there for ever.
+    EndlessLease,
+    /// A node that missed something never asks for it.
+    NoAsk,
+    /// That the set-up has changed is seen by other nodes and makes no difference.
+    DeafToSetup,
+    /// What is said of one website between nodes is heard of another one.
+    CrossedSubjects,
 }
 
 impl Plant {
@@ -75,6 +85,11 @@ impl Plant {
         ("expired-receives", Self::ExpiredReceives),
         ("unbounded-outbox", Self::UnboundedOutbox),
         ("foreign-tenant", Self::ForeignTenant),
+        ("no-look", Self::NoLook),
+        ("endless-lease", Self::EndlessLease),
+        ("no-ask", Self::NoAsk),
+        ("deaf-to-setup", Self::DeafToSetup),
+        ("crossed-subjects", Self::CrossedSubjects),
     ];
 
     /// The planted bug of a name.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use super::SimConnection;
+use super::node::Place;
 use crate::gateway::Shard;
 use crate::hub::{ConnRef, MAX_FRAMES_PER_WRITE};
 
@@ -34,7 +35,7 @@ pub enum FromServer {
 /// One socket between the node and the simulator's network.
 pub(super) struct Socket {
     id: SimConnection,
-    pub(super) shard: usize,
+    pub(super) place: Place,
     pub(super) at: ConnRef,
     /// What came and was not read.
     pub(super) inbound: VecDeque<FromClient>,
@@ -62,11 +63,11 @@ pub(super) enum Flushed {
 }
 
 impl Socket {
-    pub(super) fn new(id: SimConnection, shard: usize, at: ConnRef, capacity: usize) -> Self {
+    pub(super) fn new(id: SimConnection, place: Place, at: ConnRef, capacity: usize) -> Self {
         Self {
             id,
             is_announced: false,
-            shard,
+            place,
             at,
             inbound: VecDeque::new(),
             is_reading: false,

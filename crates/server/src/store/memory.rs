@@ -94,6 +94,15 @@ impl MemoryStore {
         Box::pin(std::future::ready(result))
     }
 
+    /// Changes the set-up.
+    fn set_up(&self, change: impl FnOnce(&mut State) -> Result<(), StoreError>) -> StoreFuture<()> {
+        self.write(|state| {
+            change(state)?;
+            state.setup += 1;
+            Ok(())
+        })
+    }
+
     fn read<T: Send + 'static>(&self, read: impl FnOnce(&State) -> Result<T, StoreError>) -> StoreFuture<T> {
         Box::pin(std::future::ready(read(&self.lock().state)))
     }
@@ -166,7 +175,7 @@ impl Store for MemoryStore {
             let head = |site: &SiteKey| state.site(site).map_or(0, |site| site.head());
             let moved = known.iter().map(|(site, known)| (site.clone(), *known, head(site)));
             let moved = moved.filter(|(_, known, head)| head > known).map(|(site, _, head)| (site, head));
-            Ok(Heads { setup: 0, moved: moved.collect() })
+            Ok(Heads { setup: state.setup, moved: moved.collect() })
         })
     }
 
@@ -266,35 +275,35 @@ impl Store for MemoryStore {
     }
 
     fn create_organization(&self, row: OrganizationRow) -> StoreFuture<()> {
-        self.write(|state| state.create_organization(row))
+        self.set_up(|state| state.create_organization(row))
     }
 
     fn delete_organization(&self, organization: OrganizationId) -> StoreFuture<()> {
-        self.write(|state| state.delete_organization(&organization))
+        self.set_up(|state| state.delete_organization(&organization))
     }
 
     fn create_website(&self, row: WebsiteRow) -> StoreFuture<()> {
-        self.write(|state| state.create_website(row))
+        self.set_up(|state| state.create_website(row))
     }
 
     fn update_website(&self, row: WebsiteRow) -> StoreFuture<()> {
-        self.write(|state| state.update_website(row))
+        self.set_up(|state| state.update_website(row))
     }
 
     fn delete_website(&self, website: SiteKey) -> StoreFuture<()> {
-        self.write(|state| state.delete_website(&website))
+        self.set_up(|state| state.delete_website(&website))
     }
 
     fn create_key(&self, row: KeyRow) -> StoreFuture<()> {
-        self.write(|state| state.create_key(row))
+        self.set_up(|state| state.create_key(row))
     }
 
     fn delete_key(&self, key: KeyId) -> StoreFuture<()> {
-        self.write(|state| state.delete_key(&key))
+        self.set_up(|state| state.delete_key(&key))
     }
 
     fn revoke(&self, row: RevocationRow) -> StoreFuture<()> {
-        self.write(|state| state.revoke(row))
+        self.set_up(|state| state.revoke(row))
     }
 }
 

@@ -378,6 +378,8 @@ pub enum EventBody {
         status: ConversationStatus,
         /// Who changed it.
         by: Option<PersonId>,
+        /// Whose conversation it is.
+        visitor: PersonId,
     },
     /// The assignee changed.
     Assigned {

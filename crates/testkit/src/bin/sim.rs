@@ -1,6 +1,6 @@
 //! Runs histories of the simulation.
 //!
-//! `sim --seeds N [--seed S] [--plant BUG] [--keep STEPS] [--threads N] [--trace | --survey]` runs N histories. The
+//! `sim --seeds N [--seed S] [--nodes N] [--plant BUG] [--keep STEPS] [--threads N] [--trace | --survey]` runs N histories. The
 //! first that breaks a promise is shrunk; its trace and the command that runs it again are printed, and the exit code
 //! is 1. If all keep theirs, one hash of all that was said is printed: a change that is to change nothing leaves it.
 //! `--trace` prints the trace of one history, `--survey` goes on behind a failure and prints a line for each.
@@ -22,6 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Wish {
     first: u64,
     count: Option<u64>,
+    nodes: Option<usize>,
     plant: Option<Plant>,
     keep: Keep,
     threads: usize,
@@ -31,13 +32,15 @@ struct Wish {
     is_again: bool,
 }
 
+/// The most nodes of a history.
+const NODES: usize = 5;
 /// How many histories are run unless it is said.
 const COUNT: u64 = 100;
 /// How many histories a planted bug may need to be found.
 const PROOF: u64 = 10_000;
 /// For how long a failure is shrunk.
 const PATIENCE: Duration = Duration::from_secs(60);
-const USAGE: &str = "usage: sim [--seeds N] [--seed S] [--plant BUG] [--keep STEPS] [--threads N] \
+const USAGE: &str = "usage: sim [--seeds N] [--seed S] [--nodes N] [--plant BUG] [--keep STEPS] [--threads N] \
                      [--trace | --survey | --again | --prove]";
 
 fn main() -> ExitCode {
@@ -65,6 +68,7 @@ impl Wish {
         let mut wish = Self {
             first: 1,
             count: None,
+            nodes: None,
             plant: None,
             keep: Keep::ALL,
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -84,6 +88,10 @@ impl Wish {
                 "--again" => wish.is_again = true,
                 "--seed" => wish.first = number(value()?)?,
                 "--seeds" => wish.count = Some(number(value()?)?),
+                "--nodes" => {
+                    let nodes = usize::try_from(number(value()?)?).ok().filter(|nodes| (1..=NODES).contains(nodes));
+                    wish.nodes = Some(nodes.ok_or(format!("there can be 1 to {NODES} nodes"))?);
+                }
                 "--threads" => wish.threads = usize::try_from(number(value()?)?).unwrap_or(1).max(1),
                 "--keep" => wish.keep = Keep::parse(&value()?)?,
                 "--plant" => {
@@ -98,7 +106,7 @@ impl Wish {
     }
 
     fn run(&self, seed: u64) -> Run {
-        Run { seed, plant: self.plant, keep: self.keep.clone(), is_traced: false }
+        Run { seed, nodes: self.nodes, plant: self.plant, keep: self.keep.clone(), is_traced: false }
     }
 }
 
@@ -200,10 +208,11 @@ fn search(wish: &Wish) -> bool {
 
 /// Runs the histories that found a fault once, each of which must keep every promise now.
 fn again(wish: &Wish) -> bool {
-    let failed = FOUND.iter().find(|(seed, _)| run(&wish.run(*seed)).failure.is_some());
-    if let Some((seed, found)) = failed {
+    let on = |nodes: usize| Wish { nodes: Some(nodes), keep: Keep::ALL, ..*wish };
+    let failed = FOUND.iter().find(|(seed, nodes, _)| run(&on(*nodes).run(*seed)).failure.is_some());
+    if let Some((seed, nodes, found)) = failed {
         say(&format!("history {seed} once found this: {found}"));
-        report(wish, *seed);
+        report(&on(*nodes), *seed);
     } else {
         say(&format!("{} histories that found a fault once kept every promise", FOUND.len()));
     }
@@ -212,7 +221,10 @@ fn again(wish: &Wish) -> bool {
 
 /// Shrinks what failed, and says how to run it again.
 fn report(wish: &Wish, seed: u64) {
-    let plant = wish.plant.map(|plant| format!(" --plant {}", plant.name())).unwrap_or_default();
+    let mut plant = wish.plant.map(|plant| format!(" --plant {}", plant.name())).unwrap_or_default();
+    if let Some(nodes) = wish.nodes {
+        plant.push_str(&format!(" --nodes {nodes}"));
+    }
     say(&format!("seed {seed} broke a promise; the whole of it: cargo xtask sim --seed {seed} --trace{plant}"));
     let Some(shrunk) = shrink(&wish.run(seed), PATIENCE) else { return };
     shrunk.outcome.trace.iter().for_each(|line| say(line));

@@ -22,6 +22,8 @@ pub(super) struct Link {
     pub(super) generation: u32,
     /// `None` while it is dialled.
     pub(super) connection: Option<SimConnection>,
+    /// Which node has it, then.
+    pub(super) node: usize,
     /// When what was sent last arrives: a socket keeps its order.
     pub(super) up_until: u64,
     pub(super) down_until: u64,

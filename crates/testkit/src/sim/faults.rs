@@ -11,6 +11,9 @@ impl History {
     /// Something goes wrong.
     pub(super) fn go_wrong(&mut self) {
         self.faults += 1;
+        if self.world.server.nodes() > 1 && self.dice.chance(35) {
+            return self.upset_bus();
+        }
         let at = self.dice.below(self.world.clients.len() as u64) as usize;
         match self.dice.below(100) {
             0..14 => self.cut(at),
@@ -149,30 +152,60 @@ impl History {
     }
 
     fn crash(&mut self) {
+        let Some(node) = self.world.server.any_up() else { return };
         match self.dice.below(3) {
             0 => {
-                say!(self.world, "fault: the node crashes");
-                self.world.crash();
+                say!(self.world, "fault: node {node} crashes");
+                self.world.crash(node);
             }
             1 => {
-                say!(self.world, "fault: the node crashes before its next commit");
-                self.world.server.crash_before_next_commit();
+                say!(self.world, "fault: node {node} crashes before its next commit");
+                self.world.server.crash_before_next_commit(node);
             }
             _ => {
-                say!(self.world, "fault: the node crashes behind its next commit");
-                self.world.server.crash_behind_next_commit();
+                say!(self.world, "fault: node {node} crashes behind its next commit");
+                self.world.server.crash_behind_next_commit(node);
             }
         }
     }
 
+    /// Something is wrong between nodes.
+    fn upset_bus(&mut self) {
+        let lasts = self.dice.between(200, 20_000);
+        match self.dice.below(4) {
+            0 => {
+                let node = self.dice.below(self.world.server.nodes() as u64) as usize;
+                say!(self.world, "fault: node {node} is cut off the bus for {lasts}");
+                self.world.server.cut_bus(|other| other == node);
+            }
+            1 => {
+                say!(self.world, "fault: the bus is gone for {lasts}");
+                self.world.server.cut_bus(|_| true);
+            }
+            2 => {
+                let percent = self.dice.between(5, 60);
+                say!(self.world, "fault: the bus loses, doubles and reorders {percent} of 100 for {lasts}");
+                self.world.server.roughen_bus(percent);
+            }
+            _ => {
+                let percent = self.dice.between(5, 60);
+                say!(self.world, "fault: {percent} of 100 notices do not get as far as the bus for {lasts}");
+                self.world.server.crowd_bus(percent);
+            }
+        }
+        self.world.put(lasts, Due::BusWell);
+    }
+
     fn restore(&mut self) {
-        say!(self.world, "fault: the node dies and the newest backup is restored");
+        say!(self.world, "fault: every node dies and the newest backup is restored");
         let ids: Vec<String> = self.conversations.iter().flat_map(|(_, ids)| ids).cloned().collect();
         self.world.restore(&ids);
     }
 
     fn upset_store(&mut self) {
-        let lasts = self.dice.between(200, 6_000);
+        // A database that other nodes share may take longer to be replaced by its copy than a node can go on without.
+        let longest = if self.world.server.nodes() > 1 { 12_000 } else { 6_000 };
+        let lasts = self.dice.between(200, longest);
         match self.dice.below(3) {
             0 => {
                 say!(self.world, "fault: the store is down for {lasts}");
@@ -202,8 +235,9 @@ impl History {
 
     fn drain(&mut self) {
         let window = self.dice.between(200, 3_000);
-        say!(self.world, "fault: the node drains in {window}");
-        self.world.server.drain(window);
-        self.world.put(window, Due::Crash);
+        let Some(node) = self.world.server.any_up() else { return };
+        say!(self.world, "fault: node {node} drains in {window}");
+        self.world.server.drain(node, window);
+        self.world.put(window, Due::Crash(node));
     }
 }

@@ -5,6 +5,7 @@ use cossistant_protocol::{ConversationId, PersonId, UserType};
 use cossistant_server::sim::{Dice, SimConfig, Tenant};
 
 use super::client::{Client, LONG, Token};
+use super::judge::LEASE_MS;
 use super::plan::{self, Deed, Keep, Step};
 use super::world::World;
 use super::{Outcome, Run};
@@ -22,8 +23,8 @@ pub(super) struct History {
     plan: Vec<Step>,
     pub(super) actions: u64,
     pub(super) faults: u64,
-    /// Longer than it takes to notice a silent connection, to try to close it and to wait for a lost person's grace, in
-    /// ms.
+    /// Longer than it takes to notice a silent connection, to try to close it, to wait for a lost person's grace, and to
+    /// believe no longer in a node that is gone, in ms.
     pub(super) quiet_ms: u64,
 }
 
@@ -37,12 +38,17 @@ pub(super) fn conversation(id: &str) -> ConversationId {
 
 impl History {
     pub(super) fn new(run: &Run) -> Self {
+        // Apart, so that a history on one node is the same as if there were no others.
+        let mut of_nodes = Dice::new(run.seed ^ 0x0de5);
+        let drawn = if of_nodes.chance(25) { of_nodes.between(2, 3) as usize } else { 1 };
+        let nodes = run.nodes.unwrap_or(drawn);
         let mut dice = Dice::new(run.seed);
         let heartbeat_ms = if dice.chance(30) { 4_000 } else { 10_000 };
         let presence_grace_ms = if dice.chance(50) { 3_000 } else { 10_000 };
         let config = SimConfig {
             seed: run.seed,
-            shards: 2,
+            nodes,
+            shards: if nodes > 1 && of_nodes.chance(50) { 1 } else { 2 },
             max_outbox_bytes: if dice.chance(50) { 1 << 20 } else { 6 << 10 },
             replay_limit: if dice.chance(80) { 1_000 } else { 12 },
             heartbeat_ms,
@@ -60,7 +66,7 @@ impl History {
             plan: Vec::new(),
             actions: 0,
             faults: 0,
-            quiet_ms: heartbeat_ms * 5 / 2 + CLOSE_MS + presence_grace_ms + 3_000,
+            quiet_ms: heartbeat_ms * 5 / 2 + CLOSE_MS + presence_grace_ms + if nodes > 1 { LEASE_MS } else { 3_000 },
         };
         history.people(&mut dice, heartbeat_ms);
         history.plan = plan::draw(history.world.clients.len(), &mut dice);

@@ -13,6 +13,12 @@ use super::replica::{ConversationView, Person, Replica};
 use super::rule::Rule;
 use super::world::Due;
 
+/// Longer than a node is believed to be there that is not, in ms.
+pub(super) const LEASE_MS: u64 = 16_000;
+
+/// How long other nodes may take to tell what stands at them, in ms.
+const ASKED_MS: u64 = 1_000;
+
 pub(super) fn audience(kind: UserType) -> Audience {
     if kind.is_team() { Audience::Team } else { Audience::Visitor }
 }
@@ -23,7 +29,8 @@ impl History {
     pub(super) fn check_meanwhile(&mut self) {
         say!(self.world, "check: quiet for a moment");
         self.end_faults();
-        self.world.run(3_500);
+        let is_alone = self.world.server.nodes() == 1;
+        self.world.run(if is_alone { 3_500 } else { LEASE_MS });
         for at in 0..self.world.clients.len() {
             if self.dice.chance(40) {
                 self.type_on(at);
@@ -37,7 +44,7 @@ impl History {
     /// The node and the store are well from now on; links that are broken stay so until that is noticed.
     pub(super) fn end_faults(&mut self) {
         self.world.server.crash_no_more();
-        for due in [Due::StoreWell, Due::PaceOver, Due::LossOver] {
+        for due in [Due::StoreWell, Due::PaceOver, Due::LossOver, Due::BusWell] {
             self.world.put(0, due);
         }
     }
@@ -89,10 +96,12 @@ impl History {
     #[expect(clippy::wildcard_enum_match_arm, reason = "a probe waits for three kinds of messages")]
     fn probe(&mut self, kind: UserType, who: &PersonId, channels: &BTreeSet<HeldChannel>) -> Option<Replica> {
         let token = self.world.server.token(Tenant::Ours, kind, who, 600);
-        let connection = self.world.server.open(&token)?;
+        let (connection, _) = self.world.server.open(&token)?;
         let mut replica = Replica::default();
         let mut waiting = channels.len();
         let mut has_asked = false;
+        // What other nodes know is told behind the confirmation where nobody listened before.
+        let mut pause = if self.world.server.nodes() > 1 { ASKED_MS } else { 0 };
         for _ in 0..400 {
             self.world.run(5);
             for what in self.world.server.take(connection, usize::MAX) {
@@ -115,6 +124,10 @@ impl History {
                     _ => {}
                 }
                 replica.apply(&message);
+            }
+            if waiting == 0 && has_asked && pause > 0 {
+                self.world.run(std::mem::take(&mut pause));
+                continue;
             }
             if waiting == 0 && has_asked {
                 self.world.server.deliver(connection, FromClient::Close(Some(1000)));

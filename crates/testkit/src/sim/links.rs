@@ -13,6 +13,9 @@ use super::world::{Due, World};
 /// For how long a node may still write to who has no access any more, in ms: its timers have ticks of 16 ms, and what
 /// one shard tells another is under way.
 const FAREWELL_MS: u64 = 500;
+/// For how long a node may do so that has to find by itself what was revoked at another one, in ms: as long as it may do
+/// without a look at the store.
+const BLIND_MS: u64 = 8_000;
 /// The longest that a request is under way which ends somebody's access, in ms, when the store is slow.
 const REVOCATION_MS: u64 = 15_000;
 /// How much earlier than a token a node's clock may have been when it judged, in ms: clocks step back by a second.
@@ -32,6 +35,7 @@ impl World {
         self.clients[at].link = Some(Link {
             generation,
             connection: None,
+            node: 0,
             up_until: 0,
             down_until: 0,
             delay,
@@ -57,12 +61,13 @@ impl World {
             return;
         }
         let token = self.clients[at].token.clone();
-        let Some(connection) = self.server.open(&token.text) else { return self.client_loses(at, generation) };
-        say!(self, "{} opens socket {generation} as connection {}", self.clients[at].name, connection.0);
+        let Some((connection, node)) = self.server.open(&token.text) else { return self.client_loses(at, generation) };
+        say!(self, "{} opens socket {generation} as connection {} of node {node}", self.clients[at].name, connection.0);
         self.clients[at].used = token.clone();
         let life = self.restores.len();
         if let Some(link) = self.link(at, generation) {
             link.connection = Some(connection);
+            link.node = node;
             link.token = token;
             link.life = life;
         }
@@ -157,7 +162,8 @@ impl World {
     fn is_over(&self, at: usize) -> bool {
         self.clients[at].link.as_ref().is_some_and(|link| {
             let has_backlog = link.slow.is_some() || link.slow_until > self.now;
-            !has_backlog && link.over_since.is_some_and(|since| since + FAREWELL_MS + self.notice_delay_ms < self.now)
+            let farewell = if self.server.nodes() > 1 { BLIND_MS } else { FAREWELL_MS };
+            !has_backlog && link.over_since.is_some_and(|since| since + farewell + self.notice_delay_ms < self.now)
         })
     }
 

@@ -43,15 +43,17 @@ pub(super) enum Due {
     /// A browser lets a client's timers run as they like.
     Unthrottle(usize),
     /// A crashed node starts.
-    Start,
+    Start(usize),
     /// A drained node ends.
-    Crash,
+    Crash(usize),
     /// The store answers again.
     StoreWell,
     /// Jobs take their usual time again.
     PaceOver,
     /// Announcements arrive again.
     LossOver,
+    /// Nodes hear each other again.
+    BusWell,
 }
 
 /// What a restore brought back.
@@ -84,7 +86,8 @@ pub(super) struct World {
     agenda: Agenda<Due>,
     /// When each client wants to be woken; looked at far more often than it changes.
     wakes: Vec<Option<u64>>,
-    was_up: bool,
+    /// By node.
+    was_up: Vec<bool>,
     /// Connections that were cut: what is under way does not arrive.
     pub(super) cut: BTreeSet<SimConnection>,
     /// But for these, whose frames still get to the node.
@@ -94,6 +97,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(config: SimConfig, dice: Dice, is_traced: bool) -> Self {
         let (max_outbox_bytes, notice_delay_ms) = (config.max_outbox_bytes, config.notice_delay_ms);
+        let was_up = vec![true; config.nodes];
         let mut server = SimServer::new(config, EPOCH_MS);
         if is_traced {
             server.keep_log();
@@ -113,7 +117,7 @@ impl World {
             revoked: BTreeMap::new(),
             agenda: Agenda::default(),
             wakes: Vec::new(),
-            was_up: true,
+            was_up,
             cut: BTreeSet::new(),
             late_up: BTreeSet::new(),
         }
@@ -228,29 +232,32 @@ impl World {
                 self.clients[at].throttle = None;
                 self.input(at, Input::Visible);
             }
-            Due::Start => {
-                say!(self, "the node starts");
-                self.server.start();
-                self.was_up = true;
+            Due::Start(node) => {
+                say!(self, "node {node} starts");
+                self.server.start(node);
+                self.was_up[node] = true;
             }
-            Due::Crash => self.crash(),
+            Due::Crash(node) => self.crash(node),
             Due::StoreWell => self.server.heal_store(),
             Due::PaceOver => self.server.set_pace(None),
             Due::LossOver => self.server.set_lost_percent(0),
+            Due::BusWell => self.server.heal_bus(),
         }
     }
 
-    // ---- the node ----
+    // ---- the nodes ----
 
-    /// Takes what the node has written, and notices when it has died.
+    /// Takes what the nodes have written, and notices when one has died.
     fn collect(&mut self) {
         if self.trace.is_kept() {
             for line in self.server.take_log() {
                 say!(self, "    {line}");
             }
         }
-        if self.was_up && !self.server.is_up() {
-            self.died();
+        for node in 0..self.was_up.len() {
+            if self.was_up[node] && !self.server.is_up(node) {
+                self.died(node);
+            }
         }
         while let Some(connection) = self.server.next_written() {
             let is_read = |client: &Client| {
@@ -264,13 +271,13 @@ impl World {
         }
     }
 
-    /// Kills the node now.
-    pub(super) fn crash(&mut self) {
-        self.server.crash();
+    /// Kills a node now.
+    pub(super) fn crash(&mut self, node: usize) {
+        self.server.crash(node);
         self.collect();
     }
 
-    /// Kills the node and puts the newest backup in the store's place.
+    /// Kills all nodes and puts the newest backup in the store's place.
     pub(super) fn restore(&mut self, conversations: &[String]) {
         self.server.restore();
         let mut restore = Restore { website_head: self.server.website_events().len() as u64, ..Restore::default() };
@@ -291,11 +298,11 @@ impl World {
         self.collect();
     }
 
-    fn died(&mut self) {
-        say!(self, "the node dies");
-        self.was_up = false;
+    fn died(&mut self, node: usize) {
+        say!(self, "node {node} dies");
+        self.was_up[node] = false;
         for at in 0..self.clients.len() {
-            let Some(link) = &mut self.clients[at].link else { continue };
+            let Some(link) = self.clients[at].link.as_mut().filter(|link| link.node == node) else { continue };
             let Some(connection) = link.connection else { continue };
             self.cut.insert(connection);
             self.late_up.remove(&connection);
@@ -311,7 +318,7 @@ impl World {
             }
         }
         let down_for = self.dice.between(50, 3_000);
-        self.put(down_for, Due::Start);
+        self.put(down_for, Due::Start(node));
     }
 
     /// Checks what must hold at any moment.

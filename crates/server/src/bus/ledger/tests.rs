@@ -7,6 +7,7 @@ use cossistant_protocol::{ConversationId, OrganizationId, PersonId, UserType, We
 
 use super::*;
 use crate::bus::{PersonInfo, ShardId, Source, Stamp, wire};
+use crate::event::Frame;
 use crate::store::Websites;
 
 fn site() -> SiteKey {
@@ -97,6 +98,21 @@ struct Node {
     view: View,
     /// What stands at it.
     own: View,
+    /// Whose marks were heard.
+    heard: BTreeSet<String>,
+    /// When something was doubted, and for how long.
+    doubts: Vec<(u64, u64)>,
+}
+
+/// That somebody has read something, which is said once.
+fn mark(name: &str) -> Notice {
+    Notice::Seen {
+        site: site(),
+        conversation: ConversationId::new("c").unwrap(),
+        person: person(UserType::User, name).key.clone(),
+        team: Frame::of_json("{}"),
+        visitor: None,
+    }
 }
 
 struct Net {
@@ -108,7 +124,13 @@ struct Net {
 
 impl Net {
     fn new(count: u32) -> Self {
-        let node = |id| Node { ledger: Ledger::new(NodeId(id)), view: View::default(), own: View::default() };
+        let node = |id| Node {
+            ledger: Ledger::new(NodeId(id)),
+            view: View::default(),
+            own: View::default(),
+            heard: BTreeSet::new(),
+            doubts: Vec::new(),
+        };
         let mut net = Self { nodes: (1..=count).map(node).collect(), now_ms: 1_000, under_way: Vec::new() };
         for at in 0..net.nodes.len() {
             net.nodes[at].ledger.set_down(false, net.now_ms);
@@ -127,6 +149,10 @@ impl Net {
         for output in node.ledger.take_outputs() {
             match output {
                 Output::Say(topic, said) => self.under_way.push((at, topic, wire::write(id, &said).unwrap())),
+                Output::Tell(Notice::Seen { person, .. }) => {
+                    node.heard.insert(person.id.to_string());
+                }
+                Output::Tell(Notice::Doubt { for_ms, .. }) => node.doubts.push((self.now_ms, for_ms)),
                 Output::Tell(notice) => node.view.hear(&notice),
                 // Whoever begins to hear asks.
                 Output::Hear(topic) => {
@@ -228,7 +254,7 @@ fn a_node_that_is_silent_is_gone_after_its_lease() {
     assert!(net.is_true_at(1), "{:?}", net.nodes[1].view);
     net.passes(RENEW_MS + 750, &[1]);
     assert!(net.nodes[1].view.0.is_empty(), "all that stood there has ended: {:?}", net.nodes[1].view);
-    assert_eq!((net.nodes[1].ledger.known, net.nodes[1].ledger.entries), (0, 0));
+    assert_eq!(net.nodes[1].ledger.entries, 0);
     net.passes(RENEW_MS + ASK_MS + 500, &[0, 1]);
     assert!(net.is_true_at(1), "when it speaks again it is asked, and believed: {:?}", net.nodes[1].view);
 }
@@ -286,6 +312,79 @@ fn whatever_is_lost_doubled_or_late_comes_right() {
             assert_eq!((ledger.entries, ledger.known), (entries, known), "seed {seed}: the counts are right");
         }
     }
+}
+
+#[test]
+fn what_is_said_once_is_heard_or_doubted() {
+    let mut missed = 0;
+    for seed in 1..=200_u64 {
+        let mut state = seed;
+        let mut dice = move |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let mut net = Net::new(3);
+        (0..3).for_each(|at| net.follow(at, true));
+        let mut said = Vec::new();
+        for number in 0..200 {
+            let at = usize::try_from(dice(3)).unwrap();
+            match dice(10) {
+                0..4 => {
+                    let name = format!("m{number}");
+                    net.nodes[at].ledger.handle_own(&mark(&name), net.now_ms);
+                    net.collect(at);
+                    said.push((at, net.now_ms, name));
+                }
+                4 => net.passes(dice(20_000), &[at]),
+                5 => {
+                    net.nodes[at].ledger.set_down(dice(2) == 0, net.now_ms);
+                    net.collect(at);
+                }
+                _ => {
+                    for next in std::mem::take(&mut net.under_way) {
+                        if dice(4) > 0 {
+                            net.deliver(next);
+                        }
+                    }
+                }
+            }
+        }
+        net.settle();
+        for at in 0..3 {
+            net.nodes[at].ledger.set_down(false, net.now_ms);
+            net.collect(at);
+        }
+        net.passes(LEASE_MS + 2 * RENEW_MS, &[0, 1, 2]);
+        for (by, at_ms, name) in &said {
+            for (to, node) in net.nodes.iter().enumerate().filter(|(to, _)| to != by) {
+                let is_heard = node.heard.contains(name);
+                let is_doubted = node.doubts.iter().any(|(now, for_ms)| (now - for_ms.min(now)..=*now).contains(at_ms));
+                assert!(is_heard || is_doubted, "seed {seed}: {name} of {by} at {to}: {:?}", node.doubts);
+                missed += u32::from(!is_heard);
+            }
+        }
+        let quiet = net.nodes.iter().map(|node| node.doubts.len()).sum::<usize>();
+        net.passes(60_000, &[0, 1, 2]);
+        net.nodes[0].ledger.handle_own(&mark("last"), net.now_ms);
+        net.collect(0);
+        net.passes(60_000, &[0, 1, 2]);
+        let now = net.nodes.iter().map(|node| node.doubts.len()).sum::<usize>();
+        assert_eq!(now, quiet, "seed {seed}: nothing is doubted while all is heard");
+        assert!(net.nodes[1].heard.contains("last") && net.nodes[2].heard.contains("last"));
+    }
+    assert!(missed > 1_000, "{missed} were missed");
+}
+
+#[test]
+fn a_node_that_lost_what_it_was_to_say_has_all_doubt() {
+    let mut net = Net::new(2);
+    net.follow(1, true);
+    net.settle();
+    let now_ms = net.now_ms;
+    net.nodes[0].ledger.begin_anew(&[], now_ms);
+    net.collect(0);
+    net.passes(250, &[0, 1]);
+    assert_eq!(net.nodes[1].doubts.len(), 1);
 }
 
 #[test]
@@ -353,8 +452,13 @@ fn what_does_not_belong_to_a_topic_is_not_taken() {
             1,
         );
     }
-    net.nodes[1].ledger.handle_said(Some(&of_organization), NodeId(9), Said::Live(Live::Events(vec![])), 1);
-    net.nodes[1].ledger.handle_said(None, NodeId(9), Said::Live(Live::Events(vec![])), 1);
+    net.nodes[1].ledger.handle_said(
+        Some(&of_organization),
+        NodeId(9),
+        Said::Live { before: 0, at: 4, live: Live::Events(vec![]) },
+        1,
+    );
+    net.nodes[1].ledger.handle_said(None, NodeId(9), Said::Live { before: 0, at: 4, live: Live::Events(vec![]) }, 1);
     net.collect(1);
     assert!(net.nodes[1].view.0.is_empty() && net.nodes[1].ledger.entries == 0);
 }

@@ -51,9 +51,10 @@ fn all() -> Vec<Said> {
         Said::Ask { of: None },
         Said::Ask { of: Some(OTHER) },
         Said::Setup,
+        Said::Lost,
     ]);
     let live = [
-        Live::Events(vec![Told { conversation: conversation(), offset: 3, team: frame(), visitor: None }]),
+        Live::Events(vec![Told { conversation: conversation(), offset: 3, team: frame(), visitor: None, moves: None }]),
         Live::TypingStopped { conversation: conversation(), person: person.clone() },
         Live::Progress { conversation: conversation(), person, frame: frame(), to_visitor: false },
         Live::Seen { conversation: conversation(), by: who.clone(), team: frame(), visitor: Some(frame()) },
@@ -61,7 +62,7 @@ fn all() -> Vec<Said> {
         Live::Identified { visitor: visitor.clone(), previous: None, conversations: vec![], frame: frame() },
         Live::Disconnect { who, is_revoked: true },
     ];
-    all.extend(live.into_iter().map(Said::Live));
+    all.extend(live.into_iter().map(|live| Said::Live { before: 0, at: 1, live }));
     all
 }
 
@@ -88,15 +89,19 @@ fn other_versions_and_oneself_are_told_apart() {
     let wild = text.replace("\"setup\"", r#"{"live":{"open":{"visitor":"a b>*"}}}"#);
     assert_eq!(read(wild.as_bytes(), OWN).unwrap_err(), Unread::Form, "ids are checked");
     assert_eq!(read(&vec![b' '; MAX_BYTES + 1], OWN).unwrap_err(), Unread::Form);
-    let deep = format!("{{\"v\":1,\"node\":2,\"said\":{}", "[".repeat(100_000));
+    let deep = format!("{{\"v\":2,\"node\":2,\"said\":{}", "[".repeat(100_000));
     assert_eq!(read(deep.as_bytes(), OWN).unwrap_err(), Unread::Form);
     let large = Told {
         conversation: conversation(),
         offset: 1,
         team: raw(&format!("{:?}", "x".repeat(MAX_BYTES))),
         visitor: None,
+        moves: None,
     };
-    assert!(write(OWN, &Said::Live(Live::Events(vec![large]))).is_none(), "what is too large is not said");
+    assert!(
+        write(OWN, &Said::Live { before: 0, at: 1, live: Live::Events(vec![large]) }).is_none(),
+        "what is too large is not said"
+    );
 }
 
 #[test]

@@ -9,8 +9,8 @@ use cossistant_protocol::{
 };
 
 use super::{
-    CLOSE_MS, Credential, Job, LogIn, LoggedIn, MESSAGE_MS, Output, PRESENCE_RETRY_MS, Shard, TimerKey, connection_id,
-    refusal,
+    CLOSE_MS, Credential, Job, LogIn, LoggedIn, MESSAGE_MS, MarksWanted, Output, RETRY_MS, Shard, TELLINGS,
+    TOLD_AT_ONCE, Telling, TimerKey, connection_id, refusal,
 };
 use crate::auth::{AuthError, Principal, Secret};
 use crate::bus::{Notice, Who};
@@ -269,11 +269,14 @@ impl Shard {
                 TimerKey::Connection(_) | TimerKey::Drain(_) => {}
                 TimerKey::Grace(key) => self.hub.handle_grace(&key, now.as_millis()),
                 TimerKey::Gap(site) => self.hub.handle_gap(site),
-                TimerKey::Presence(visitor) => {
-                    let (site, visitor) = *visitor;
-                    self.telling.remove(&(site.clone(), visitor.clone()));
-                    self.tell_presence(site, visitor);
+                TimerKey::Presence(visitors) => {
+                    let (site, visitors) = *visitors;
+                    for visitor in visitors {
+                        self.telling.remove(&(site.clone(), visitor.clone()));
+                        self.tell_presence(site.clone(), visitor);
+                    }
                 }
+                TimerKey::Marks(wanted) => self.outputs.push(Output::ReadMarks(*wanted)),
             }
         }
     }
@@ -363,32 +366,84 @@ impl Shard {
             | Notice::Presence { .. }
             | Notice::VisitorPresence { .. }
             | Notice::OpenConversations { .. }
+            | Notice::Doubt { .. }
             | Notice::Identified { .. } => self.hub.handle_notice(notice),
         }
     }
 
     /// Has a visitor's presence told, behind what is just being told of it.
     pub(super) fn tell_presence(&mut self, site: SiteKey, visitor: PersonId) {
-        match self.telling.entry((site.clone(), visitor.clone())) {
-            std::collections::hash_map::Entry::Occupied(mut under_way) => *under_way.get_mut() = true,
+        match self.telling.entry((site, visitor)) {
+            std::collections::hash_map::Entry::Occupied(mut telling) => {
+                if let Telling::UnderWay { again } = telling.get_mut() {
+                    *again = true;
+                }
+            }
             std::collections::hash_map::Entry::Vacant(free) => {
-                free.insert(false);
-                self.outputs.push(Output::TellPresence { site, visitor });
+                self.to_tell.push_back(free.key().clone());
+                free.insert(Telling::Waits);
+                self.begin_tellings();
             }
         }
     }
 
-    /// A visitor's presence was told, or could not be, since the store is down; then it is tried again.
-    pub(crate) fn handle_told_presence(&mut self, site: SiteKey, visitor: PersonId, was_told: bool, now: Timestamp) {
+    /// Of each visitor, whether it is here, and whether this node keeps when it was last seen.
+    pub(crate) fn how_are(&self, site: &SiteKey, visitors: &[PersonId]) -> Vec<(PersonId, (bool, bool))> {
+        let how = |visitor| (self.hub.is_visitor_here(site, visitor), !self.hub.is_gone_elsewhere(site, visitor));
+        visitors.iter().map(|visitor| (visitor.clone(), how(visitor))).collect()
+    }
+
+    fn begin_tellings(&mut self) {
+        while self.tellings < TELLINGS
+            && let Some((site, first)) = self.to_tell.pop_front()
+        {
+            let mut visitors = vec![first];
+            while visitors.len() < TOLD_AT_ONCE
+                && let Some((_, visitor)) = self.to_tell.pop_front_if(|(other, _)| *other == site)
+            {
+                visitors.push(visitor);
+            }
+            for visitor in &visitors {
+                self.telling.insert((site.clone(), visitor.clone()), Telling::UnderWay { again: false });
+            }
+            self.tellings += 1;
+            self.outputs.push(Output::TellPresence { site, visitors });
+        }
+    }
+
+    /// The presence of visitors was told, or could not be, since the store is down; then it is tried again.
+    pub(crate) fn handle_told_presence(
+        &mut self,
+        site: &SiteKey,
+        visitors: Vec<PersonId>,
+        was_told: bool,
+        now: Timestamp,
+    ) {
         self.now = now;
-        if !was_told {
-            return self
-                .wheel
-                .insert(now.as_millis() + PRESENCE_RETRY_MS, TimerKey::Presence(Box::new((site, visitor))));
+        self.tellings -= 1;
+        if was_told {
+            for visitor in visitors {
+                let telling = self.telling.remove(&(site.clone(), visitor.clone()));
+                if telling == Some(Telling::UnderWay { again: true }) {
+                    self.tell_presence(site.clone(), visitor);
+                }
+            }
+        } else {
+            let key = TimerKey::Presence(Box::new((site.clone(), visitors)));
+            self.wheel.insert(now.as_millis() + RETRY_MS, key);
         }
-        if self.telling.remove(&(site.clone(), visitor.clone())) == Some(true) {
-            self.tell_presence(site, visitor);
+        self.begin_tellings();
+    }
+
+    /// Tells those who are connected here of marks that they may not have heard of; `None` if those could not be read,
+    /// since the store is down, which is tried again.
+    pub(crate) fn handle_marks(&mut self, wanted: MarksWanted, marks: Option<Vec<Notice>>, now: Timestamp) {
+        self.now = now;
+        match marks {
+            Some(marks) => marks.into_iter().for_each(|mark| self.hub.handle_notice(mark)),
+            None => self.wheel.insert(now.as_millis() + RETRY_MS, TimerKey::Marks(Box::new(wanted))),
         }
+        self.drain_effects();
     }
 
     /// Notices were lost: what is durable is compared with the store.

@@ -118,13 +118,13 @@ fn a_presence_is_told_once_at_a_time_and_again_until_the_store_answers() {
     shard.tell_presence(site(), vera.clone());
     shard.tell_presence(site(), vera.clone());
     assert_eq!(tellings(&mut shard), 1, "the second one waits");
-    shard.handle_told_presence(site(), vera.clone(), true, Timestamp(10));
+    shard.handle_told_presence(&site(), vec![vera.clone()], true, Timestamp(10));
     assert_eq!(tellings(&mut shard), 1, "it waits no longer");
-    shard.handle_told_presence(site(), vera.clone(), false, Timestamp(20));
+    shard.handle_told_presence(&site(), vec![vera.clone()], false, Timestamp(20));
     assert_eq!(tellings(&mut shard), 0, "the store is down");
     shard.handle_timers(Timestamp(2_000));
     assert_eq!(tellings(&mut shard), 1, "it is tried again");
-    shard.handle_told_presence(site(), vera, true, Timestamp(2_010));
+    shard.handle_told_presence(&site(), vec![vera], true, Timestamp(2_010));
     assert_eq!(tellings(&mut shard), 0);
 }
 

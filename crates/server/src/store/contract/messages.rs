@@ -99,7 +99,7 @@ pub(in crate::store) async fn a_visitor_message_reopens_a_resolved_conversation(
     assert_eq!(again.events.iter().map(brief).collect::<Vec<_>>(), [("message", 5, Some(5)), ("status", 6, Some(6))]);
     assert_eq!((again.team_seq, again.visitor_seq), (5, Some(5)));
     match &again.events[1].body {
-        EventBody::Status { status: ConversationStatus::Open, by } => assert_eq!(by.as_ref(), Some(&id("vera"))),
+        EventBody::Status { status: ConversationStatus::Open, by, .. } => assert_eq!(by.as_ref(), Some(&id("vera"))),
         other => panic!("{other:?}"),
     }
     let conversation = world.conversation(team(), "c").await.unwrap();

@@ -17,6 +17,8 @@ use crate::store::{
 #[derive(Debug, Clone)]
 pub(super) struct State {
     pub(super) epoch: String,
+    /// How often the set-up was changed.
+    pub(super) setup: u64,
     pub(super) organizations: BTreeMap<OrganizationId, OrganizationRow>,
     pub(super) sites: BTreeMap<SiteKey, Site>,
     pub(super) keys: BTreeMap<KeyId, KeyRow>,
@@ -113,6 +115,7 @@ impl State {
     pub(super) fn new(epoch: String) -> Self {
         Self {
             epoch,
+            setup: 0,
             organizations: BTreeMap::new(),
             sites: BTreeMap::new(),
             keys: BTreeMap::new(),
@@ -220,7 +223,9 @@ impl Thread {
                     unreachable!("an update points at a message")
                 }
             },
-            Body::Status { status, by } => EventBody::Status { status: *status, by: by.clone() },
+            Body::Status { status, by } => {
+                EventBody::Status { status: *status, by: by.clone(), visitor: self.conversation.visitor.clone() }
+            }
             Body::Assigned { assignee, by } => EventBody::Assigned { assignee: assignee.clone(), by: by.clone() },
         };
         StoredEvent {

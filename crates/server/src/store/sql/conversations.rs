@@ -99,7 +99,7 @@ impl Thread {
         self.conversation.status = status;
         let columns = Columns { status: Some(status), by: by.as_ref(), ..Columns::default() };
         let place = self.add(conn, rows::STATUS, &columns, false, at)?;
-        Ok(self.event(place, EventBody::Status { status, by }))
+        Ok(self.event(place, EventBody::Status { status, by, visitor: self.conversation.visitor.clone() }))
     }
 
     /// Writes the conversation's and the website's row, after all events of an operation.

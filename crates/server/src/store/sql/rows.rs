@@ -198,7 +198,7 @@ pub(in crate::store) fn event(row: &dyn Row, website: &SiteKey) -> Result<Stored
             at: time(row, 10)?,
             deleted: flag(row, 11)?,
         },
-        STATUS => EventBody::Status { status: status(row, 18)?, by: by()? },
+        STATUS => EventBody::Status { status: status(row, 18)?, by: by()?, visitor: parsed(row, 6)? },
         ASSIGNED => EventBody::Assigned { assignee: some_parsed(row, 19)?, by: by()? },
         _ => return Err(unsound(3, "no kind of event")),
     };

@@ -8,12 +8,12 @@
 //! A pure machine: what is published here and what others say goes in, with the time; notices for the shards and messages
 //! for other nodes come out.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use cossistant_protocol::PHASE_DONE;
 
 use super::convey::{is_of, live_notice, notice, raw, told};
-use super::wire::{Change, Entry, Key, Live, Person, Said, Who as Named, websites_told};
+use super::wire::{Asked, Change, Entry, Key, Live, Person, Said, Who as Named, websites_told};
 use super::{NodeId, Notice, Topic, Who};
 use crate::store::{PersonKey, SiteKey};
 
@@ -38,6 +38,8 @@ const PART: usize = 100;
 const PART_BYTES: usize = 256 * 1024;
 /// The most entries of others that are kept, over all topics; further ones are left out.
 const ENTRIES_MAX: usize = 2_000_000;
+/// The most other nodes that are known.
+const NODES_MAX: usize = 10_000;
 /// The most pairs of topic and node that are known of others.
 const OTHERS_MAX: usize = 200_000;
 
@@ -105,6 +107,10 @@ pub(crate) struct Ledger {
     last: u64,
     renewed_at_ms: u64,
     is_down: bool,
+    /// Since when nobody can be heard who could be before.
+    down_since_ms: Option<u64>,
+    /// When each of the others was heard last.
+    nodes: BTreeMap<NodeId, u64>,
     /// Of which websites something may have been missed, and for how long.
     doubts: BTreeMap<SiteKey, u64>,
     /// How many pairs of topic and node, and how many entries of others there are.
@@ -124,6 +130,8 @@ impl Ledger {
             last: 0,
             renewed_at_ms: 0,
             is_down: true,
+            down_since_ms: None,
+            nodes: BTreeMap::new(),
             doubts: BTreeMap::new(),
             known: 0,
             entries: 0,
@@ -367,14 +375,19 @@ impl Ledger {
     pub(crate) fn set_down(&mut self, is_down: bool, now_ms: u64) {
         if is_down {
             self.is_down = true;
+            self.down_since_ms.get_or_insert(now_ms);
             self.pause();
             return;
         }
         self.is_down = false;
+        if let Some(since_ms) = self.down_since_ms.take() {
+            self.nodes.clear();
+            self.doubt_all(now_ms.saturating_sub(since_ms).saturating_add(LEASE_MS));
+        }
         let mut topics: Vec<Topic> = self.followed.keys().cloned().collect();
         topics.sort_unstable();
         for topic in &topics {
-            self.say(Some(topic), Said::Ask { of: None });
+            self.say(None, Said::Ask { of: None, topic: Asked::from(topic) });
         }
         // What was changed meanwhile can have been changed in the set-up too.
         self.outputs.push(Output::SetupChanged);
@@ -400,17 +413,18 @@ impl Ledger {
 
     /// Takes what another node says.
     pub(crate) fn handle_said(&mut self, topic: Option<&Topic>, node: NodeId, said: Said, now_ms: u64) {
+        if self.nodes.len() < NODES_MAX || self.nodes.contains_key(&node) {
+            self.nodes.insert(node, now_ms);
+        }
         match (topic, said) {
             (None, Said::Setup) => self.outputs.push(Output::SetupChanged),
-            (None, Said::Lost) => {
-                let sites: Vec<SiteKey> = self.followed.keys().filter_map(site_of).cloned().collect();
-                sites.into_iter().for_each(|site| self.doubt(site, NEW_MS));
-            }
-            (Some(topic), Said::Ask { of }) if of.is_none_or(|of| of == self.node) => {
-                if let Some(own) = self.own.get_mut(topic) {
+            (None, Said::Lost) => self.doubt_all(NEW_MS),
+            (None, Said::Ask { of, topic }) if of.is_none_or(|of| of == self.node) => {
+                let topic = Topic::from(topic);
+                if let Some(own) = self.own.get_mut(&topic) {
                     own.is_asked = true;
                     if own.told_at_ms.is_none_or(|at| now_ms >= at + ASK_MS) {
-                        self.tell_state(topic, now_ms);
+                        self.tell_state(&topic, now_ms);
                     }
                 }
             }
@@ -466,6 +480,12 @@ impl Ledger {
         self.doubts.entry(site).and_modify(|of| *of = (*of).max(for_ms)).or_insert(for_ms);
     }
 
+    /// So of every website that somebody here follows.
+    fn doubt_all(&mut self, for_ms: u64) {
+        let sites: Vec<SiteKey> = self.followed.keys().filter_map(site_of).cloned().collect();
+        sites.into_iter().for_each(|site| self.doubt(site, for_ms));
+    }
+
     /// What is known of a node; it has just said something. `None` of what nobody here follows.
     fn other(&mut self, topic: &Topic, node: NodeId, now_ms: u64) -> Option<&mut Other> {
         if !self.followed.contains_key(topic) {
@@ -487,7 +507,7 @@ impl Ledger {
         let Some(other) = self.others.get_mut(topic).and_then(|nodes| nodes.get_mut(&node)) else { return };
         if !other.is_whole && other.asked_at_ms.is_none_or(|at| now_ms >= at + ASK_MS) {
             other.asked_at_ms = Some(now_ms);
-            self.say(Some(topic), Said::Ask { of: Some(node) });
+            self.say(None, Said::Ask { of: Some(node), topic: Asked::from(topic) });
         }
     }
 
@@ -542,7 +562,9 @@ impl Ledger {
             return;
         }
         let Some(Coming { entries: mut now, .. }) = other.coming.take() else { return };
-        let missed_ms = (!other.is_whole).then(|| now_ms.saturating_sub(other.whole_at_ms));
+        // It is said behind all that it has in it, so what it has and was not heard was missed.
+        let has_missed = !other.is_whole || at > other.at;
+        let missed_ms = has_missed.then(|| now_ms.saturating_sub(other.whole_at_ms));
         (other.at, other.is_whole, other.whole_at_ms) = (at, true, now_ms);
         let before = std::mem::take(&mut other.entries);
         other.entries.clone_from(&now);
@@ -612,12 +634,6 @@ impl Ledger {
             for (node, other) in nodes.iter_mut().filter(|(_, other)| !other.is_over && other.until_ms <= now_ms) {
                 (other.is_over, other.is_whole, other.coming) = (true, false, None);
                 gone.push((topic.clone(), *node, std::mem::take(&mut other.entries)));
-                // What it stored last it may have told nobody.
-                if let Some(site) = site_of(topic) {
-                    let for_ms = now_ms.saturating_sub(other.whole_at_ms);
-                    let doubt = self.doubts.entry(site.clone()).or_default();
-                    *doubt = (*doubt).max(for_ms);
-                }
             }
             let before = nodes.len();
             nodes.retain(|_, other| !other.is_over || now_ms < other.until_ms.saturating_add(REMEMBER_MS));
@@ -625,18 +641,26 @@ impl Ledger {
         }
         self.known -= forgotten;
         self.others.retain(|_, nodes| !nodes.is_empty());
-        let nodes: HashSet<NodeId> = gone.iter().map(|(_, node, _)| *node).collect();
-        for node in nodes {
-            tracing::debug!(node = node.0, "another node has not been heard of for a while");
-        }
         for (topic, node, entries) in gone {
             self.end_all(&topic, node, entries);
         }
+        if self.is_down {
+            return;
+        }
+        let silent: Vec<(NodeId, u64)> =
+            self.nodes.iter().filter(|(_, at)| **at + LEASE_MS <= now_ms).map(|(node, at)| (*node, *at)).collect();
+        for (node, at_ms) in silent {
+            tracing::info!(node = node.0, "another node has not been heard of for a while");
+            self.nodes.remove(&node);
+            // What it stored last it may have told nobody.
+            self.doubt_all(now_ms.saturating_sub(at_ms));
+        }
     }
 
-    /// Says of each topic of which something stands, or stood until lately, that this node is there.
+    /// Says that this node is there, and so of each topic of which something stands, or stood until lately.
     fn renew(&mut self, now_ms: u64) {
         self.renewed_at_ms = now_ms;
+        self.say(None, Said::Here);
         for own in self.own.values_mut().filter(|own| own.entries.is_empty()) {
             // While nobody can be told, it is not over.
             if self.is_down || own.empty_since_ms.is_none() {

@@ -263,17 +263,17 @@ impl Link {
         matches!(tokio::task::unconstrained(published).now_or_never(), Some(Ok(())))
     }
 
-    /// Hears what is said of a topic, and says this as soon as one hears.
+    /// Hears what is said of a topic, and says this to all as soon as one hears.
     pub(crate) fn hear(&mut self, topic: Option<Topic>, then: Option<Vec<u8>>) {
         let (client, heard, at) = (self.client.clone(), self.heard.clone(), topic.clone());
-        let subject = subject(&self.epoch, topic.as_ref());
+        let (subject, of_all) = (subject(&self.epoch, topic.as_ref()), subject(&self.epoch, None));
         let hearing = tokio::spawn(async move {
-            let mut subscriber = match client.subscribe(subject.clone()).await {
+            let mut subscriber = match client.subscribe(subject).await {
                 Ok(subscriber) => subscriber,
                 Err(error) => return tracing::warn!(%error, "a subject of NATS cannot be heard"),
             };
             if let Some(bytes) = then
-                && let Err(error) = client.publish(subject, bytes.into()).await
+                && let Err(error) = client.publish(of_all, bytes.into()).await
             {
                 tracing::debug!(%error, "what stands elsewhere could not be asked for");
             }

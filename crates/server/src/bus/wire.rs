@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use cossistant_protocol::{ConversationId, PersonId, UserType, WebsiteId};
+use cossistant_protocol::{ConversationId, OrganizationId, PersonId, UserType, WebsiteId};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -78,15 +78,47 @@ pub(crate) enum Said {
         /// What stands.
         entries: Vec<Entry>,
     },
-    /// Whoever is meant, or everybody, may tell all that stands of this topic.
+    /// Whoever is meant, or everybody, may tell all that stands of a topic. Said to all, since what stands may stand where
+    /// nobody cares what others say of it.
     Ask {
         /// Who is meant.
         of: Option<NodeId>,
+        /// Of which topic.
+        topic: Asked,
     },
     /// Organizations, websites, keys or revocations have changed.
     Setup,
+    /// The node is there.
+    Here,
     /// Some of what goes on at the node was never said.
     Lost,
+}
+
+/// A topic that is asked for: a website, or an organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    organization: OrganizationId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    website: Option<WebsiteId>,
+}
+
+impl From<&Topic> for Asked {
+    fn from(topic: &Topic) -> Self {
+        let (organization, website) = match topic {
+            Topic::Organization(organization) => (organization, None),
+            Topic::Site(site) => (&site.organization, Some(site.website.clone())),
+        };
+        Self { organization: organization.clone(), website }
+    }
+}
+
+impl From<Asked> for Topic {
+    fn from(Asked { organization, website }: Asked) -> Self {
+        match website {
+            Some(website) => Self::Site(SiteKey { organization, website }),
+            None => Self::Organization(organization),
+        }
+    }
 }
 
 /// Something that happens and does not last. On a website, unless it says otherwise.

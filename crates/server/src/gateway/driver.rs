@@ -230,9 +230,14 @@ impl Driver {
         self.apply(|shard, now| shard.handle_notice(notice, now));
     }
 
-    /// Some of what shards told was lost.
+    /// Some of what shards told was lost. (Typing and presence that were among it come right with the next change.)
     pub(crate) fn notices_lost(self: &Rc<Self>) {
-        self.apply(|shard, now| shard.handle_lost_notices(now));
+        let directory = self.jobs.directory();
+        self.apply(|shard, now| {
+            shard.handle_notice(Notice::Directory(directory), now);
+            shard.handle_lost_notices(now);
+            shard.hub_mut().doubt_all();
+        });
     }
 
     /// Takes how far websites have come in the store.

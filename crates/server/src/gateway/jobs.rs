@@ -8,7 +8,7 @@ use super::shard::{Credential, Done, Job, LogIn, LoggedIn, MarksWanted};
 use crate::auth::{AuthError, Authenticator, Guard, Principal};
 use crate::bus::{Bus, Notice, Topic};
 use crate::chat::Chat;
-use crate::directory::SharedDirectory;
+use crate::directory::{Directory, SharedDirectory};
 use crate::event::{Event, Frame};
 use crate::gateway::connection::EphemeralMessage;
 use crate::hub::{Answer, Ask};
@@ -43,6 +43,11 @@ impl Jobs {
 
     pub(crate) fn follow(&self, topic: Topic, is_followed: bool) {
         self.bus.follow(topic, is_followed);
+    }
+
+    /// The set-up as it is now.
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        self.directory.current()
     }
 
     /// Runs a job; the result goes back to the core. Who is let in has been noted by then.

@@ -36,18 +36,6 @@ struct Standing {
 }
 
 impl Said {
-    /// Whether what an agent was told to be doing is of this shard, and goes on as far as this shard has told.
-    pub(super) fn stands(
-        &self,
-        site: &SiteKey,
-        conversation: &ConversationId,
-        agent: &PersonKey,
-        stamp: Stamp,
-    ) -> bool {
-        let standing = self.standing.get(&agent_of(site, agent));
-        standing.is_some_and(|all| all.iter().any(|it| it.conversation == *conversation && it.stamp == stamp))
-    }
-
     /// Forgets what stands of an agent in a conversation if `is_over` says so of its stamp; the stamp.
     fn end(
         &mut self,
@@ -152,6 +140,28 @@ impl Hub {
             self.deliver_ephemeral(slot, conversation, &to);
         }
         self.tidy(slot, conversation);
+    }
+
+    /// What agents are doing as this shard has told it and nobody has ended, as it is told.
+    pub(super) fn activities_here(&self) -> Vec<Notice> {
+        let mut agents: Vec<_> = self.said.standing.iter().collect();
+        agents.sort_unstable_by_key(|(agent, _)| *agent);
+        let notice = |((_, key), Standing { site, conversation, stamp }): (&(_, PersonKey), &Standing)| {
+            let slot = self.sites.find(site).and_then(|slot| self.sites.get(slot))?;
+            let goings = slot.conversations.get(conversation)?.goings.as_ref()?;
+            // What was told and is not shown yet is on its way to the others as well.
+            let shown = goings.activity.iter().find(|it| it.person.key == *key && it.stamp == *stamp)?;
+            Some(Notice::Activity {
+                site: site.clone(),
+                conversation: conversation.clone(),
+                person: Arc::clone(&shown.person),
+                phase: Arc::clone(&shown.phase),
+                text: shown.text.clone(),
+                to_visitor: shown.to_visitor,
+                stamp: *stamp,
+            })
+        };
+        agents.into_iter().flat_map(|(agent, all)| all.iter().map(move |it| (agent, it))).filter_map(notice).collect()
     }
 
     /// An agent's last connection has ended, and with it whatever this shard has told and heard that it was doing.

@@ -2,7 +2,6 @@
 //!
 //! Every shard applies the same notices to its own view and tells its own subscribers of what changed in it.
 
-use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -21,6 +20,9 @@ use crate::auth::Principal;
 use crate::bus::{Notice, PersonInfo, Source, Topic, Who};
 use crate::event::Frame;
 use crate::store::{PersonKey, SiteKey};
+
+/// How long ago notices that were lost may have been told, in ms.
+const LOST_MS: u64 = 60_000;
 
 /// The key under which newer news replaces older: a kind of news of one person in one conversation.
 pub(super) fn merge_key(kind: &str, conversation: Option<&ConversationId>, person: impl Hash) -> MergeKey {
@@ -102,11 +104,19 @@ impl Hub {
         }
     }
 
+    /// So of every website.
+    pub(crate) fn doubt_all(&mut self) {
+        for (_, site) in self.sites.keys() {
+            self.doubt(site, LOST_MS);
+        }
+    }
+
     /// Has looked at whatever may have been told of a website and not heard here, though the store has it.
     fn doubt(&mut self, site: SiteKey, for_ms: u64) {
-        let mine = self.presence.visitors(&site).into_iter().filter(|visitor| self.speaks_for((&site, visitor)));
-        let tell = mine.map(|visitor| Effect::TellPresence { site: site.clone(), visitor }).collect::<Vec<_>>();
-        self.effects.extend(tell);
+        let mut mine = self.presence.visitors(&site);
+        mine.retain(|visitor| self.speaks_for((&site, visitor)));
+        mine.sort_unstable();
+        self.effects.extend(mine.into_iter().map(|visitor| Effect::TellPresence { site: site.clone(), visitor }));
         let here = self.sites.find(&site).and_then(|slot| self.sites.get(slot));
         let is_listened_to = |(_, it): &(_, &Conversation)| !it.team.is_empty() || !it.visitors.is_empty();
         let conversations = here.into_iter().flat_map(|here| &here.conversations).filter(is_listened_to);
@@ -375,7 +385,9 @@ impl Hub {
 
     /// Tells all once more who is here and what they do, since it may have been lost on the way.
     pub(crate) fn retell(&mut self) {
-        for key in self.locals.people() {
+        let mut people = self.locals.people();
+        people.sort_unstable();
+        for key in people {
             let first = match self.locals.get(&key) {
                 Some(Local::Here(indexes)) => indexes.iter().next().copied(),
                 Some(Local::Grace(_)) | None => None,
@@ -389,48 +401,25 @@ impl Hub {
                 None => {}
             }
         }
-        let own = self.config.shard;
-        // What a connection has just ended is told already, and is not to be told behind that as if it went on.
-        let doing: HashSet<(u64, &Doing)> = self
-            .conns
-            .iter()
-            .flatten()
-            .flat_map(|conn| conn.busy.iter().flat_map(|busy| &busy.doing).map(|doing| (conn.serial, doing)))
-            .collect();
-        let mut notices = Vec::new();
-        for (slot, site) in self.sites.keys() {
-            for (id, here) in self.sites.get(slot).into_iter().flat_map(|slot| &slot.conversations) {
-                let Some(goings) = &here.goings else { continue };
-                let at = || (site.clone(), id.clone());
-                let goes_on = |source: &Source, what: What| {
-                    let doing_it = Doing { site: site.clone(), conversation: id.clone(), what };
-                    source.shard == own && doing.contains(&(source.connection, &doing_it))
-                };
-                notices.extend(goings.typing.iter().filter(|it| goes_on(&it.source, What::Typing)).map(|it| {
-                    let ((site, conversation), person) = (at(), Arc::clone(&it.person));
-                    Notice::TypingStarted { site, conversation, person, source: it.source }
-                }));
-                for viewer in &goings.viewing {
-                    notices.extend(viewer.sources.iter().filter(|source| goes_on(source, What::Viewing)).map(
-                        |source| {
-                            let ((site, conversation), person) = (at(), Arc::clone(&viewer.person));
-                            Notice::Viewing { site, conversation, person, source: *source, is_viewing: true }
-                        },
-                    ));
-                }
-                notices.extend(
-                    goings.activity.iter().filter(|it| self.said.stands(&site, id, &it.person.key, it.stamp)).map(
-                        |it| {
-                            let ((site, conversation), person) = (at(), Arc::clone(&it.person));
-                            let (phase, text, to_visitor, stamp) =
-                                (Arc::clone(&it.phase), it.text.clone(), it.to_visitor, it.stamp);
-                            Notice::Activity { site, conversation, person, phase, text, to_visitor, stamp }
-                        },
-                    ),
-                );
-            }
-        }
+        // Of what goes on here, not of what is shown: what has just ended may be shown, and is told to have ended already.
+        let indexes = self.indexes();
+        let goings = indexes.into_iter().flat_map(|index| self.goings_of(index));
+        let notices: Vec<Notice> = goings.chain(self.activities_here()).collect();
         self.effects.extend(notices.into_iter().map(Effect::Publish));
+    }
+
+    /// What a connection does, as it is told.
+    fn goings_of(&self, index: u32) -> Vec<Notice> {
+        let (Some(source), Some(person)) = (self.source(index), self.person(index)) else { return Vec::new() };
+        let doing = self.conn(index).and_then(|conn| conn.busy.as_ref()).map_or(&[][..], |busy| &busy.doing);
+        let notice = |Doing { site, conversation, what }: &Doing| {
+            let (site, conversation, person) = (site.clone(), conversation.clone(), Arc::clone(&person));
+            match what {
+                What::Typing => Notice::TypingStarted { site, conversation, person, source },
+                What::Viewing => Notice::Viewing { site, conversation, person, source, is_viewing: true },
+            }
+        };
+        doing.iter().map(notice).collect()
     }
 
     /// A connection's person is here.
@@ -631,7 +620,7 @@ impl Hub {
 }
 
 /// What a connection does that ends with it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Doing {
     pub(crate) site: SiteKey,
     pub(crate) conversation: ConversationId,
@@ -639,7 +628,7 @@ pub(crate) struct Doing {
 }
 
 /// Typing or viewing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
     Typing,
     Viewing,

@@ -30,36 +30,62 @@ pub(super) enum Mail {
     Members(SiteKey, oneshot::Sender<Vec<PersonKey>>),
     /// How far websites have come in the store.
     Heads(Arc<[(SiteKey, u64)]>),
+    /// There are orders.
+    Orders,
+}
+
+/// What a shard is to do, however full its mailbox is.
+#[derive(Default)]
+struct Orders {
+    /// Something was lost.
+    has_lost: AtomicBool,
     /// Every connection is to be closed.
-    Abandon,
+    abandon: AtomicBool,
     /// All that stands here is to be told once more.
-    Retell,
+    retell: AtomicBool,
 }
 
 /// The receiving end of a shard's mailbox.
 pub(super) struct Mailbox {
     pub(super) mail: mpsc::Receiver<Mail>,
-    has_lost: Arc<AtomicBool>,
+    orders: Arc<Orders>,
 }
 
 impl Mailbox {
     /// Whether something was lost since the last question.
     pub(super) fn has_lost(&self) -> bool {
-        self.has_lost.swap(false, Ordering::AcqRel)
+        self.orders.has_lost.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether every connection is to be closed; once for each time that it was said.
+    pub(super) fn must_abandon(&self) -> bool {
+        self.orders.abandon.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether all that stands here is to be told once more; once for each time that it was said.
+    pub(super) fn must_retell(&self) -> bool {
+        self.orders.retell.swap(false, Ordering::AcqRel)
     }
 }
 
 /// The sending end of a shard's mailbox.
 struct Slot {
     mail: mpsc::Sender<Mail>,
-    has_lost: Arc<AtomicBool>,
+    orders: Arc<Orders>,
 }
 
 impl Slot {
     fn put(&self, mail: Mail) {
         if self.mail.try_send(mail).is_err() {
-            self.has_lost.store(true, Ordering::Release);
+            self.orders.has_lost.store(true, Ordering::Release);
         }
+    }
+
+    /// Gives an order, which is seen behind the mail that waits, or sooner if there is no room behind it.
+    fn order(&self, which: impl Fn(&Orders) -> &AtomicBool) {
+        which(&self.orders).store(true, Ordering::Release);
+        // When it is full there is mail to be taken, behind each of which orders are looked at.
+        let _full = self.mail.try_send(Mail::Orders);
     }
 }
 
@@ -105,9 +131,9 @@ impl NodeBus {
         let (mut shards, mut mailboxes) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let (sender, mail) = mpsc::channel(MAILBOX);
-            let has_lost = Arc::new(AtomicBool::new(false));
-            shards.push(Slot { mail: sender, has_lost: Arc::clone(&has_lost) });
-            mailboxes.push(Mailbox { mail, has_lost });
+            let orders = Arc::new(Orders::default());
+            shards.push(Slot { mail: sender, orders: Arc::clone(&orders) });
+            mailboxes.push(Mailbox { mail, orders });
         }
         (Self { shards, beyond: None, followed: Mutex::default(), looked: Mutex::default() }, mailboxes)
     }
@@ -159,12 +185,12 @@ impl NodeBus {
 
     /// Has every shard tell once more what stands at it.
     pub(super) fn retell(&self) {
-        self.shards.iter().for_each(|shard| shard.put(Mail::Retell));
+        self.shards.iter().for_each(|shard| shard.order(|orders| &orders.retell));
     }
 
     /// Has every shard close its connections.
     pub(super) fn abandon(&self) {
-        self.shards.iter().for_each(|shard| shard.put(Mail::Abandon));
+        self.shards.iter().for_each(|shard| shard.order(|orders| &orders.abandon));
     }
 
     /// Sees to it that is known who is on a website at other nodes; for how long to wait for that.

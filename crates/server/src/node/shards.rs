@@ -501,8 +501,13 @@ async fn take_mail(driver: Rc<Driver>, mut mailbox: Mailbox) {
                 let _gone = answer.send(driver.with_shard(|shard| shard.hub().members_here(&site)));
             }
             Mail::Heads(heads) => driver.heads(&heads),
-            Mail::Abandon => driver.abandon(),
-            Mail::Retell => driver.retell(),
+            Mail::Orders => {}
+        }
+        if mailbox.must_abandon() {
+            driver.abandon();
+        }
+        if mailbox.must_retell() {
+            driver.retell();
         }
         if mailbox.has_lost() {
             tracing::warn!("a shard's mailbox was full; its places are compared with the store");

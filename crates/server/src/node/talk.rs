@@ -10,7 +10,7 @@ use super::bus::{Beyond, NodeBus, Outgoing};
 use crate::bus::NodeId;
 use crate::bus::ledger::{Ledger, Output};
 use crate::bus::nats::{Heard, Link, NatsTarget, Weather};
-use crate::bus::wire::{self, Said, Unread};
+use crate::bus::wire::{self, Asked, Said, Unread};
 use crate::http::{Readiness, steady_now};
 use crate::metrics::{BUS_LOST_TOTAL, BUS_MESSAGES_TOTAL, BUS_REFUSED_TOTAL, BUS_UP};
 
@@ -187,7 +187,7 @@ impl Talk {
                 }
                 Output::Tell(notice) => self.bus.tell(notice),
                 Output::Hear(topic) => {
-                    let ask = wire::write(self.node, &Said::Ask { of: None });
+                    let ask = wire::write(self.node, &Said::Ask { of: None, topic: Asked::from(&topic) });
                     self.link.hear(Some(topic), ask);
                 }
                 Output::Leave(topic) => self.link.leave(&topic),

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use super::node::{Due, Finished, Place, Task};
 use super::{Plant, SimServer, Tenant};
 use crate::bus::ledger::{Ledger, Output, RENEW_MS};
-use crate::bus::wire::{self, Said};
+use crate::bus::wire::{self, Asked, Said};
 use crate::bus::{NodeId, Notice, Topic};
 use crate::hub::Interest;
 use crate::node::others::{self, BLIND_MAX, LOOK_PATIENCE, LOOKS, Looked, RUNG_PAUSE};
@@ -272,7 +272,7 @@ impl SimServer {
         let now = self.now;
         let Some(beyond) = self.beyond(node) else { return };
         if let Ok((from, said)) = wire::read(bytes, beyond.id) {
-            if let Some(log) = self.log.as_mut().filter(|_| !matches!(said, Said::Lease { .. })) {
+            if let Some(log) = self.log.as_mut().filter(|_| !matches!(said, Said::Lease { .. } | Said::Here)) {
                 log.push(format!("node {node} hears {}", String::from_utf8_lossy(bytes)));
             }
             let Some(beyond) = self.beyond(node) else { return };
@@ -296,7 +296,8 @@ impl SimServer {
         if std::mem::take(&mut beyond.has_lost) {
             self.take_outgoing(node, u64::MAX);
             let Some(beyond) = self.beyond(node) else { return };
-            let followed: Vec<Topic> = beyond.followed.topics().cloned().collect();
+            let mut followed: Vec<Topic> = beyond.followed.topics().cloned().collect();
+            followed.sort_unstable();
             beyond.ledger.begin_anew(&followed, now);
             for shard in 0..self.config.shards {
                 self.put_to_shard(Place { node, shard }, Due::Retell(shard));
@@ -318,7 +319,7 @@ impl SimServer {
                     if let Some(beyond) = self.beyond(node) {
                         beyond.heard.insert(topic.clone());
                     }
-                    self.say(node, Some(&topic), &Said::Ask { of: None });
+                    self.say(node, None, &Said::Ask { of: None, topic: Asked::from(&topic) });
                 }
                 Output::Leave(topic) => {
                     if let Some(beyond) = self.beyond(node) {
@@ -380,7 +381,8 @@ impl SimServer {
         look.number += 1;
         (look.began_at, look.is_rung) = (Some(now), false);
         let (number, setup, known) = (look.number, look.setup, std::mem::take(&mut look.known));
-        let sites = beyond.followed.sites().cloned().collect();
+        let mut sites: Vec<SiteKey> = beyond.followed.sites().cloned().collect();
+        sites.sort_unstable();
         let patience = millis(BLIND_MAX).saturating_sub(now - look.seen_at).max(millis(LOOK_PATIENCE));
         here.put(now + patience, Due::LookOver(number));
         let future = Box::pin(async move {

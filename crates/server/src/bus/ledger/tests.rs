@@ -156,8 +156,8 @@ impl Net {
                 Output::Tell(notice) => node.view.hear(&notice),
                 // Whoever begins to hear asks.
                 Output::Hear(topic) => {
-                    let ask = wire::write(id, &Said::Ask { of: None }).unwrap();
-                    self.under_way.push((at, Some(topic), ask));
+                    let ask = wire::write(id, &Said::Ask { of: None, topic: Asked::from(&topic) }).unwrap();
+                    self.under_way.push((at, None, ask));
                 }
                 Output::Leave(_) | Output::SetupChanged => {}
             }

@@ -13,6 +13,11 @@ fn conversation() -> ConversationId {
     ConversationId::new("conv_1").unwrap()
 }
 
+fn topics() -> [Topic; 2] {
+    let (organization, website) = (OrganizationId::new("o-1").unwrap(), WebsiteId::new("w_1").unwrap());
+    [Topic::Organization(organization.clone()), Topic::Site(SiteKey { organization, website })]
+}
+
 fn person(name: Option<&str>) -> Person {
     let key = PersonKey { kind: UserType::User, id: PersonId::new("grace@example.com").unwrap() };
     Person::from(&PersonInfo { key, name: name.map(Arc::from), avatar_url: None })
@@ -48,9 +53,10 @@ fn all() -> Vec<Said> {
     all.extend([
         Said::Lease { at: 7 },
         Said::State { at: 7, part: 0, parts: 1, entries },
-        Said::Ask { of: None },
-        Said::Ask { of: Some(OTHER) },
+        Said::Ask { of: None, topic: Asked::from(&topics()[0]) },
+        Said::Ask { of: Some(OTHER), topic: Asked::from(&topics()[1]) },
         Said::Setup,
+        Said::Here,
         Said::Lost,
     ]);
     let live = [

@@ -8,7 +8,7 @@
 //! A pure machine: what is published here and what others say goes in, with the time; notices for the shards and messages
 //! for other nodes come out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use cossistant_protocol::PHASE_DONE;
 
@@ -26,8 +26,10 @@ pub(crate) const LEASE_MS: u64 = 12_000;
 const LINGER_MS: u64 = 10_000;
 /// For how long it is remembered of a node that is not heard of any more how far it was heard, in ms.
 const REMEMBER_MS: u64 = 60 * 60 * 1_000;
-/// How long before a node was heard of first something may have been missed that was meant for those who are here, in ms.
-const NEW_MS: u64 = 60_000;
+/// For how long the numbers of a topic go on of which nothing stands, in ms.
+const COUNTED_MS: u64 = 10 * 60 * 1_000;
+/// How long ago that may have been which a node had no room to say, in ms.
+const LOST_MS: u64 = 5_000;
 /// By how much clocks of nodes may differ, in ms.
 const SKEW_MS: u64 = 60_000;
 /// How long one waits before asking the same node for the same again, or answers it again, in ms.
@@ -38,6 +40,10 @@ const PART: usize = 100;
 const PART_BYTES: usize = 256 * 1024;
 /// The most entries of others that are kept, over all topics; further ones are left out.
 const ENTRIES_MAX: usize = 2_000_000;
+/// For how long the end of an activity stands, in ms: who did not hear of it asks for what stands within that time.
+const END_MS: u64 = 60_000;
+/// The most of them that stand at once; the oldest go first.
+const ENDS_MAX: usize = 100_000;
 /// The most other nodes that are known.
 const NODES_MAX: usize = 10_000;
 /// The most pairs of topic and node that are known of others.
@@ -95,6 +101,14 @@ struct Coming {
     entries: BTreeMap<Key, Entry>,
 }
 
+/// When a node was heard.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    last_ms: u64,
+    /// Since when it is there, if it said so.
+    began_ms: Option<u64>,
+}
+
 /// The ledger of a node.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -107,11 +121,15 @@ pub(crate) struct Ledger {
     last: u64,
     renewed_at_ms: u64,
     is_down: bool,
-    /// Since when nobody can be heard who could be before.
-    down_since_ms: Option<u64>,
-    /// When each of the others was heard last.
-    nodes: BTreeMap<NodeId, u64>,
-    /// Of which websites something may have been missed, and for how long.
+    /// Since when it is down, or was before it was up last.
+    down_since_ms: u64,
+    /// Since when it is there.
+    began_ms: u64,
+    /// The others that were heard lately.
+    nodes: BTreeMap<NodeId, Heard>,
+    /// Ends of activities that stand here, and until when, in order.
+    ends: VecDeque<(u64, Topic, Key)>,
+    /// Of which websites something may have been missed, and since when.
     doubts: BTreeMap<SiteKey, u64>,
     /// How many pairs of topic and node, and how many entries of others there are.
     known: usize,
@@ -121,7 +139,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// The ledger of a node that nobody is at yet. It is down until it is told otherwise.
-    pub(crate) fn new(node: NodeId) -> Self {
+    pub(crate) fn new(node: NodeId, now_ms: u64) -> Self {
         Self {
             node,
             own: BTreeMap::new(),
@@ -130,8 +148,10 @@ impl Ledger {
             last: 0,
             renewed_at_ms: 0,
             is_down: true,
-            down_since_ms: None,
+            down_since_ms: now_ms,
+            began_ms: now_ms,
             nodes: BTreeMap::new(),
+            ends: VecDeque::new(),
             doubts: BTreeMap::new(),
             known: 0,
             entries: 0,
@@ -197,20 +217,19 @@ impl Ledger {
             }
             Notice::Activity { site, conversation, person, phase, text, to_visitor, stamp } => {
                 let (shard, count) = (stamp.shard.at, stamp.count);
-                if &**phase == PHASE_DONE {
-                    let key = Key::Activity(conversation.clone(), Named::from(&person.key), shard);
-                    self.drop_if(&on(site), &key, now_ms, |entry| match entry {
-                        Entry::Activity { count: stands, .. } => *stands <= count,
-                        Entry::Visitor { .. } | Entry::Member { .. } | Entry::Typing { .. } | Entry::Viewing { .. } => {
-                            true
-                        }
-                    });
-                } else {
-                    let (conversation, person) = (conversation.clone(), Person::from(&**person));
-                    let (phase, text) = (phase.to_string(), text.as_deref().map(str::to_owned));
-                    let to_visitor = *to_visitor;
-                    let entry = Entry::Activity { conversation, person, phase, text, to_visitor, shard, count };
-                    self.put(&on(site), entry, now_ms);
+                let (conversation, person) = (conversation.clone(), Person::from(&**person));
+                let (phase, text, to_visitor) = (phase.to_string(), text.as_deref().map(str::to_owned), *to_visitor);
+                let is_done = phase == PHASE_DONE;
+                let entry = Entry::Activity { conversation, person, phase, text, to_visitor, shard, count };
+                let (topic, key) = (on(site), entry.key());
+                let own = self.own.get(&topic).and_then(|own| own.entries.get(&key));
+                let is_newer = own.is_none_or(|own| own.count().is_none_or(|stands| stands <= count));
+                if is_newer {
+                    // An end stands for a while as well: it may be meant for what stands at another node.
+                    self.put(&topic, entry, now_ms);
+                    if is_done {
+                        self.ends.push_back((now_ms + END_MS, topic, key));
+                    }
                 }
             }
             Notice::Seen { site, conversation, person, team, visitor } => {
@@ -374,15 +393,15 @@ impl Ledger {
     /// this one is there.
     pub(crate) fn set_down(&mut self, is_down: bool, now_ms: u64) {
         if is_down {
-            self.is_down = true;
-            self.down_since_ms.get_or_insert(now_ms);
+            if !std::mem::replace(&mut self.is_down, true) {
+                self.down_since_ms = now_ms;
+            }
             self.pause();
             return;
         }
-        self.is_down = false;
-        if let Some(since_ms) = self.down_since_ms.take() {
+        if std::mem::take(&mut self.is_down) {
             self.nodes.clear();
-            self.doubt_all(now_ms.saturating_sub(since_ms).saturating_add(LEASE_MS));
+            self.doubt_all(self.down_since_ms.saturating_sub(LEASE_MS));
         }
         let mut topics: Vec<Topic> = self.followed.keys().cloned().collect();
         topics.sort_unstable();
@@ -414,11 +433,15 @@ impl Ledger {
     /// Takes what another node says.
     pub(crate) fn handle_said(&mut self, topic: Option<&Topic>, node: NodeId, said: Said, now_ms: u64) {
         if self.nodes.len() < NODES_MAX || self.nodes.contains_key(&node) {
-            self.nodes.insert(node, now_ms);
+            let heard = self.nodes.entry(node).or_insert(Heard { last_ms: now_ms, began_ms: None });
+            heard.last_ms = now_ms;
+            if let Said::Here { for_ms } = &said {
+                heard.began_ms.get_or_insert(now_ms.saturating_sub(*for_ms));
+            }
         }
         match (topic, said) {
             (None, Said::Setup) => self.outputs.push(Output::SetupChanged),
-            (None, Said::Lost) => self.doubt_all(NEW_MS),
+            (None, Said::Lost) => self.doubt_all(now_ms.saturating_sub(LOST_MS)),
             (None, Said::Ask { of, topic }) if of.is_none_or(|of| of == self.node) => {
                 let topic = Topic::from(topic);
                 if let Some(own) = self.own.get_mut(&topic) {
@@ -475,15 +498,15 @@ impl Ledger {
         true
     }
 
-    /// What may have been missed of a website is to be looked for in the store.
-    fn doubt(&mut self, site: SiteKey, for_ms: u64) {
-        self.doubts.entry(site).and_modify(|of| *of = (*of).max(for_ms)).or_insert(for_ms);
+    /// What may have been missed of a website since then is to be looked for in the store.
+    fn doubt(&mut self, site: SiteKey, since_ms: u64) {
+        self.doubts.entry(site).and_modify(|at| *at = (*at).min(since_ms)).or_insert(since_ms);
     }
 
     /// So of every website that somebody here follows.
-    fn doubt_all(&mut self, for_ms: u64) {
+    fn doubt_all(&mut self, since_ms: u64) {
         let sites: Vec<SiteKey> = self.followed.keys().filter_map(site_of).cloned().collect();
-        sites.into_iter().for_each(|site| self.doubt(site, for_ms));
+        sites.into_iter().for_each(|site| self.doubt(site, since_ms));
     }
 
     /// What is known of a node; it has just said something. `None` of what nobody here follows.
@@ -497,7 +520,9 @@ impl Ledger {
             return None;
         }
         self.known += usize::from(is_new);
-        let new = || Other { whole_at_ms: now_ms.saturating_sub(NEW_MS), ..Other::default() };
+        // Whatever it said since it is there may have been missed.
+        let began_ms = self.nodes.get(&node).and_then(|heard| heard.began_ms).unwrap_or(0);
+        let new = || Other { whole_at_ms: began_ms.max(now_ms.saturating_sub(REMEMBER_MS)), ..Other::default() };
         let other = nodes.entry(node).or_insert_with(new);
         (other.until_ms, other.is_over) = (now_ms + LEASE_MS, false);
         Some(other)
@@ -564,7 +589,7 @@ impl Ledger {
         let Some(Coming { entries: mut now, .. }) = other.coming.take() else { return };
         // It is said behind all that it has in it, so what it has and was not heard was missed.
         let has_missed = !other.is_whole || at > other.at;
-        let missed_ms = has_missed.then(|| now_ms.saturating_sub(other.whole_at_ms));
+        let missed_since_ms = has_missed.then_some(other.whole_at_ms);
         (other.at, other.is_whole, other.whole_at_ms) = (at, true, now_ms);
         let before = std::mem::take(&mut other.entries);
         other.entries.clone_from(&now);
@@ -581,8 +606,8 @@ impl Ledger {
         for entry in now.into_values() {
             self.tell(topic, node, entry, true);
         }
-        if let (Some(missed_ms), Some(site)) = (missed_ms, site_of(topic)) {
-            self.doubt(site.clone(), missed_ms);
+        if let (Some(since_ms), Some(site)) = (missed_since_ms, site_of(topic)) {
+            self.doubt(site.clone(), since_ms);
         }
     }
 
@@ -614,8 +639,14 @@ impl Ledger {
             self.tell_state(&topic, now_ms);
         }
         self.end_leases(now_ms);
-        for (site, for_ms) in std::mem::take(&mut self.doubts) {
-            let for_ms = for_ms.saturating_add(SKEW_MS);
+        let mut surplus = self.ends.len().saturating_sub(ENDS_MAX);
+        while let Some((_, topic, key)) = self.ends.pop_front_if(|(until_ms, _, _)| surplus > 0 || *until_ms <= now_ms)
+        {
+            surplus = surplus.saturating_sub(1);
+            self.drop_if(&topic, &key, now_ms, Entry::is_end);
+        }
+        for (site, since_ms) in std::mem::take(&mut self.doubts) {
+            let for_ms = now_ms.saturating_sub(since_ms).saturating_add(SKEW_MS);
             self.outputs.push(Output::Tell(Notice::Doubt { site, for_ms }));
         }
         let is_over = |since: &Option<u64>| since.is_some_and(|since| now_ms >= since + LINGER_MS);
@@ -632,7 +663,9 @@ impl Ledger {
         let (mut gone, mut forgotten) = (Vec::new(), 0);
         for (topic, nodes) in &mut self.others {
             for (node, other) in nodes.iter_mut().filter(|(_, other)| !other.is_over && other.until_ms <= now_ms) {
-                (other.is_over, other.is_whole, other.coming) = (true, false, None);
+                // A node stops to say that it is there of a topic of which nothing stands.
+                (other.is_over, other.is_whole, other.coming) =
+                    (true, other.is_whole && other.entries.is_empty(), None);
                 gone.push((topic.clone(), *node, std::mem::take(&mut other.entries)));
             }
             let before = nodes.len();
@@ -647,28 +680,30 @@ impl Ledger {
         if self.is_down {
             return;
         }
-        let silent: Vec<(NodeId, u64)> =
-            self.nodes.iter().filter(|(_, at)| **at + LEASE_MS <= now_ms).map(|(node, at)| (*node, *at)).collect();
+        let silent = self.nodes.iter().filter(|(_, heard)| heard.last_ms + LEASE_MS <= now_ms);
+        let silent: Vec<(NodeId, u64)> = silent.map(|(node, heard)| (*node, heard.last_ms)).collect();
         for (node, at_ms) in silent {
             tracing::info!(node = node.0, "another node has not been heard of for a while");
             self.nodes.remove(&node);
             // What it stored last it may have told nobody.
-            self.doubt_all(now_ms.saturating_sub(at_ms));
+            self.doubt_all(at_ms);
         }
     }
 
     /// Says that this node is there, and so of each topic of which something stands, or stood until lately.
     fn renew(&mut self, now_ms: u64) {
         self.renewed_at_ms = now_ms;
-        self.say(None, Said::Here);
+        self.say(None, Said::Here { for_ms: now_ms.saturating_sub(self.began_ms) });
         for own in self.own.values_mut().filter(|own| own.entries.is_empty()) {
             // While nobody can be told, it is not over.
             if self.is_down || own.empty_since_ms.is_none() {
                 own.empty_since_ms = Some(now_ms);
             }
         }
-        self.own.retain(|_, own| own.empty_since_ms.is_none_or(|since| now_ms < since + LEASE_MS));
-        let leases: Vec<(Topic, u64)> = self.own.iter().map(|(topic, own)| (topic.clone(), own.at)).collect();
+        let empty_for_ms = |own: &Own| own.empty_since_ms.map_or(0, |since| now_ms.saturating_sub(since));
+        self.own.retain(|_, own| empty_for_ms(own) < COUNTED_MS);
+        let lives = self.own.iter().filter(|(_, own)| empty_for_ms(own) < LEASE_MS);
+        let leases: Vec<(Topic, u64)> = lives.map(|(topic, own)| (topic.clone(), own.at)).collect();
         for (topic, at) in leases {
             self.say(Some(&topic), Said::Lease { at });
         }

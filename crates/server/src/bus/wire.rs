@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use cossistant_protocol::{ConversationId, OrganizationId, PersonId, UserType, WebsiteId};
+use cossistant_protocol::{ConversationId, OrganizationId, PHASE_DONE, PersonId, UserType, WebsiteId};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -89,7 +89,11 @@ pub(crate) enum Said {
     /// Organizations, websites, keys or revocations have changed.
     Setup,
     /// The node is there.
-    Here,
+    Here {
+        /// For how long, in ms.
+        #[serde(deserialize_with = "counted")]
+        for_ms: u64,
+    },
     /// Some of what goes on at the node was never said.
     Lost,
 }
@@ -182,7 +186,7 @@ pub(crate) enum Entry {
     Typing { conversation: ConversationId, person: Person, shard: u16, connection: u64 },
     /// A user has a conversation open by a connection.
     Viewing { conversation: ConversationId, person: Person, shard: u16, connection: u64 },
-    /// What an AI agent said by a shard that it is doing.
+    /// What an AI agent said by a shard that it is doing, or for a while, that it has done it.
     Activity {
         conversation: ConversationId,
         person: Person,
@@ -276,6 +280,22 @@ pub(crate) fn websites_of(told: Option<Vec<WebsiteId>>) -> Websites {
 }
 
 impl Entry {
+    /// The place of an activity in their order.
+    pub(crate) const fn count(&self) -> Option<u64> {
+        match self {
+            Self::Activity { count, .. } => Some(*count),
+            Self::Visitor { .. } | Self::Member { .. } | Self::Typing { .. } | Self::Viewing { .. } => None,
+        }
+    }
+
+    /// Whether it is the end of an activity.
+    pub(crate) fn is_end(&self) -> bool {
+        match self {
+            Self::Activity { phase, .. } => phase == PHASE_DONE,
+            Self::Visitor { .. } | Self::Member { .. } | Self::Typing { .. } | Self::Viewing { .. } => false,
+        }
+    }
+
     /// How many bytes it takes when it is told.
     pub(crate) fn size(&self) -> usize {
         serde_json::to_vec(self).map_or(0, |bytes| bytes.len())

@@ -324,6 +324,13 @@ fn what_stands_here_is_told_once_more() {
     let conn = world.hub.conn(world.at.index).expect("the connection");
     let person = Arc::new(crate::bus::PersonInfo::of(&conn.principal));
     let own = world.hub.source(world.at.index).expect("the connection");
+    let what = |name: &str| {
+        let (site, conversation) = (site("web"), ConversationId::new(name).unwrap());
+        super::Doing { site, conversation, what: super::What::Viewing }
+    };
+    world.hub.begin_doing(world.at.index, what("c"));
+    world.hub.begin_doing(world.at.index, what("d"));
+    world.hub.end_doing(world.at.index, &what("d"));
     let other = crate::bus::Source { shard: ShardId::alone(1), connection: 1 };
     for source in [own, other] {
         let (site, conversation) = (site("web"), ConversationId::new("c").unwrap());

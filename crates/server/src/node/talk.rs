@@ -66,7 +66,7 @@ impl Talk {
         Ok(Self {
             node,
             place: target.place,
-            ledger: Ledger::new(node),
+            ledger: Ledger::new(node, now_ms()),
             link,
             bus,
             outgoing,

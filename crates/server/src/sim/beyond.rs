@@ -73,7 +73,7 @@ impl Beyond {
     pub(super) fn new(id: NodeId, now: u64) -> Self {
         Self {
             id,
-            ledger: Ledger::new(id),
+            ledger: Ledger::new(id, now),
             followed: Interest::default(),
             outgoing: VecDeque::new(),
             has_lost: false,
@@ -272,7 +272,7 @@ impl SimServer {
         let now = self.now;
         let Some(beyond) = self.beyond(node) else { return };
         if let Ok((from, said)) = wire::read(bytes, beyond.id) {
-            if let Some(log) = self.log.as_mut().filter(|_| !matches!(said, Said::Lease { .. } | Said::Here)) {
+            if let Some(log) = self.log.as_mut().filter(|_| !matches!(said, Said::Lease { .. } | Said::Here { .. })) {
                 log.push(format!("node {node} hears {}", String::from_utf8_lossy(bytes)));
             }
             let Some(beyond) = self.beyond(node) else { return };

@@ -125,7 +125,7 @@ struct Net {
 impl Net {
     fn new(count: u32) -> Self {
         let node = |id| Node {
-            ledger: Ledger::new(NodeId(id)),
+            ledger: Ledger::new(NodeId(id), 0),
             view: View::default(),
             own: View::default(),
             heard: BTreeSet::new(),
@@ -359,7 +359,7 @@ fn what_is_said_once_is_heard_or_doubted() {
             for (to, node) in net.nodes.iter().enumerate().filter(|(to, _)| to != by) {
                 let is_heard = node.heard.contains(name);
                 let is_doubted = node.doubts.iter().any(|(now, for_ms)| (now - for_ms.min(now)..=*now).contains(at_ms));
-                assert!(is_heard || is_doubted, "seed {seed}: {name} of {by} at {to}: {:?}", node.doubts);
+                assert!(is_heard || is_doubted, "seed {seed}: {name} of {by} at {at_ms} to {to}: {:?}", node.doubts);
                 missed += u32::from(!is_heard);
             }
         }
@@ -383,7 +383,7 @@ fn a_node_that_lost_what_it_was_to_say_has_all_doubt() {
     let now_ms = net.now_ms;
     net.nodes[0].ledger.begin_anew(&[], now_ms);
     net.collect(0);
-    net.passes(250, &[0, 1]);
+    net.passes(500, &[0, 1]);
     assert_eq!(net.nodes[1].doubts.len(), 1);
 }
 

@@ -56,7 +56,7 @@ fn all() -> Vec<Said> {
         Said::Ask { of: None, topic: Asked::from(&topics()[0]) },
         Said::Ask { of: Some(OTHER), topic: Asked::from(&topics()[1]) },
         Said::Setup,
-        Said::Here,
+        Said::Here { for_ms: 3_000 },
         Said::Lost,
     ]);
     let live = [
@@ -86,14 +86,18 @@ fn other_versions_and_oneself_are_told_apart() {
     let bytes = write(OTHER, &Said::Setup).unwrap();
     assert_eq!(read(&bytes, OTHER).unwrap_err(), Unread::Own);
     let text = String::from_utf8(bytes).unwrap();
-    let newer = text.replace("\"v\":1", "\"v\":2").replace("\"setup\"", "{\"what\":[\"nobody\",\"knows\"]}");
+    let newer = text.replace("\"v\":2", "\"v\":3").replace("\"setup\"", "{\"what\":[\"nobody\",\"knows\"]}");
     assert_eq!(read(newer.as_bytes(), OWN).unwrap_err(), Unread::Version);
     let unknown = text.replace("\"setup\"", "\"something\"");
     assert_eq!(read(unknown.as_bytes(), OWN).unwrap_err(), Unread::Form);
     let far = text.replace("\"setup\"", r#"{"lease":{"at":18446744073709551615}}"#);
     assert_eq!(read(far.as_bytes(), OWN).unwrap_err(), Unread::Form, "nobody counts so far");
-    let wild = text.replace("\"setup\"", r#"{"live":{"open":{"visitor":"a b>*"}}}"#);
-    assert_eq!(read(wild.as_bytes(), OWN).unwrap_err(), Unread::Form, "ids are checked");
+    let open = |id: &str| {
+        let said = format!(r#"{{"live":{{"before":0,"at":1,"live":{{"open":{{"visitor":"{id}"}}}}}}}}"#);
+        read(text.replace("\"setup\"", &said).as_bytes(), OWN)
+    };
+    assert!(open("a-b").is_ok());
+    assert_eq!(open("a b>*").unwrap_err(), Unread::Form, "ids are checked");
     assert_eq!(read(&vec![b' '; MAX_BYTES + 1], OWN).unwrap_err(), Unread::Form);
     let deep = format!("{{\"v\":2,\"node\":2,\"said\":{}", "[".repeat(100_000));
     assert_eq!(read(deep.as_bytes(), OWN).unwrap_err(), Unread::Form);

@@ -13,6 +13,8 @@ pub(crate) mod ledger;
 pub(crate) mod nats;
 pub(crate) mod wire;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use cossistant_protocol::{ConversationId, OrganizationId, PersonId};
@@ -265,5 +267,12 @@ pub trait Bus: Send + Sync + 'static {
     /// from beyond this node.
     fn follow(&self, topic: Topic, is_followed: bool) {
         let _ = (topic, is_followed);
+    }
+
+    /// Sees to it that is known who is on a website by way of other nodes, as far as they answer in a moment: what is to be
+    /// awaited for that, or nothing where that is known or nobody else is there.
+    fn look(&self, site: &SiteKey) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let _ = site;
+        None
     }
 }

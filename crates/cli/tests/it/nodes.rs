@@ -226,6 +226,37 @@ async fn over_nats_partners_on_two_servers_are_as_on_one() {
 }
 
 #[tokio::test]
+async fn a_visitor_is_told_at_once_of_a_team_that_is_elsewhere() {
+    let nats = Nats::start();
+    let nodes = Nodes::with_nats(2, &nats);
+    let [here, there]: [Stage; 2] = nodes.stages().try_into().ok().expect("two");
+    is_ready(&here, false).await;
+    is_ready(&there, false).await;
+    // An answer may be late on a machine that is busy; a website of which nobody was ever here is asked for anew.
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let own = there.own_organization().await;
+        let user = own.user("grace").await;
+        let secret = text(&own.key("secret", json!({})).await, "key").to_owned();
+        let body = json!({"type": "visitor", "sub": "vera", "websites": [own.website]});
+        let own = Stage { ws_url: here.ws_url.clone(), url: here.url.clone(), http: here.http.clone(), ..own };
+        let known = async || {
+            let issued = here.http.post("/v1/tokens", body.clone()).bearer(&secret).send().await;
+            (issued.status == 201).then(|| issued.expect(201, "a token"))
+        };
+        let token = eventually(PATIENCE, "the other server knows the key", known).await;
+        let visitor = own.join(text(&token, "token"), "vera").await;
+        told.push(visitor.established()["team"].clone());
+        drop(user);
+        if told.last().is_some_and(|team| team["online"] == true) {
+            break;
+        }
+    }
+    let last = told.last().expect("one at least");
+    assert_eq!(last["members"].as_array().map(Vec::len), Some(1), "who of the team is there: {told:?}");
+}
+
+#[tokio::test]
 async fn nats_may_die_and_come_back() {
     let mut nats = Nats::start();
     let nodes = Nodes::with_nats(2, &nats);

@@ -57,7 +57,12 @@ impl Jobs {
                 let page = log_in.page.clone();
                 let result = self.log_in(*log_in, now).await;
                 if let Ok(logged_in) = &result {
-                    self.note(self.visit(&logged_in.principal, page, now)).await;
+                    let principal = &logged_in.principal;
+                    self.note(self.visit(principal, page, now)).await;
+                    // A visitor is told of the team as soon as it is let in, also of those who are elsewhere.
+                    if let Some(look) = principal.visitor_site().and_then(|site| self.bus.look(&site)) {
+                        look.await;
+                    }
                 }
                 Done::LoggedIn(result.map(Box::new))
             }

@@ -1,6 +1,8 @@
 //! The bus between the shards of this node: a bounded queue to each of them.
 
 use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -122,8 +124,8 @@ pub(super) struct NodeBus {
     beyond: Option<(mpsc::Sender<Beyond>, Arc<AtomicBool>)>,
     /// What the shards follow; held for one change, or to be copied.
     followed: Mutex<Interest>,
-    /// When it was last asked who is on a website that nobody here follows; held as shortly.
-    looked: Mutex<HashMap<SiteKey, Instant>>,
+    /// When it was first asked who is on a website that nobody here follows; held as shortly.
+    asked: Mutex<HashMap<SiteKey, Instant>>,
 }
 
 impl NodeBus {
@@ -135,7 +137,7 @@ impl NodeBus {
             shards.push(Slot { mail: sender, orders: Arc::clone(&orders) });
             mailboxes.push(Mailbox { mail, orders });
         }
-        (Self { shards, beyond: None, followed: Mutex::default(), looked: Mutex::default() }, mailboxes)
+        (Self { shards, beyond: None, followed: Mutex::default(), asked: Mutex::default() }, mailboxes)
     }
 
     /// Has all that is told go beyond this node as well.
@@ -194,19 +196,28 @@ impl NodeBus {
     }
 
     /// Sees to it that is known who is on a website at other nodes; for how long to wait for that.
-    fn look(&self, site: &SiteKey) -> Option<Duration> {
+    fn ask_others(&self, site: &SiteKey) -> Option<Duration> {
         self.beyond.as_ref()?;
         let topics = [Topic::Site(site.clone()), Topic::Organization(site.organization.clone())];
-        if topics.iter().all(|topic| self.followed().has(topic)) {
-            return None;
-        }
-        let is_new = {
-            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-            looked.retain(|_, at| at.elapsed() < LOOK_LASTS);
-            looked.insert(site.clone(), Instant::now()).is_none()
+        let is_known = topics.iter().all(|topic| self.followed().has(topic));
+        let asked_at = {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            match asked.get(site).filter(|at| at.elapsed() < LOOK_LASTS) {
+                Some(at) => *at,
+                None if is_known => return None,
+                None => {
+                    // Now and then, so that the old ones go.
+                    if asked.len().is_power_of_two() {
+                        asked.retain(|_, at| at.elapsed() < LOOK_LASTS);
+                    }
+                    let now = Instant::now();
+                    asked.insert(site.clone(), now);
+                    now
+                }
+            }
         };
         topics.into_iter().for_each(|topic| self.put_beyond(Beyond::Look(topic)));
-        is_new.then_some(LOOK_PAUSE)
+        Some(LOOK_PAUSE.saturating_sub(asked_at.elapsed())).filter(|pause| !pause.is_zero())
     }
 
     /// Every shard knows everyone who is here, so any of them can answer. One that is too busy leaves the question
@@ -219,7 +230,7 @@ impl NodeBus {
         let (answer, answered) = oneshot::channel();
         let mail = question(answer);
         let shard = self.shards.first().map(|shard| shard.mail.clone());
-        let pause = self.look(site);
+        let pause = self.ask_others(site);
         Box::pin(async move {
             if let Some(pause) = pause {
                 tokio::time::sleep(pause).await;
@@ -246,6 +257,10 @@ impl Bus for NodeBus {
         if followed.note(&topic, is_followed) {
             self.put_beyond(Beyond::Follow(topic, is_followed));
         }
+    }
+
+    fn look(&self, site: &SiteKey) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        Some(Box::pin(tokio::time::sleep(self.ask_others(site)?)))
     }
 }
 

@@ -69,6 +69,8 @@ pub(super) fn notice(topic: &Topic, node: NodeId, entry: Entry, stands: bool) ->
             source: source(shard, connection),
             is_viewing: stands,
         },
+        // An end that is remembered no longer has ended all the same, and nothing that came since.
+        (Topic::Site(_), Entry::Activity { phase, .. }) if !stands && phase == PHASE_DONE => return None,
         (Topic::Site(site), Entry::Activity { conversation, person, phase, text, to_visitor, shard, count }) => {
             let (phase, text) = if stands { (phase, text) } else { (PHASE_DONE.to_owned(), None) };
             Notice::Activity {

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cossistant_protocol::{AgentActivityEvent, ConversationId, OrganizationId, PHASE_DONE, ServerMessage};
+use cossistant_protocol::{AgentActivityEvent, ConversationId, OrganizationId, PHASE_DONE, ServerMessage, Timestamp};
 
 use super::conversation::Activity;
 use super::deliver::Recipients;
@@ -36,6 +36,12 @@ struct Standing {
 }
 
 impl Said {
+    /// Counts from the time on, so that what a node tells is newer than what it told in a life before this one and others
+    /// may still believe.
+    pub(super) fn begin(&mut self, now: Timestamp) {
+        self.count = self.count.max(now.as_millis());
+    }
+
     /// Forgets what stands of an agent in a conversation if `is_over` says so of its stamp; the stamp.
     fn end(
         &mut self,

@@ -32,6 +32,10 @@ pub(super) struct Said {
 struct Standing {
     site: SiteKey,
     conversation: ConversationId,
+    person: Arc<PersonInfo>,
+    phase: Arc<str>,
+    text: Option<Arc<str>>,
+    to_visitor: bool,
     stamp: Stamp,
 }
 
@@ -80,7 +84,15 @@ impl Hub {
         let agent = agent_of(&site, &person.key);
         self.said.end(&agent, &conversation, |_| true);
         if &*phase != PHASE_DONE {
-            let standing = Standing { site: site.clone(), conversation: conversation.clone(), stamp };
+            let standing = Standing {
+                site: site.clone(),
+                conversation: conversation.clone(),
+                person: Arc::clone(&person),
+                phase: Arc::clone(&phase),
+                text: text.clone(),
+                to_visitor,
+                stamp,
+            };
             self.said.standing.entry(agent).or_default().push(standing);
         }
         let notice = Notice::Activity { site, conversation, person, phase, text, to_visitor, stamp };
@@ -152,22 +164,16 @@ impl Hub {
     pub(super) fn activities_here(&self) -> Vec<Notice> {
         let mut agents: Vec<_> = self.said.standing.iter().collect();
         agents.sort_unstable_by_key(|(agent, _)| *agent);
-        let notice = |((_, key), Standing { site, conversation, stamp }): (&(_, PersonKey), &Standing)| {
-            let slot = self.sites.find(site).and_then(|slot| self.sites.get(slot))?;
-            let goings = slot.conversations.get(conversation)?.goings.as_ref()?;
-            // What was told and is not shown yet is on its way to the others as well.
-            let shown = goings.activity.iter().find(|it| it.person.key == *key && it.stamp == *stamp)?;
-            Some(Notice::Activity {
-                site: site.clone(),
-                conversation: conversation.clone(),
-                person: Arc::clone(&shown.person),
-                phase: Arc::clone(&shown.phase),
-                text: shown.text.clone(),
-                to_visitor: shown.to_visitor,
-                stamp: *stamp,
-            })
+        let notice = |it: &Standing| Notice::Activity {
+            site: it.site.clone(),
+            conversation: it.conversation.clone(),
+            person: Arc::clone(&it.person),
+            phase: Arc::clone(&it.phase),
+            text: it.text.clone(),
+            to_visitor: it.to_visitor,
+            stamp: it.stamp,
         };
-        agents.into_iter().flat_map(|(agent, all)| all.iter().map(move |it| (agent, it))).filter_map(notice).collect()
+        agents.into_iter().flat_map(|(_, all)| all).map(notice).collect()
     }
 
     /// An agent's last connection has ended, and with it whatever this shard has told and heard that it was doing.

@@ -3,7 +3,7 @@
 //! The server has one core and the load generator the other. Every scenario begins with a fresh server on fresh
 //! data, and is done again by a server that only reads and writes (the floor).
 
-mod table;
+pub(crate) mod table;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -101,10 +101,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// Where programs and data are.
-struct Place {
-    program: PathBuf,
-    data: PathBuf,
-    is_pinned: bool,
+pub(crate) struct Place {
+    pub(crate) program: PathBuf,
+    pub(crate) data: PathBuf,
+    /// Whether servers and generator have a core each.
+    pub(crate) is_pinned: bool,
 }
 
 impl Place {
@@ -136,7 +137,7 @@ impl Place {
     }
 
     /// The program on a core of its own, with as many files as the system allows.
-    fn pinned(&self, core: usize) -> Command {
+    pub(crate) fn pinned(&self, core: usize) -> Command {
         let mut command = command("sh -c");
         let pin = if self.is_pinned { format!("taskset -c {core} ") } else { String::new() };
         command.arg(format!("ulimit -n $(ulimit -Hn); exec {pin}\"$0\" \"$@\"")).arg(&self.program);
@@ -144,7 +145,7 @@ impl Place {
     }
 
     /// Starts a server on the first core and waits until it listens.
-    fn start(&self, line: &str, data: Option<&Path>) -> Result<Running> {
+    pub(crate) fn start(&self, line: &str, data: Option<&Path>) -> Result<Running> {
         let ready = self.data.join(if data.is_some() { "server.ready" } else { "floor.ready" });
         if ready.exists() {
             fs::remove_file(&ready).context("cannot remove an old ready file")?;

@@ -4,6 +4,7 @@ mod apps;
 mod bench;
 mod build;
 mod check;
+mod cluster;
 mod conformance;
 mod debian;
 mod deny;
@@ -36,6 +37,8 @@ enum Command {
     Bench(bench::Args),
     /// Everything that needs no running: format, lints, documentation, licences, stale files, TypeScript.
     Check(check::Args),
+    /// Three nodes under load, whose parts are killed and cut off, and what they cost.
+    Cluster(cluster::Args),
     /// The cases of Autobahn, against the gateway's framing and compression.
     Conformance,
     /// The client and the web apps in Chromium, against the real server, over networks that fail.
@@ -60,6 +63,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Cluster(args) => cluster::run(&args),
         Command::Conformance => conformance::run(),
         Command::E2e(args) => e2e::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::layer::{self, Layer, Rounds};
-use crate::step::{command, run as run_command, say, succeeds};
-use crate::{apps, check, conformance, debian, deny, e2e, fuzz, sim, web};
+use crate::step::{command, run as run_command, say};
+use crate::{apps, check, cluster, conformance, debian, deny, e2e, fuzz, sim, web};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -26,6 +26,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "apps", run: |_| apps::build() },
     Layer { name: "cargo-test", run: cargo_test },
     Layer { name: "simulation", run: sim::rounds },
+    Layer { name: "cluster", run: cluster::rounds },
     Layer { name: "conformance", run: conformance::rounds },
     Layer { name: "packages", run: |_| web::check() },
     Layer { name: "browser", run: |_| e2e::client() },
@@ -45,13 +46,8 @@ const PGBOUNCER: &str = "/usr/sbin/pgbouncer";
 fn cargo_test(rounds: Rounds) -> Result<()> {
     let has_faketime = std::env::var_os("LIBFAKETIME").is_some() || Path::new(FAKETIME).exists();
     wish_for(has_faketime, "faketime", "install libfaketime to have a clock put back");
-    if !has_postgres() {
-        debian::install("postgresql", "install the PostgreSQL server, 14 or newer (Debian: postgresql)")?;
-    }
+    debian::install_postgres_and_nats()?;
     wish_for(Path::new(PGBOUNCER).exists(), "pgbouncer", "install PgBouncer to have the store behind a pool");
-    if !succeeds("nats-server --version") {
-        debian::install("nats-server", "install the NATS server (Debian: nats-server)")?;
-    }
     let long = if rounds == Rounds::Long { "1" } else { "0" };
     let validators = fuzz::bundle_validators()?;
     let mut tests = command("cargo test --workspace --locked");
@@ -63,14 +59,6 @@ fn wish_for(is_there: bool, package: &str, otherwise: &str) {
     if !is_there && let Err(error) = debian::install(package, otherwise) {
         say(&format!("{error:#}"));
     }
-}
-
-/// Whether there is a PostgreSQL server, where the tests look for one: Debian keeps it out of the path.
-fn has_postgres() -> bool {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = versions.map(|version| version.path().join("bin")).chain(std::env::split_paths(&path));
-    folders.into_iter().any(|bin| bin.join("initdb").exists())
 }
 
 /// Runs the layers.

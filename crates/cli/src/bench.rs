@@ -21,7 +21,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
-use cossistant_server::config::DEMO_JWT_SECRET;
+use cossistant_server::config::{DEMO_JWT_SECRET, DEMO_WEBSITE};
 use figures::{Measured, Report};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use peer::{Peer, Speech};
@@ -37,12 +37,19 @@ use crate::{Failure, output};
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cossistant bench --url http://127.0.0.1:8787 --pid $(pgrep -x cossistant) chat")]
 pub(crate) struct Bench {
-    /// The address of the server, as its ready file gives it.
+    /// The address of the server, as its ready file gives it; several times for several nodes, over which connections
+    /// are spread.
     #[arg(long, default_value = "http://127.0.0.1:8787")]
-    url: String,
-    /// The server's process; without it neither CPU nor memory is told.
+    url: Vec<String>,
+    /// The server's process, or those of all nodes; without it neither CPU nor memory is told.
     #[arg(long)]
-    pid: Option<u32>,
+    pid: Vec<u32>,
+    /// The process of the database, the first of all that it has; its CPU is told apart.
+    #[arg(long, value_name = "PID")]
+    database_pid: Option<u32>,
+    /// A website of the organization; several times for several, over which pairs are spread.
+    #[arg(long, value_name = "ID", default_value = DEMO_WEBSITE)]
+    website: Vec<String>,
     /// The address of a floor-server, which then does the same work for comparison.
     #[arg(long, value_name = "URL")]
     floor: Option<String>,
@@ -126,16 +133,22 @@ impl Bench {
                 now.as_millis().to_string()
             }
         };
+        let addresses = self.url.iter().map(|url| address(url)).collect::<anyhow::Result<_>>();
+        let websites = self.website.clone();
         let server = Peer {
-            address: address(&self.url).map_err(Failure::Usage)?,
-            process: Process(self.pid),
+            addresses: addresses.map_err(Failure::Usage)?,
+            process: Process(self.pid.clone()),
+            database: Process(self.database_pid.into_iter().collect()),
+            websites: websites.clone(),
             speech: Speech::Server(Signer::new(&self.jwt_secret)?),
             run: run.clone(),
         };
         let shape = scenario(&server, Shape::default(), &mut report)?;
         if let (Some(url), Some(shape)) = (&self.floor, shape) {
-            let address = address(url).map_err(Failure::Usage)?;
-            let floor = Peer { address, process: Process(self.floor_pid), speech: Speech::Floor, run };
+            let addresses = vec![address(url).map_err(Failure::Usage)?];
+            let process = Process(self.floor_pid.into_iter().collect());
+            let (database, speech) = (Process::default(), Speech::Floor);
+            let floor = Peer { addresses, process, database, websites, speech, run };
             report.of(Measured::Floor);
             scenario(&floor, shape, &mut report).context("on the floor")?;
         }

@@ -9,11 +9,13 @@
 //! - [`Nats`] runs a real NATS server, which can be killed and started again as well.
 //! - [`Proxy`] stands between a client and the server and misbehaves on request.
 //! - [`WsClient`] and [`Http`] are the two ways in.
+//! - [`cluster`] puts clients on several nodes while their parts fail, and judges what they are told.
 //! - [`tokens`] signs good and bad credentials.
 //! - [`OrderChecker`] proves that a reader saw every durable event once and in order.
 
 #![forbid(unsafe_code)]
 
+pub mod cluster;
 mod http;
 mod leash;
 mod nats;

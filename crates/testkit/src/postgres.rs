@@ -140,9 +140,22 @@ impl Postgres {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// SIGKILL to the server, whose other processes end when they notice: a crash.
+    /// SIGKILL to all processes of the server: a crash. Those of its connections would go on for a while without it.
     pub fn kill_9(&mut self) {
-        self.process = None;
+        let Some(process) = self.process.take() else { return };
+        let pid = process.child.id();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        // The first to go is the one that would start others.
+        drop(process);
+        if !children.trim().is_empty() {
+            Command::new("/bin/sh").args(["-c", &format!("kill -9 {children}")]).stderr(Stdio::null()).status().ok();
+        }
+    }
+
+    /// The process that starts the others, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(|process| process.child.id())
     }
 
     /// Starts it after its end, on the same data and port.

@@ -17,14 +17,14 @@ struct Row {
 
 /// Figures in the order in which they came first.
 #[derive(Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     rows: Vec<Row>,
     lines: String,
 }
 
 impl Table {
     /// Takes a line of the generator.
-    pub(super) fn add(&mut self, scenario: &str, line: &Value) -> Result<()> {
+    pub(crate) fn add(&mut self, scenario: &str, line: &Value) -> Result<()> {
         let figure = line["figure"].as_str().context("a figure has a name")?;
         let position = self.rows.iter().position(|row| row.scenario == scenario && row.figure == figure);
         let at = position.unwrap_or_else(|| {
@@ -39,16 +39,22 @@ impl Table {
         writeln!(self.lines, "{line}").context("a string takes what is written")
     }
 
+    /// The median of one figure of the server.
+    pub(crate) fn median(&self, scenario: &str, figure: &str) -> Option<f64> {
+        let row = self.rows.iter().find(|row| row.scenario == scenario && row.figure == figure)?;
+        median(row.server.clone())
+    }
+
     /// Every figure of every round, a JSON line each.
     pub(super) fn lines(&self) -> &str {
         &self.lines
     }
 
     /// Prints the medians with their least and greatest, and how the server compares with the floor.
-    pub(super) fn print(&self) {
+    pub(crate) fn print(&self) {
         let head = ["median", "least", "greatest", "floor", "ratio"];
         let [median_of, least, greatest, floor, ratio] = head;
-        say(&format!("{:<50} {median_of:>12} {least:>12} {greatest:>12} {floor:>12} {ratio:>7}", "figure"));
+        say(&format!("{:<64} {median_of:>12} {least:>12} {greatest:>12} {floor:>12} {ratio:>7}", "figure"));
         for row in &self.rows {
             // Both sides of a ratio are of the same round: what disturbs one disturbs the other.
             let ratios = row.server.iter().zip(&row.floor).filter(|(_, floor)| **floor > 0.0);
@@ -56,7 +62,7 @@ impl Table {
             let least = row.server.iter().copied().reduce(f64::min);
             let greatest = row.server.iter().copied().reduce(f64::max);
             say(&format!(
-                "{:<50} {:>12} {:>12} {:>12} {:>12} {:>7}",
+                "{:<64} {:>12} {:>12} {:>12} {:>12} {:>7}",
                 format!("{} {}", row.scenario, row.figure),
                 shown(median(row.server.clone())),
                 shown(least),

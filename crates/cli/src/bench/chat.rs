@@ -86,8 +86,9 @@ impl Chat {
 impl Talk<'_> {
     fn part(&mut self, name: &str, load: &Load, time: Duration, report: &mut Report) -> Result<()> {
         (self.acked, self.delivered, self.latencies) = (0, 0, Latencies::new()?);
-        let process = self.peer.process;
-        let (before, start, first) = (process.cpu()?, Instant::now(), self.next);
+        let Peer { process, database, .. } = self.peer;
+        let (before, database_before) = (process.cpu()?, database.cpu_with_children()?);
+        let (start, first) = (Instant::now(), self.next);
         match load {
             Load::Closed { in_flight } => self.closed(*in_flight, start + time)?,
             Load::Open { rate } => self.open(*rate, time)?,
@@ -96,6 +97,8 @@ impl Talk<'_> {
         self.finish(sent)?;
         report.add(&format!("{name}_stored_per_s"), sent as f64 / start.elapsed().as_secs_f64());
         report.add(&format!("{name}_cpu_us_per_message"), each_us(before, process.cpu()?, sent));
+        let of_database = each_us(database_before, database.cpu_with_children()?, sent);
+        report.add(&format!("{name}_database_cpu_us_per_message"), of_database);
         report.add_latencies(&format!("{name}_ack"), &self.latencies);
         Ok(())
     }

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LAST_SOURCE: u8 = 250;
 
 pub(super) struct Fleet {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     upgrades: bool,
     poll: Poll,
     events: Events,
@@ -36,11 +36,11 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// No connections yet. With `upgrades` they are WebSockets, else bare frames follow the greeting.
-    pub(super) fn new(address: SocketAddr, upgrades: bool) -> Result<Self> {
+    pub(super) fn new(addresses: Vec<SocketAddr>, upgrades: bool) -> Result<Self> {
         let reading =
             Reading { buffer: vec![0; READ_BYTES], scratch: Scratch::default(), received: Vec::new(), epoch: None };
         Ok(Self {
-            address,
+            addresses,
             upgrades,
             poll: Poll::new().context("cannot make a poll")?,
             events: Events::with_capacity(1024),
@@ -79,8 +79,9 @@ impl Fleet {
     }
 
     fn connect(&mut self, greeting: Vec<u8>) -> Result<()> {
+        let address = self.address_of(self.connections.len());
         let socket = loop {
-            match self.dial() {
+            match self.dial(address) {
                 Ok(socket) => break socket,
                 // The ports of this source address are used up.
                 Err(error)
@@ -89,7 +90,7 @@ impl Fleet {
                 {
                     self.source += 1;
                 }
-                Err(error) => return Err(error).with_context(|| format!("cannot connect to {}", self.address)),
+                Err(error) => return Err(error).with_context(|| format!("cannot connect to {address}")),
             }
         };
         let mut connection = Connection::new(TcpStream::from_std(socket.into()), greeting, self.upgrades);
@@ -100,15 +101,20 @@ impl Fleet {
         Ok(())
     }
 
-    fn dial(&self) -> io::Result<Socket> {
-        let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, Some(Protocol::TCP))?;
+    /// Where a connection goes: the two of a pair to different nodes, if there are several.
+    fn address_of(&self, on: usize) -> SocketAddr {
+        self.addresses[(on / 2 + on % 2) % self.addresses.len()]
+    }
+
+    fn dial(&self, address: SocketAddr) -> io::Result<Socket> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
-        if self.source > 1 && matches!(self.address.ip(), IpAddr::V4(address) if address.is_loopback()) {
+        if self.source > 1 && matches!(address.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
             let source = SocketAddr::from((Ipv4Addr::new(127, 0, 0, self.source), 0));
             socket.bind(&source.into())?;
         }
-        match socket.connect(&self.address.into()) {
+        match socket.connect(&address.into()) {
             Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => Err(error),
             _ => Ok(socket),
         }

@@ -256,7 +256,9 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || serve(listener));
-        let peer = Peer { address, process: Process(None), speech: Speech::Floor, run: "test".to_owned() };
+        let (process, database) = (Process::default(), Process::default());
+        let (addresses, websites) = (vec![address], vec!["site".to_owned()]);
+        let peer = Peer { addresses, process, database, websites, speech: Speech::Floor, run: "test".to_owned() };
         let line = "bench --subscribers 20 --rate 200 --seconds 0.1 --backlog 100 --chars 10";
         let options = Options::parse_from(line.split(' '));
         let request = super::super::wire::send_message(&peer.conversation(0), 1, "xxxxxxxxxx").len();

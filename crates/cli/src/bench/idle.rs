@@ -26,7 +26,7 @@ pub(super) struct Idle {
 impl Idle {
     pub(super) fn run(&self, peer: &Peer, report: &mut Report) -> Result<()> {
         let shape = Shape::default();
-        let process = peer.process;
+        let process = &peer.process;
         let mut fleet = peer.fleet()?;
         let warm_up = self.first + self.connections;
         let greetings = (warm_up..warm_up + WARM_UP).map(|at| peer.greeting(Role::Visitor, at, at, shape));

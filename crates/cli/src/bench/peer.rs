@@ -19,8 +19,13 @@ pub(super) enum Speech {
 
 /// The other end of a scenario.
 pub(super) struct Peer {
-    pub(super) address: SocketAddr,
+    /// One for each node; connections are spread over them.
+    pub(super) addresses: Vec<SocketAddr>,
     pub(super) process: Process,
+    /// The database of the nodes, if it is measured apart.
+    pub(super) database: Process,
+    /// Groups are spread over them.
+    pub(super) websites: Vec<String>,
     pub(super) speech: Speech,
     /// Makes the names of a run its own, so that a run never meets what an earlier one stored.
     pub(super) run: String,
@@ -37,12 +42,19 @@ pub(super) enum Role {
 
 impl Peer {
     pub(super) fn fleet(&self) -> Result<Fleet> {
-        Fleet::new(self.address, matches!(self.speech, Speech::Server(_)))
+        Fleet::new(self.addresses.clone(), matches!(self.speech, Speech::Server(_)))
     }
 
     /// The same other end, with people and conversations apart from those of this run.
     pub(super) fn apart(&self, name: &str) -> Self {
-        Self { speech: self.speech.clone(), run: format!("{}-{name}", self.run), ..*self }
+        Self {
+            addresses: self.addresses.clone(),
+            process: self.process.clone(),
+            database: self.database.clone(),
+            websites: self.websites.clone(),
+            speech: self.speech.clone(),
+            run: format!("{}-{name}", self.run),
+        }
     }
 
     pub(super) const fn is_floor(&self) -> bool {
@@ -57,8 +69,9 @@ impl Peer {
                     Role::Visitor => ("visitor", 'v'),
                     Role::User => ("user", 'u'),
                 };
-                let token = signer.token(kind, &format!("{letter}-{}-{name}", self.run))?;
-                Ok(wire::upgrade_request(self.address, &token))
+                let website = &self.websites[group % self.websites.len()];
+                let token = signer.token(kind, &format!("{letter}-{}-{name}", self.run), website)?;
+                Ok(wire::upgrade_request(self.addresses[0], &token))
             }
             Speech::Floor => Ok(wire::floor_greeting(role == Role::Visitor, group, shape)),
         }

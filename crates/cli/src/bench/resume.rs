@@ -25,7 +25,7 @@ pub(super) struct Resume {
 
 impl Resume {
     pub(super) fn run(&self, peer: &Peer, report: &mut Report) -> Result<()> {
-        let process = peer.process;
+        let process = &peer.process;
         let mut fleet = peer.fleet()?;
         let first = fleet.open(self.greetings(peer)?)?;
         let heads = peer.subscribe(&mut fleet, (0..self.connections).map(|at| (first + at, peer.conversation(at))))?;
@@ -42,7 +42,7 @@ impl Resume {
         event: &Event<'_>,
         report: &mut Report,
     ) -> Result<()> {
-        let process = peer.process;
+        let process = &peer.process;
         fleet.cut_all();
         self.send_meanwhile(peer, fleet)?;
         let epoch = fleet.epoch().context("no confirmation named the epoch")?.to_owned();

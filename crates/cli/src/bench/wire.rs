@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use cossistant_server::config::{DEMO_ORGANIZATION, DEMO_WEBSITE};
+use cossistant_server::config::DEMO_ORGANIZATION;
 use cossistant_server::gateway::frame::{Opcode, encode_masked_frame};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
@@ -87,13 +87,13 @@ impl Signer {
         Ok(Self { key: EncodingKey::from_secret(secret.as_bytes()), expires_at: now.as_secs() + TOKEN_SECONDS })
     }
 
-    /// A token of a visitor or a user of the demo website.
-    pub(super) fn token(&self, kind: &str, sub: &str) -> Result<String> {
+    /// A token of a visitor or a user of a website.
+    pub(super) fn token(&self, kind: &str, sub: &str, website: &str) -> Result<String> {
         let claims = json!({
             "sub": sub,
             "type": kind,
             "org": DEMO_ORGANIZATION,
-            "websites": [DEMO_WEBSITE],
+            "websites": [website],
             "exp": self.expires_at,
         });
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.key).context("cannot sign a token")

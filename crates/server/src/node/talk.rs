@@ -20,6 +20,9 @@ pub(crate) const TICK: Duration = Duration::from_millis(250);
 const START_PATIENCE: Duration = Duration::from_secs(2);
 /// The most messages that were heard and wait to be looked at; further ones are lost.
 const HEARD: usize = 65_536;
+/// The most messages that are looked at before they are handed on. What came together is told together, so that a shard
+/// wakes up once for it, and writes all of it to a connection at once.
+const BURST: usize = 256;
 /// The most pieces of news of NATS itself that wait.
 const WEATHER: usize = 64;
 
@@ -89,7 +92,7 @@ impl Talk {
                 _ = &mut stopped => break,
                 Some(weather) = self.weather.recv() => self.take_weather(weather),
                 Some(beyond) = self.outgoing.mail.recv() => self.take(beyond),
-                Some(heard) = self.heard.recv() => self.hear(&heard),
+                Some(heard) = self.heard.recv() => self.hear_all(&heard),
                 _ = ticks.tick() => self.tick(),
             }
             self.perform();
@@ -142,6 +145,15 @@ impl Talk {
             Beyond::Notice(notice) => self.ledger.handle_own(&notice, now_ms()),
             Beyond::Follow(topic, is_followed) => self.ledger.follow(topic, is_followed, now_ms()),
             Beyond::Look(topic) => self.ledger.look(topic, now_ms()),
+        }
+    }
+
+    /// Takes a message, and those that came with it.
+    fn hear_all(&mut self, first: &Heard) {
+        self.hear(first);
+        for _ in 1..BURST {
+            let Ok(next) = self.heard.try_recv() else { return };
+            self.hear(&next);
         }
     }
 

@@ -11,6 +11,7 @@ mod clock;
 mod doctor;
 mod key;
 mod link;
+mod migrate;
 mod organization;
 mod output;
 mod restore;
@@ -50,6 +51,7 @@ enum Command {
     Secret(secret::Secret),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Migrate(migrate::Migrate),
     Bench(bench::Bench),
 }
 
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         Command::Secret(secret) => secret.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Migrate(migrate) => migrate.run(),
         Command::Bench(bench) => bench.run(),
     };
     match ended {

@@ -21,6 +21,7 @@ use cossistant_protocol::{ConversationId, ErrorCode, ErrorDetails, OrganizationI
 
 pub use conversations::{ConversationFilter, ListPlace, Listed, ListedConversation};
 pub use ids::Ids;
+pub use messages::search_text;
 pub use people::Arrival;
 pub use setup::MadeKey;
 pub use subscribe::{CatchUp, Page, Snapshot, SubscribeRequest};

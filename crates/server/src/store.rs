@@ -22,6 +22,7 @@ mod rules;
 mod search;
 mod sql;
 mod sqlite;
+mod transfer;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -44,6 +45,9 @@ pub(crate) use sqlite::make_folder;
 pub use sqlite::{
     BackupError, BackupProgress, Depth, Folder, Holder, Inspection, OpenError, SqliteConfig, SqliteStore, backup,
     holder, inspect, restore,
+};
+pub use transfer::{
+    TableReport, Transfer, TransferError, TransferPhase, TransferPlace, TransferProgress, TransferReport, transfer,
 };
 
 /// How many conversations [`Store::open_conversations`] answers at most.

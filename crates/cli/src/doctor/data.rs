@@ -209,6 +209,8 @@ pub(super) fn database(config: &PostgresConfig, findings: &mut Vec<Finding>) {
         Err(error) => {
             let advice = if matches!(error, DatabaseError::NewerVersion { .. }) {
                 "start a program that is at least as new as the one before"
+            } else if matches!(error, DatabaseError::Unfinished) {
+                "finish it by the same `cossistant migrate`; nothing of the source is lost"
             } else if matches!(error, DatabaseError::Unreachable { .. }) {
                 "start the database, or correct host, port and sslmode"
             } else {
@@ -227,6 +229,8 @@ pub(super) fn store(config: &Config, depth: Depth, findings: &mut Vec<Finding>) 
         Err(error) => {
             let advice = if matches!(error, OpenError::NewerVersion { .. }) {
                 "start a program that is at least as new as the one before"
+            } else if matches!(error, OpenError::Unfinished { .. }) {
+                "finish it by the same `cossistant migrate`; nothing of the source is lost"
             } else if matches!(error, OpenError::WrongKind { .. }) {
                 "give the other folder as --data, or start with or without --dev as before"
             } else {

@@ -119,6 +119,7 @@ async fn every_command_helps_with_an_example() {
         "key",
         "backup",
         "restore",
+        "migrate",
         "bench",
     ] {
         let output = run(&[name, "--help"]);

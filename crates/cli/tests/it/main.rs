@@ -28,6 +28,7 @@ mod http;
 mod http_setup;
 mod limits;
 mod logs;
+mod migrate;
 mod network;
 mod nodes;
 mod old_clients;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cossistant_protocol::fields::Text;
 use cossistant_protocol::{
     ConversationId, ConversationSeen, ErrorCode, Invalid, MAX_HTML_LENGTH, MessageAck, MessageContent, MessageId,
-    NewMessage, RequestId, SendMessage, ServerMessage, Timestamp, UserType, Visibility,
+    NewMessage, ReceivedContent, RequestId, SendMessage, ServerMessage, Timestamp, UserType, Visibility,
 };
 use sha2::{Digest, Sha256};
 
@@ -351,7 +351,6 @@ pub(crate) fn seen_message(mark: &SeenMark, conversation: ConversationId, audien
 
 /// The content as it is kept, with sanitised HTML, and the words that a search finds it by.
 fn prepare(mut content: MessageContent) -> Result<(Arc<str>, String), ChatError> {
-    let mut words = content.text.as_ref().map(|text| text.as_str().to_owned()).unwrap_or_default();
     if let Some(html) = content.html.take() {
         let refuse = |reason| ChatError::invalid(Invalid::new("content.html", reason));
         if !sanitize::is_simple(html.as_str()) {
@@ -359,8 +358,6 @@ fn prepare(mut content: MessageContent) -> Result<(Arc<str>, String), ChatError>
         }
         let clean: Text<0, MAX_HTML_LENGTH> =
             Text::new(sanitize::html(html.as_str())).map_err(|_| refuse("is too long once it is made safe"))?;
-        words.push(' ');
-        words.push_str(&sanitize::words(clean.as_str()));
         content.html = Some(clean);
         // Nothing may be left of a message that was all script.
         if content.check().is_err() {
@@ -370,7 +367,25 @@ fn prepare(mut content: MessageContent) -> Result<(Arc<str>, String), ChatError>
             });
         }
     }
+    let words = said(content.text.as_ref().map(Text::as_str), content.html.as_ref().map(Text::as_str));
     Ok((json(&content), words))
+}
+
+/// What a search finds a message by, of its content as it is stored; nothing of what is no content.
+#[must_use]
+pub fn search_text(content: &str) -> String {
+    let content: ReceivedContent = serde_json::from_str(content).unwrap_or_default();
+    said(content.text.as_deref(), content.html.as_deref())
+}
+
+/// The words of a text and of HTML that was made safe.
+fn said(text: Option<&str>, html: Option<&str>) -> String {
+    let mut words = text.unwrap_or_default().to_owned();
+    if let Some(html) = html {
+        words.push(' ');
+        words.push_str(&sanitize::words(html));
+    }
+    words
 }
 
 fn json(value: &impl serde::Serialize) -> Arc<str> {

@@ -14,6 +14,7 @@ mod session;
 mod target;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,8 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 pub use self::error::DatabaseError;
+pub(in crate::store) use self::schema::VERSION;
+pub(in crate::store) use self::transfer::{TransferSource, TransferTarget};
 
 use self::error::lost;
 use self::life::Life;

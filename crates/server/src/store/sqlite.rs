@@ -13,6 +13,7 @@ mod schema;
 mod session;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,8 @@ pub use self::error::OpenError;
 pub use self::inspect::{Depth, Holder, Inspection, holder, inspect};
 
 pub(crate) use self::lock::make_folder;
+pub(in crate::store) use self::schema::VERSION;
+pub(in crate::store) use self::transfer::{TransferSource, TransferTarget};
 
 use self::lock::Lock;
 use self::session::{ReaderLink, WriterLink};

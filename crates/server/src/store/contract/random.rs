@@ -1,6 +1,7 @@
 //! The same random operations on two stores, every answer compared.
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 use cossistant_protocol::{
@@ -55,8 +56,14 @@ fn shown<T: Debug + Send + 'static>(call: StoreFuture<T>) -> StoreFuture<String>
 /// Drives both stores with the operations of one seed.
 pub(in crate::store) async fn same_answers(one: Arc<dyn Store>, other: Arc<dyn Store>, seed: u64, bursts: u64) {
     let (one, other) = (World::new(one).await.store, World::new(other).await.store);
+    go_on(one, other, seed, 0..bursts).await;
+}
+
+/// The same on two stores that have a world with the same history already.
+pub(in crate::store) async fn go_on(one: Arc<dyn Store>, other: Arc<dyn Store>, seed: u64, bursts: Range<u64>) {
     let mut random = Random(seed);
-    for burst in 0..bursts {
+    let last = bursts.end;
+    for burst in bursts {
         let mut pairs = Vec::new();
         for _ in 0..=random.below(24) {
             pairs.push(write(&mut random, &one, &other, burst));
@@ -74,7 +81,7 @@ pub(in crate::store) async fn same_answers(one: Arc<dyn Store>, other: Arc<dyn S
             }));
         }
     }
-    compare(seed, bursts, pairs).await;
+    compare(seed, last, pairs).await;
 }
 
 async fn compare(seed: u64, burst: u64, pairs: Vec<Pair>) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cossistant_protocol::{ConversationId, OrganizationId, PersonId, RequestId, UserType};
 use tokio_postgres::types::Type;
 
-use super::session::{Param, Session, clean, ids};
+use super::session::{Param, Session, ids};
 use crate::store::outbox::EventSet;
 use crate::store::sql::error::Failure;
 use crate::store::sql::kept::{Kept, NewMessage};
@@ -14,6 +14,7 @@ use crate::store::sql::link::{Aim, Row as _, Sql as _};
 use crate::store::sql::lookup::{NO_WEBSITE, Person};
 use crate::store::sql::rows::{self, Thread};
 use crate::store::sql::statements::THREADS;
+use crate::store::transfer::row::clean;
 use crate::store::{Heads, KnownMessage, SiteKey};
 
 /// Two statements that lock the rows of a table that are aimed at, in the order of the rows so that no two groups wait for

@@ -87,6 +87,15 @@ pub enum DatabaseError {
         /// What was asked for.
         wanted: DataKind,
     },
+    /// It was to be filled by a transfer, which has not come to its end.
+    #[error(
+        "the database is the target of an unfinished migration and has a part of the data: run the same \
+         `cossistant migrate` again to finish it, or use another database"
+    )]
+    Unfinished,
+    /// All that it has is being moved.
+    #[error("`cossistant migrate` is at work on the database: wait until it is done")]
+    InTransfer,
     /// A migration that was applied is not the one that this program knows by the number.
     #[error("migration {version} of the database is not the one that this program knows")]
     ChangedMigration {

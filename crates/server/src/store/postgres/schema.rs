@@ -5,12 +5,15 @@
 //!
 //! Nothing is prepared here: behind a pool what is prepared by name would be left on somebody else's connection.
 
+use std::time::{Duration, Instant};
+
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 
 use super::DatabaseError;
 use super::life::{Life, SIGNS};
 use crate::store::sql::version::{self, DataKind};
+use crate::store::transfer::side::MARK;
 
 /// By version, from 1. A migration that was released is never changed; its checksum is kept with the data.
 const MIGRATIONS: &[&str] = &[
@@ -19,11 +22,17 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// The version that this program writes.
-pub(super) const VERSION: u32 = MIGRATIONS.len() as u32;
+pub(in crate::store) const VERSION: u32 = MIGRATIONS.len() as u32;
 /// The oldest server that has what the statements say.
 const OLDEST_SERVER: i32 = 140_000;
 /// The advisory lock: a number that nothing else is likely to take.
 const LOCK: i64 = 0x0063_6f73_7369_7374;
+/// The advisory lock of whoever moves a database as a whole. Each transaction that writes takes it together with all
+/// others of its kind, and without waiting.
+pub(super) const TRANSFER_LOCK: i64 = 0x0063_6f73_6d6f_7665;
+/// How long a start waits for a transfer to be gone: a database may not have noticed yet that one was killed.
+const TRANSFER_PATIENCE: Duration = Duration::from_secs(2);
+const TRANSFER_PAUSE: Duration = Duration::from_millis(100);
 
 /// Refuses a server on which nothing would be safe.
 pub(super) async fn check_server(client: &Client, kind: DataKind) -> Result<(), DatabaseError> {
@@ -46,9 +55,28 @@ pub(super) async fn check_server(client: &Client, kind: DataKind) -> Result<(), 
     Ok(())
 }
 
+/// What is in a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) version: u32,
+    pub(super) kind: DataKind,
+    /// Whether it was to be filled by a transfer, which has not come to its end.
+    pub(super) is_unfinished: bool,
+}
+
 /// Which version the data is of; `None` for a database in which nothing was made yet. Refuses data that this program may
-/// not open. Writes nothing.
+/// not open, that of an unfinished transfer included. Writes nothing.
 pub(super) async fn check(transaction: &Transaction<'_>, kind: DataKind) -> Result<Option<u32>, DatabaseError> {
+    match look(transaction).await? {
+        None => Ok(None),
+        Some(found) if found.is_unfinished => Err(DatabaseError::Unfinished),
+        Some(found) if found.kind == kind => Ok(Some(found.version)),
+        Some(found) => Err(DatabaseError::WrongKind { found: found.kind, wanted: kind }),
+    }
+}
+
+/// What is in a database; `None` where nothing was made yet. Refuses what is not this program's, or newer than it.
+pub(super) async fn look(transaction: &Transaction<'_>) -> Result<Option<Found>, DatabaseError> {
     // Of what the connection would find without a schema before the name.
     let tables = transaction
         .query_typed_one(
@@ -80,19 +108,42 @@ pub(super) async fn check(transaction: &Transaction<'_>, kind: DataKind) -> Resu
     if found > VERSION {
         return Err(DatabaseError::NewerVersion { found, known: VERSION });
     }
-    match meta(transaction, "kind").await?.as_deref().and_then(DataKind::parse) {
-        Some(is) if is == kind => Ok(Some(found)),
-        Some(is) => Err(DatabaseError::WrongKind { found: is, wanted: kind }),
-        None => Err(DatabaseError::NotOurs),
-    }
+    let kind = meta(transaction, "kind").await?.as_deref().and_then(DataKind::parse).ok_or(DatabaseError::NotOurs)?;
+    let is_unfinished = meta(transaction, MARK).await?.is_some();
+    Ok(Some(Found { version: found, kind, is_unfinished }))
 }
 
 /// Brings the data to this program's version, and a new store to life with its kind and epoch.
 pub(super) async fn migrate(client: &mut Client, kind: DataKind) -> Result<Life, DatabaseError> {
     let transaction = client.transaction().await?;
-    // Not a lock of the session: behind a pool that could be another one by the time it is let go of.
-    transaction.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    lock(&transaction).await?;
+    let alone = format!("SELECT pg_try_advisory_xact_lock_shared({TRANSFER_LOCK})");
+    let until = Instant::now() + TRANSFER_PATIENCE;
+    while !transaction.query_typed_one(&alone, &[]).await?.try_get(0)? {
+        if Instant::now() >= until {
+            return Err(DatabaseError::InTransfer);
+        }
+        tokio::time::sleep(TRANSFER_PAUSE).await;
+    }
     let found = check(&transaction, kind).await?;
+    make(&transaction, kind, found).await?;
+    let life = life(&transaction).await?;
+    transaction.commit().await?;
+    Ok(life)
+}
+
+/// Has others wait who are about to make or change tables.
+pub(super) async fn lock(transaction: &Transaction<'_>) -> Result<(), DatabaseError> {
+    // Not a lock of the session: behind a pool that could be another one by the time it is let go of.
+    Ok(transaction.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?)
+}
+
+/// Brings data of the version that was found to this program's.
+pub(super) async fn make(
+    transaction: &Transaction<'_>,
+    kind: DataKind,
+    found: Option<u32>,
+) -> Result<(), DatabaseError> {
     if found.is_none() {
         transaction
             .batch_execute(
@@ -101,7 +152,7 @@ pub(super) async fn migrate(client: &mut Client, kind: DataKind) -> Result<Life,
                  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);",
             )
             .await?;
-        put_meta(&transaction, "kind", kind.as_str()).await?;
+        put_meta(transaction, "kind", kind.as_str()).await?;
     }
     for (sql, number) in MIGRATIONS.iter().zip(1i32..).skip(found.unwrap_or(0) as usize) {
         transaction.batch_execute(sql).await?;
@@ -109,9 +160,7 @@ pub(super) async fn migrate(client: &mut Client, kind: DataKind) -> Result<Life,
         let insert = "INSERT INTO migrations (version, checksum) VALUES ($1, $2)";
         transaction.execute_typed(insert, &[(&number, Type::INT4), (&sum, Type::BYTEA)]).await?;
     }
-    let life = life(&transaction).await?;
-    transaction.commit().await?;
-    Ok(life)
+    Ok(())
 }
 
 /// Refuses a database that is not the one any more that a store was opened on.
@@ -137,12 +186,13 @@ async fn life(transaction: &Transaction<'_>) -> Result<Life, DatabaseError> {
     Ok(Life::new(epoch, place))
 }
 
-async fn meta(transaction: &Transaction<'_>, key: &str) -> Result<Option<String>, DatabaseError> {
+/// What is kept with the data under a key.
+pub(super) async fn meta(transaction: &Transaction<'_>, key: &str) -> Result<Option<String>, DatabaseError> {
     let row = transaction.query_typed_opt("SELECT value FROM meta WHERE key = $1", &[(&key, Type::TEXT)]).await?;
     row.map(|row| Ok(row.try_get(0)?)).transpose()
 }
 
-async fn put_meta(transaction: &Transaction<'_>, key: &str, value: &str) -> Result<(), DatabaseError> {
+pub(super) async fn put_meta(transaction: &Transaction<'_>, key: &str, value: &str) -> Result<(), DatabaseError> {
     let put = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
     transaction.execute_typed(put, &[(&key, Type::TEXT), (&value, Type::TEXT)]).await?;
     Ok(())

@@ -7,7 +7,6 @@
 //! Nothing is set for the session, all of it for the transaction: behind a pool that hands out connections by
 //! transaction, the next one may be on another session.
 
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -25,21 +24,28 @@ use tokio_postgres::{Error, SimpleQueryMessage, Statement};
 use super::dialect::translate;
 use super::error::lost;
 use super::life::{EPOCH, Life, SIGNS};
+use super::schema::TRANSFER_LOCK;
 use super::target::Connection;
-use super::{bulk, search};
+use super::{DatabaseError, bulk, search};
 use crate::store::sql::error::{Failure, Fault, FaultKind};
 use crate::store::sql::kept::{Kept, NewMessage};
 use crate::store::sql::link::{Aim, Document, Each, EachOf, Row, Searched, Sql, Step, Words};
 use crate::store::sql::rows::Thread;
 use crate::store::sql::value::Value;
+use crate::store::transfer::row::clean;
 use crate::store::{Audience, Heads, SiteKey, StoreError};
 
 /// How long a statement may take before the connection is given up; the database gives up earlier.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How a transaction that writes begins.
-static BEGIN_WRITE: LazyLock<String> =
-    LazyLock::new(|| format!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT {SIGNS}, {SETTINGS}"));
+/// How a transaction that writes begins. Behind the signs stands whether nobody moves the database as a whole, who would
+/// miss what is written; until it ends nobody begins to.
+static BEGIN_WRITE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; \
+         SELECT {SIGNS}, pg_try_advisory_xact_lock_shared({TRANSFER_LOCK}), {SETTINGS}"
+    )
+});
 /// What holds for each transaction that writes: what is acknowledged is on stable storage, of a replica too where the
 /// operator says so; no statement that is made for an index may become a walk through a table because a plan was made
 /// while it was small; nobody holds a lock who went away; and a lock is waited for a little longer than the database
@@ -57,7 +63,7 @@ const SIGNS_HOLD: Duration = Duration::from_secs(1);
 
 fn begin_read(signs: &str) -> String {
     format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {signs}, set_config('enable_seqscan', 'off', true), \
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {signs}, true, set_config('enable_seqscan', 'off', true), \
          set_config('statement_timeout', '15s', true), set_config('idle_in_transaction_session_timeout', '15s', true)"
     )
 }
@@ -257,7 +263,11 @@ impl Session {
                 self.life.check(row.get(0), place)
             }
         };
-        checked.map_err(|why| lost(why.to_owned()))
+        checked.map_err(|why| lost(why.to_owned()))?;
+        if row.get(2) == Some("f") {
+            return Err(lost(DatabaseError::InTransfer.to_string()));
+        }
+        Ok(())
     }
 
     /// Takes a step that is answered before anything else is asked.
@@ -332,11 +342,6 @@ const fn of(value: &Value<'_>) -> Type {
         Value::Text(_) => Type::TEXT,
         Value::Blob(_) => Type::BYTEA,
     }
-}
-
-/// A text without the one character that the database cannot keep.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 impl ToSql for Value<'_> {

@@ -22,6 +22,8 @@ use tokio_rustls::TlsConnector;
 use super::DatabaseError;
 use crate::tls;
 
+/// What a server is called among the connections of a database.
+pub(super) const APPLICATION: &str = "cossistant";
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// After how long without a sign from the other machine a connection is broken.
@@ -82,7 +84,7 @@ impl Target {
             return Err(wrong("it names no database"));
         }
         if config.get_application_name().is_none() {
-            config.application_name("cossistant");
+            config.application_name(APPLICATION);
         }
         config
             .ssl_mode(mode)
@@ -92,6 +94,17 @@ impl Target {
             .keepalives_idle(DEAD_AFTER);
         let place = place(&config);
         Ok(Self { config, tls: Tls::new(authority.as_deref())?, place })
+    }
+
+    /// The same address, with another name among the connections of the database.
+    pub(super) fn called(mut self, name: &str) -> Self {
+        self.config.application_name(name);
+        self
+    }
+
+    /// The name of the database.
+    pub(super) fn database(&self) -> &str {
+        self.config.get_dbname().unwrap_or_default()
     }
 
     /// Makes a connection, whose other half is spawned on the runtime that this runs on.

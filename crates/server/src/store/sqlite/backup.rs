@@ -170,7 +170,7 @@ fn prove(file: &Path, part: &Path) -> Result<(), OpenError> {
 
 /// Whether nothing is there but the lock and the server's own secrets. These a copy does not hold; one puts them back
 /// before or after restoring.
-fn is_empty(dir: &Path) -> std::io::Result<bool> {
+pub(super) fn is_empty(dir: &Path) -> std::io::Result<bool> {
     let secrets = OwnSecret::ALL.map(|secret| secret.path_in(dir));
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();

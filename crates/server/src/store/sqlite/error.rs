@@ -52,6 +52,15 @@ pub enum OpenError {
         /// Its number.
         version: u32,
     },
+    /// It was to be filled by a transfer, which has not come to its end.
+    #[error(
+        "{path} is the target of an unfinished migration and has a part of the data: run the same `cossistant migrate` \
+         again to finish it, or delete the file"
+    )]
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+    },
     /// The directory to restore into has data.
     #[error("{0} is not empty")]
     NotEmpty(PathBuf),
@@ -107,6 +116,7 @@ impl OpenError {
             | Self::NewerVersion { .. }
             | Self::WrongKind { .. }
             | Self::ChangedMigration { .. }
+            | Self::Unfinished { .. }
             | Self::NotEmpty(_)
             | Self::Corrupt { .. }
             | Self::Io { .. }) => told,

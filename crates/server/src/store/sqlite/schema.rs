@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::{DataKind, OpenError};
 use crate::store::sql::version;
+use crate::store::transfer::side::MARK;
 
 /// By version, from 1. A migration that was released is never changed; its checksum is kept with the data.
 const MIGRATIONS: &[&str] = &[
@@ -15,7 +16,7 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// The version that this program writes.
-pub(super) const VERSION: u32 = MIGRATIONS.len() as u32;
+pub(in crate::store) const VERSION: u32 = MIGRATIONS.len() as u32;
 
 /// Which version data is of; 0 for an empty file. Writes nothing.
 pub(super) fn version(path: &Path, conn: &Connection) -> Result<u32, OpenError> {
@@ -31,8 +32,17 @@ pub(super) fn version(path: &Path, conn: &Connection) -> Result<u32, OpenError> 
     found.ok_or_else(|| corrupt("it has no version".to_owned()))
 }
 
-/// Refuses data that this program may not open. Writes nothing.
+/// Refuses data that this program may not open, that of an unfinished transfer included. Writes nothing.
 pub(super) fn check(path: &Path, conn: &Connection) -> Result<u32, OpenError> {
+    let found = check_version(path, conn)?;
+    if found > 0 && meta(conn, MARK)?.is_some() {
+        return Err(OpenError::Unfinished { path: path.to_owned() });
+    }
+    Ok(found)
+}
+
+/// Refuses data of a version that this program does not know. Writes nothing.
+pub(super) fn check_version(path: &Path, conn: &Connection) -> Result<u32, OpenError> {
     let found = version(path, conn)?;
     if found > VERSION {
         return Err(OpenError::NewerVersion { path: path.to_owned(), found, known: VERSION });
@@ -52,7 +62,13 @@ pub(super) fn check(path: &Path, conn: &Connection) -> Result<u32, OpenError> {
 
 /// Brings the data to this program's version in one transaction, and a new store to life with its kind and epoch.
 pub(super) fn migrate(path: &Path, conn: &Connection, kind: DataKind) -> Result<(), OpenError> {
-    let found = check(path, conn)?;
+    check(path, conn)?;
+    migrate_unfinished(path, conn, kind)
+}
+
+/// The same for a store that a transfer was to fill.
+pub(super) fn migrate_unfinished(path: &Path, conn: &Connection, kind: DataKind) -> Result<(), OpenError> {
+    let found = check_version(path, conn)?;
     if found > 0 {
         check_kind(path, conn, kind)?;
     }
@@ -88,12 +104,14 @@ fn apply(conn: &Connection, found: u32, kind: DataKind) -> Result<(), OpenError>
 }
 
 pub(super) fn check_kind(path: &Path, conn: &Connection, wanted: DataKind) -> Result<(), OpenError> {
-    let found = meta(conn, "kind")?;
-    match found.as_deref().and_then(DataKind::parse) {
-        Some(found) if found == wanted => Ok(()),
-        Some(found) => Err(OpenError::WrongKind { found, wanted }),
-        None => Err(OpenError::Corrupt { path: path.to_owned(), reason: "it has no kind".to_owned() }),
-    }
+    let found = kind(path, conn)?;
+    if found == wanted { Ok(()) } else { Err(OpenError::WrongKind { found, wanted }) }
+}
+
+/// What the data is for.
+pub(super) fn kind(path: &Path, conn: &Connection) -> Result<DataKind, OpenError> {
+    let corrupt = || OpenError::Corrupt { path: path.to_owned(), reason: "it has no kind".to_owned() };
+    meta(conn, "kind")?.as_deref().and_then(DataKind::parse).ok_or_else(corrupt)
 }
 
 /// The store's life.
@@ -104,14 +122,15 @@ pub(super) fn epoch(path: &Path, conn: &Connection) -> Result<String, OpenError>
 
 /// Begins another life of the same data.
 pub(super) fn renew_epoch(conn: &Connection) -> Result<(), OpenError> {
-    put_meta(conn, "epoch", &fresh_epoch()?)
+    Ok(put_meta(conn, "epoch", &fresh_epoch()?)?)
 }
 
-fn meta(conn: &Connection, key: &str) -> Result<Option<String>, OpenError> {
+/// What is kept with the data under a key.
+pub(super) fn meta(conn: &Connection, key: &str) -> Result<Option<String>, OpenError> {
     Ok(conn.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()?)
 }
 
-fn put_meta(conn: &Connection, key: &str, value: &str) -> Result<(), OpenError> {
+pub(super) fn put_meta(conn: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
     conn.execute(
         "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value",
         (key, value),

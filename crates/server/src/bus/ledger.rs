@@ -44,6 +44,10 @@ const ENTRIES_MAX: usize = 2_000_000;
 const END_MS: u64 = 60_000;
 /// The most of them that stand at once; the oldest go first.
 const ENDS_MAX: usize = 100_000;
+/// How long after a node was missed the store is looked at again for what it may have done since, in ms; then twice as
+/// long, and so on, so many times.
+const MISSED_MS: u64 = 30_000;
+const MISSED_TIMES: u32 = 4;
 /// The most other nodes that are known.
 const NODES_MAX: usize = 10_000;
 /// The most pairs of topic and node that are known of others.
@@ -109,6 +113,17 @@ struct Heard {
     began_ms: Option<u64>,
 }
 
+/// A node that is not heard of any more. It may be dead; or it goes on, and nobody hears of it.
+#[derive(Debug, Clone, Copy)]
+struct Missing {
+    node: NodeId,
+    /// Up to when the store was looked at for what it did.
+    since_ms: u64,
+    /// When that is done again, and how long after the last time.
+    next_ms: u64,
+    pause_ms: u64,
+}
+
 /// The ledger of a node.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -127,6 +142,8 @@ pub(crate) struct Ledger {
     began_ms: u64,
     /// The others that were heard lately.
     nodes: BTreeMap<NodeId, Heard>,
+    /// Those that were, until lately.
+    missing: Vec<Missing>,
     /// Ends of activities that stand here, and until when, in order.
     ends: VecDeque<(u64, Topic, Key)>,
     /// Of which websites something may have been missed, and since when.
@@ -151,6 +168,7 @@ impl Ledger {
             down_since_ms: now_ms,
             began_ms: now_ms,
             nodes: BTreeMap::new(),
+            missing: Vec::new(),
             ends: VecDeque::new(),
             doubts: BTreeMap::new(),
             known: 0,
@@ -400,7 +418,8 @@ impl Ledger {
             return;
         }
         if std::mem::take(&mut self.is_down) {
-            self.nodes.clear();
+            // They have as long as ever to be heard again.
+            self.nodes.values_mut().for_each(|heard| heard.last_ms = now_ms);
             self.doubt_all(self.down_since_ms.saturating_sub(LEASE_MS));
         }
         let mut topics: Vec<Topic> = self.followed.keys().cloned().collect();
@@ -434,6 +453,7 @@ impl Ledger {
     pub(crate) fn handle_said(&mut self, topic: Option<&Topic>, node: NodeId, said: Said, now_ms: u64) {
         if self.nodes.len() < NODES_MAX || self.nodes.contains_key(&node) {
             let heard = self.nodes.entry(node).or_insert(Heard { last_ms: now_ms, began_ms: None });
+            self.missing.retain(|missing| missing.node != node);
             heard.last_ms = now_ms;
             if let Said::Here { for_ms } = &said {
                 heard.began_ms.get_or_insert(now_ms.saturating_sub(*for_ms));
@@ -685,8 +705,18 @@ impl Ledger {
         for (node, at_ms) in silent {
             tracing::info!(node = node.0, "another node has not been heard of for a while");
             self.nodes.remove(&node);
-            // What it stored last it may have told nobody.
-            self.doubt_all(at_ms);
+            self.missing.push(Missing { node, since_ms: at_ms, next_ms: now_ms, pause_ms: MISSED_MS });
+        }
+        // What it stored last it may have told nobody.
+        let mut since_ms = None;
+        for missing in self.missing.iter_mut().filter(|missing| missing.next_ms <= now_ms) {
+            since_ms = Some(since_ms.unwrap_or(u64::MAX).min(missing.since_ms));
+            (missing.since_ms, missing.next_ms) = (now_ms, now_ms + missing.pause_ms);
+            missing.pause_ms *= 2;
+        }
+        self.missing.retain(|missing| missing.pause_ms <= MISSED_MS << MISSED_TIMES);
+        if let Some(since_ms) = since_ms {
+            self.doubt_all(since_ms);
         }
     }
 

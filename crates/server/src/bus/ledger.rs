@@ -452,11 +452,16 @@ impl Ledger {
     /// Takes what another node says.
     pub(crate) fn handle_said(&mut self, topic: Option<&Topic>, node: NodeId, said: Said, now_ms: u64) {
         if self.nodes.len() < NODES_MAX || self.nodes.contains_key(&node) {
+            let is_new = !self.nodes.contains_key(&node);
             let heard = self.nodes.entry(node).or_insert(Heard { last_ms: now_ms, began_ms: None });
             self.missing.retain(|missing| missing.node != node);
             heard.last_ms = now_ms;
             if let Said::Here { for_ms } = &said {
                 heard.began_ms.get_or_insert(now_ms.saturating_sub(*for_ms));
+            }
+            if is_new {
+                // It is to know of this one as well, before that can be silent.
+                self.say_here(now_ms);
             }
         }
         match (topic, said) {
@@ -720,10 +725,14 @@ impl Ledger {
         }
     }
 
+    fn say_here(&mut self, now_ms: u64) {
+        self.say(None, Said::Here { for_ms: now_ms.saturating_sub(self.began_ms) });
+    }
+
     /// Says that this node is there, and so of each topic of which something stands, or stood until lately.
     fn renew(&mut self, now_ms: u64) {
         self.renewed_at_ms = now_ms;
-        self.say(None, Said::Here { for_ms: now_ms.saturating_sub(self.began_ms) });
+        self.say_here(now_ms);
         for own in self.own.values_mut().filter(|own| own.entries.is_empty()) {
             // While nobody can be told, it is not over.
             if self.is_down || own.empty_since_ms.is_none() {

@@ -222,7 +222,6 @@ impl<T: Text> Subscriptions<T> {
         };
 
         let epoch = epoch.clone().unwrap_or_default();
-        let is_website_wanted = website.is_some();
         // A website that is yet to be resumed may be spared what its conversations have brought.
         if let Some(website) = website
             && website.place.is_some()
@@ -237,7 +236,8 @@ impl<T: Text> Subscriptions<T> {
             if seq > held.at() {
                 held.move_to(seq, &epoch);
             }
-        } else if is_website_wanted || seen.is_some() {
+        } else {
+            // Also when it comes late, to nobody any more: it may come so twice.
             unheld.remember(event.conversation, seq);
         }
         Verdict::Deliver

@@ -196,10 +196,9 @@ impl<T: Text> Subscriptions<T> {
         }
         let gone = self.list.remove(index);
         self.news.push((gone.channel.clone(), News::State(SubscriptionState::Released)));
-        if gone.is_website() {
-            self.unheld.clear();
-        } else if let (Channel::Conversation(id), Some(seq)) = (&gone.channel, gone.delivered) {
-            // Its events may go on coming, through its website or because they are under way.
+        if let (Channel::Conversation(id), Some(seq)) = (&gone.channel, gone.delivered) {
+            // Its events may go on coming, through its website or because they are under way. What was seen through a
+            // website that is let go is remembered for the same reason, until one is held again.
             self.unheld.remember(id, seq);
         }
         gone.request.is_some() && !matches!(gone.ask, Ask::Refused { .. })

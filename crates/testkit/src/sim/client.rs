@@ -255,7 +255,9 @@ impl Client {
             }
             Channel::Website(_) => {
                 self.reader.website_base = None;
-                let held = self.held_conversations();
+                // What was not confirmed yet begins when it is, wherever its website had come to by then.
+                let is_begun = |id: &String| self.confirmed_in.contains_key(&(true, id.clone()));
+                let held = self.held_conversations().into_iter().filter(is_begun).collect();
                 self.reader.begin_anew_except(&held);
             }
         }

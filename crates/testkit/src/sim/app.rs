@@ -146,10 +146,17 @@ impl World {
                 let what = format!("{} got an ack for what it did not send: {}", self.clients[at].name, ack.id);
                 self.fail(Rule::Contract, what);
             }
-        } else if let Some(told) = Told::of(message)
-            && let Err(why) = self.clients[at].reader.take(&told)
-        {
-            self.fail(Rule::OnceInOrder, format!("{}: {why}", self.clients[at].name));
+        } else if let Some(told) = Told::of(message) {
+            let client = &mut self.clients[at];
+            let id = told.conversation.as_str();
+            if !client.holds_website() && !client.held.contains(&(true, id.to_owned())) {
+                // It comes late, perhaps of several wishes that were given up one after the other.
+                client.reader.begin_anew(id);
+            }
+            if let Err(why) = client.reader.take(&told) {
+                let why = format!("{}: {why}", client.name);
+                self.fail(Rule::OnceInOrder, why);
+            }
         }
     }
 

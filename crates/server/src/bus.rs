@@ -57,11 +57,12 @@ pub struct Source {
 
 /// A place in the order of what is told of AI agents' activities: later ones are greater, whichever shard told them.
 ///
-/// A shard counts on from the greatest that it has told or heard (a Lamport clock), so whatever answers something is
-/// greater than that; the shard's number decides between two that were told without knowing of each other.
+/// A shard counts on from the greatest that it has told or heard, and never behind the time in ms (a hybrid logical clock,
+/// Kulkarni and others 2014): whatever answers something is greater than that, and so is what comes later, as far as the
+/// clocks of nodes agree. The shard's number decides between two that were told without knowing of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp {
-    /// Greater than every one that the shard knew of.
+    /// Greater than every one that the shard knew of, and not behind the time.
     pub count: u64,
     /// Which shard told it.
     pub shard: ShardId,

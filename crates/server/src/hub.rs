@@ -27,7 +27,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cossistant_protocol::{Channel, CloseCode, ConversationId, RequestId, ServerMessage, Timestamp, UserType};
+use cossistant_protocol::{Channel, CloseCode, ConversationId, RequestId, ServerMessage, UserType};
 
 pub(crate) use ephemeral::{Doing, LocalKey, What};
 pub(crate) use outbox::{MAX_FRAMES_PER_WRITE, Outbox};
@@ -195,16 +195,14 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(config: HubConfig, now: Timestamp) -> Self {
-        let mut said = Said::default();
-        said.begin(now);
+    pub(crate) fn new(config: HubConfig) -> Self {
         Self {
             config,
             conns: Vec::new(),
             free: Vec::new(),
             sites: Sites::default(),
             presence: Presence::default(),
-            said,
+            said: Said::default(),
             interest: Interest::default(),
             unheard: HashSet::new(),
             locals: Locals::default(),

@@ -6,7 +6,7 @@ use cossistant_testkit::{Response, Server, eventually, unique};
 use serde_json::{Value, json};
 
 use crate::support::{
-    PATIENCE, Stage, assert_time, event, merge, new_message, number, say, say_with, subscribe_with, text,
+    PATIENCE, Stage, assert_time, event, merge, new_message, number, say, say_with, subscribe, subscribe_with, text,
 };
 
 static SERVER: OnceLock<Server> = OnceLock::new();
@@ -564,4 +564,47 @@ async fn http_and_websocket_tell_the_same_messages() {
             assert_eq!(&listed[name], value, "section 8, each with the fields of new_message, `{name}`: {listed}");
         }
     }
+}
+
+/// What was stored is told, though whoever sent it has gone meanwhile.
+#[tokio::test]
+async fn a_message_is_told_though_its_sender_did_not_wait() {
+    use std::io::Write as _;
+    let stage = stage();
+    let (visitor, conversation) = stage.visitor_in_conversation().await;
+    let mut user = stage.user(&unique("user")).await;
+    subscribe(&mut user, &conversation).await;
+    let (path, token) = (format!("/v1/conversations/{conversation}/messages"), stage.visitor_token(visitor.user_id()));
+    let host = stage.url.trim_start_matches("http://").to_owned();
+    let listed = async || {
+        let answer = stage.http.get(&path).bearer(&token).send().await.expect(200, "the visitor may read");
+        answer["messages"].as_array().map_or(0, Vec::len)
+    };
+    let mut stored = 0;
+    for n in 0..20 {
+        let body = json!({"id": unique("key"), "content": {"text": format!("in haste {n}")}}).to_string();
+        let mut socket = std::net::TcpStream::connect(&host).expect("the server listens");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        socket.write_all(head.as_bytes()).and_then(|()| socket.write_all(body.as_bytes())).expect("it is taken");
+        drop(socket);
+        // It may not be taken at all; if it is, it is to be told, and not only by the next one, which would bring it along.
+        for _ in 0..10 {
+            if listed().await > stored {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        stored = listed().await;
+        let is_told = async || {
+            user.fence().await;
+            let told = user.seen().iter().filter(|message| message["type"] == "new_message").count();
+            (told >= stored).then_some(())
+        };
+        eventually(PATIENCE, "what is stored is told", is_told).await;
+    }
+    assert!(stored > 0, "some are taken");
 }

@@ -251,7 +251,7 @@ impl Shard {
         now: Timestamp,
     ) -> Self {
         Self {
-            hub: Hub::new(config.hub.clone(), now),
+            hub: Hub::new(config.hub.clone()),
             config,
             connections: Vec::new(),
             next_serial: 1,

@@ -40,10 +40,11 @@ struct Standing {
 }
 
 impl Said {
-    /// Counts from the time on, so that what a node tells is newer than what it told in a life before this one and others
-    /// may still believe.
-    pub(super) fn begin(&mut self, now: Timestamp) {
-        self.count = self.count.max(now.as_millis());
+    /// The next count. None is behind the time, so that what is told now is newer than what was told before by a node that
+    /// this one does not hear of, or by a life before this one.
+    fn next_count(&mut self, now: Timestamp) -> u64 {
+        self.count = (self.count + 1).max(now.as_millis());
+        self.count
     }
 
     /// Forgets what stands of an agent in a conversation if `is_over` says so of its stamp; the stamp.
@@ -76,11 +77,11 @@ impl Hub {
         conversation: ConversationId,
         said: (Arc<str>, Option<Arc<str>>),
         to_visitor: bool,
+        now: Timestamp,
     ) {
         let Some(person) = self.person(index) else { return };
         let (phase, text) = said;
-        self.said.count += 1;
-        let stamp = Stamp { count: self.said.count, shard: self.config.shard };
+        let stamp = Stamp { count: self.said.next_count(now), shard: self.config.shard };
         let agent = agent_of(&site, &person.key);
         self.said.end(&agent, &conversation, |_| true);
         if &*phase != PHASE_DONE {

@@ -42,17 +42,14 @@ struct World {
 impl World {
     /// A hub with one user who may see every website.
     fn new(max_outbox_bytes: usize) -> Self {
-        let mut hub = Hub::new(
-            HubConfig {
-                shards: 1,
-                shard: ShardId::alone(0),
-                max_outbox_bytes,
-                max_subscriptions: 3,
-                presence_grace_ms: 0,
-                epoch: Arc::from("epoch"),
-            },
-            cossistant_protocol::Timestamp(0),
-        );
+        let mut hub = Hub::new(HubConfig {
+            shards: 1,
+            shard: ShardId::alone(0),
+            max_outbox_bytes,
+            max_subscriptions: 3,
+            presence_grace_ms: 0,
+            epoch: Arc::from("epoch"),
+        });
         let at = ConnRef { index: hub.reserve(), serial: 7 };
         let principal = Principal::from(PrincipalFields {
             organization: OrganizationId::new("org").unwrap(),

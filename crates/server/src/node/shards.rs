@@ -455,8 +455,7 @@ async fn respond(
     }
     if request.uri().path() != "/ws" || is_ops {
         request.extensions_mut().insert(ClientAddr(address));
-        let answered = router.oneshot(request.map(Body::new)).await;
-        return answered.unwrap_or_else(|never| match never {});
+        return answer(router, request.map(Body::new)).await;
     }
     let upgrade = match server.common.upgrader.upgrade(&request, address, clock()) {
         Ok(upgrade) => *upgrade,
@@ -480,6 +479,19 @@ async fn respond(
         }
     });
     upgrade.response
+}
+
+/// Answers a request. What it does comes to its end though nobody may wait for it any more: what it has stored is to be
+/// told to everybody else.
+async fn answer(router: Router, request: Request<Body>) -> Response<Body> {
+    match tokio::task::spawn_local(router.oneshot(request)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Failure::unavailable("the node ends", 0).into_response(),
+        },
+    }
 }
 
 async fn take_mail(driver: Rc<Driver>, mut mailbox: Mailbox) {

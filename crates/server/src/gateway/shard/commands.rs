@@ -294,7 +294,8 @@ impl Shard {
             }
             Ephemeral::Activity { phase, text, to_visitor } => {
                 let said = (Arc::from(phase), text.map(Arc::from));
-                self.hub.say_activity(index, site, conversation, said, to_visitor);
+                let now = self.now;
+                self.hub.say_activity(index, site, conversation, said, to_visitor, now);
             }
             Ephemeral::Seen(_) => {}
         }

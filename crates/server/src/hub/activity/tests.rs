@@ -18,7 +18,7 @@ fn connect(hub: &mut Hub) -> (u32, Vec<Notice>) {
 }
 
 fn say(hub: &mut Hub, index: u32, phase: &str) -> Vec<Notice> {
-    hub.say_activity(index, site(), conversation(), (Arc::from(phase), None), false);
+    hub.say_activity(index, site(), conversation(), (Arc::from(phase), None), false, Timestamp(0));
     told(hub)
 }
 

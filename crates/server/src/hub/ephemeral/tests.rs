@@ -24,17 +24,14 @@ fn person(kind: UserType, id: &str) -> Arc<PersonInfo> {
 }
 
 pub(in crate::hub) fn hub(shard: u16) -> Hub {
-    Hub::new(
-        HubConfig {
-            shard: ShardId::alone(shard),
-            shards: 2,
-            max_outbox_bytes: 1 << 20,
-            max_subscriptions: 0,
-            presence_grace_ms: 10_000,
-            epoch: Arc::from("epoch"),
-        },
-        Timestamp(0),
-    )
+    Hub::new(HubConfig {
+        shard: ShardId::alone(shard),
+        shards: 2,
+        max_outbox_bytes: 1 << 20,
+        max_subscriptions: 0,
+        presence_grace_ms: 10_000,
+        epoch: Arc::from("epoch"),
+    })
 }
 
 pub(in crate::hub) fn principal(kind: UserType, id: &str) -> Principal {

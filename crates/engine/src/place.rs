@@ -96,12 +96,12 @@ impl<T: Text> Subscription<T> {
     }
 
     /// Whether this conversation's event is news. Where nothing of it was delivered yet, what is not beyond its
-    /// place is news only to the website.
-    fn is_news(&self, seq: u64, has_website_seen: bool) -> bool {
+    /// place is news only to the website, if that is held and has not seen it.
+    fn is_news(&self, seq: u64, has_website_seen: Option<bool>) -> bool {
         match (self.delivered, &self.place) {
             (Some(delivered), _) => seq > delivered,
-            (None, Some(place)) if seq > place.at => true,
-            (None, _) => !has_website_seen,
+            (None, Some(place)) => seq > place.at || has_website_seen == Some(false),
+            (None, None) => has_website_seen != Some(true),
         }
     }
 
@@ -213,12 +213,11 @@ impl<T: Text> Subscriptions<T> {
             }
         }
 
-        let has_website_seen =
-            website.as_ref().is_some_and(|website| website.is_live() && website.has_seen_offset(offset));
+        let has_website_seen = website.as_ref().map(|website| website.is_live() && website.has_seen_offset(offset));
         let is_news = match &conversation {
             Some(held) if held.must_wait_for(seq) => false,
             Some(held) => held.is_news(seq, has_website_seen),
-            None => seen.map_or(!has_website_seen, |seen| seq > seen),
+            None => seen.map_or(has_website_seen != Some(true), |seen| seq > seen),
         };
 
         let epoch = epoch.clone().unwrap_or_default();

@@ -3,7 +3,7 @@
 use cossistant_engine::Input;
 use cossistant_server::sim::{FromClient, SimRequest, Tenant};
 
-use super::history::History;
+use super::history::{History, STALL_MS};
 use super::translate::Payload;
 use super::world::Due;
 
@@ -62,7 +62,7 @@ impl History {
 
     /// Nothing passes for a while, and then all of it; by then the client may be back on another link.
     fn stall(&mut self, at: usize) {
-        let until = self.world.now + self.dice.between(200, 8_000);
+        let until = self.world.now + self.dice.between(200, STALL_MS);
         if let Some(link) = &mut self.world.clients[at].link {
             link.up_until = link.up_until.max(until);
             link.down_until = link.down_until.max(until);

@@ -13,6 +13,9 @@ use super::{Outcome, Run};
 /// For how long a node tries to say why it closes, in ms.
 const CLOSE_MS: u64 = 10_000;
 
+/// For how long a link stalls, in ms.
+pub(super) const STALL_MS: u64 = 8_000;
+
 /// A history under way.
 pub(super) struct History {
     pub(super) world: World,
@@ -23,7 +26,7 @@ pub(super) struct History {
     plan: Vec<Step>,
     pub(super) actions: u64,
     pub(super) faults: u64,
-    /// Longer than it takes to notice a silent connection, to try to close it, to wait for a lost person's grace, and to
+    /// Longer than it takes until all that is under way has come, to notice a silent connection, to try to close it, to wait for a lost person's grace, and to
     /// believe no longer in a node that is gone, in ms.
     pub(super) quiet_ms: u64,
 }
@@ -66,7 +69,11 @@ impl History {
             plan: Vec::new(),
             actions: 0,
             faults: 0,
-            quiet_ms: heartbeat_ms * 5 / 2 + CLOSE_MS + presence_grace_ms + if nodes > 1 { LEASE_MS } else { 3_000 },
+            quiet_ms: STALL_MS
+                + heartbeat_ms * 5 / 2
+                + CLOSE_MS
+                + presence_grace_ms
+                + if nodes > 1 { LEASE_MS } else { 3_000 },
         };
         history.people(&mut dice, heartbeat_ms);
         history.plan = plan::draw(history.world.clients.len(), &mut dice);

@@ -46,8 +46,8 @@ const END_MS: u64 = 60_000;
 const ENDS_MAX: usize = 100_000;
 /// How long after a node was missed the store is looked at again for what it may have done since, in ms; then twice as
 /// long, and so on, so many times.
-const MISSED_MS: u64 = 30_000;
-const MISSED_TIMES: u32 = 4;
+const MISSED_MS: u64 = 15_000;
+const MISSED_TIMES: u32 = 5;
 /// The most other nodes that are known.
 const NODES_MAX: usize = 10_000;
 /// The most pairs of topic and node that are known of others.
@@ -418,6 +418,9 @@ impl Ledger {
             return;
         }
         if std::mem::take(&mut self.is_down) {
+            // There may be a node that nobody here has heard of yet, and of which nobody ever will.
+            self.missing.retain(|missing| missing.node != self.node);
+            self.miss(self.node, now_ms, now_ms + MISSED_MS);
             // They have as long as ever to be heard again.
             self.nodes.values_mut().for_each(|heard| heard.last_ms = now_ms);
             self.doubt_all(self.down_since_ms.saturating_sub(LEASE_MS));
@@ -526,6 +529,11 @@ impl Ledger {
     /// What may have been missed of a website since then is to be looked for in the store.
     fn doubt(&mut self, site: SiteKey, since_ms: u64) {
         self.doubts.entry(site).and_modify(|at| *at = (*at).min(since_ms)).or_insert(since_ms);
+    }
+
+    /// What a node may do that is not heard is looked for in the store, now and then.
+    fn miss(&mut self, node: NodeId, since_ms: u64, next_ms: u64) {
+        self.missing.push(Missing { node, since_ms, next_ms, pause_ms: MISSED_MS });
     }
 
     /// So of every website that somebody here follows.
@@ -710,7 +718,7 @@ impl Ledger {
         for (node, at_ms) in silent {
             tracing::info!(node = node.0, "another node has not been heard of for a while");
             self.nodes.remove(&node);
-            self.missing.push(Missing { node, since_ms: at_ms, next_ms: now_ms, pause_ms: MISSED_MS });
+            self.miss(node, at_ms, now_ms);
         }
         // What it stored last it may have told nobody.
         let mut since_ms = None;

@@ -368,6 +368,10 @@ fn what_is_said_once_is_heard_or_doubted() {
         }
         // Until those that were missed are looked for no longer.
         net.passes(MISSED_MS << (MISSED_TIMES + 1), &[0, 1, 2]);
+        // By now numbers begin anew, which is doubted once.
+        net.nodes[0].ledger.handle_own(&mark("first"), net.now_ms);
+        net.collect(0);
+        net.passes(60_000, &[0, 1, 2]);
         let quiet = net.nodes.iter().map(|node| node.doubts.len()).sum::<usize>();
         net.passes(60_000, &[0, 1, 2]);
         net.nodes[0].ledger.handle_own(&mark("last"), net.now_ms);

@@ -17,6 +17,9 @@ const CHANGED_MESSAGES: u64 = 5_000;
 /// Every target, the simulation and the fuzzer too.
 const CLIPPY: &str = "cargo clippy --workspace --all-targets --locked \
     --features cossistant-testkit/sim,cossistant-fuzz/program -- -D warnings";
+/// With the same features, so that few libraries are judged by the compiler once more.
+const DOCUMENT: &str = "cargo doc --workspace --no-deps --locked \
+    --features cossistant-testkit/sim,cossistant-fuzz/program";
 
 /// Options of `cargo xtask check`.
 #[derive(clap::Args, Default)]
@@ -54,7 +57,7 @@ pub(crate) fn run_without_dependencies() -> Result<()> {
 }
 
 fn document() -> Result<()> {
-    run_command(command("cargo doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings"))
+    run_command(command(DOCUMENT).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// Installs the npm packages when they are not those of the lock file.

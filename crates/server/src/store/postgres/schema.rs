@@ -116,7 +116,7 @@ pub(super) async fn look(transaction: &Transaction<'_>) -> Result<Option<Found>,
 /// Brings the data to this program's version, and a new store to life with its kind and epoch.
 pub(super) async fn migrate(client: &mut Client, kind: DataKind) -> Result<Life, DatabaseError> {
     let transaction = client.transaction().await?;
-    lock(&transaction).await?;
+    // Before the lock: whoever waits for a transfer must not keep it from what it does last.
     let alone = format!("SELECT pg_try_advisory_xact_lock_shared({TRANSFER_LOCK})");
     let until = Instant::now() + TRANSFER_PATIENCE;
     while !transaction.query_typed_one(&alone, &[]).await?.try_get(0)? {
@@ -125,6 +125,7 @@ pub(super) async fn migrate(client: &mut Client, kind: DataKind) -> Result<Life,
         }
         tokio::time::sleep(TRANSFER_PAUSE).await;
     }
+    lock(&transaction).await?;
     let found = check(&transaction, kind).await?;
     make(&transaction, kind, found).await?;
     let life = life(&transaction).await?;

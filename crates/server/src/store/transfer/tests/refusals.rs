@@ -191,6 +191,29 @@ async fn places_where_somebody_is_are_refused() {
     assert!(matches!(error, TransferError::InUse { .. }), "{error}");
 }
 
+/// Nodes that are started again and again, as their keepers do, wait for a transfer and do not hinder it.
+#[tokio::test]
+async fn nodes_that_start_meanwhile_do_not_keep_it_from_its_end() {
+    let folders = Folders::new();
+    let (data, url) = (filled(&folders, "data").await, server().database());
+    let (there, url) = (to_database(&data, &url), &*url);
+    std::thread::scope(|scope| {
+        let mut starts = Vec::new();
+        let report = run(&there, |progress| {
+            if progress.phase == TransferPhase::Comparing && starts.is_empty() {
+                starts.extend((0..5).map(|_| scope.spawn(move || open_database(url))));
+                std::thread::sleep(std::time::Duration::from_millis(500));
+            }
+            ControlFlow::Continue(())
+        });
+        assert!(report.unwrap().is_same());
+        for start in starts {
+            let started = start.join().unwrap();
+            assert!(matches!(started, Ok(()) | Err(DatabaseError::InTransfer)), "{started:?}");
+        }
+    });
+}
+
 #[tokio::test]
 async fn data_of_another_version_life_or_kind_is_refused() {
     let folders = Folders::new();

@@ -114,9 +114,9 @@ fn places(
         url.ok_or_else(|| anyhow!("--from and --to are needed; one of them may be COSSISTANT_DATABASE_URL instead"))
     };
     match (from, to) {
-        (Some(from), Some(to)) => Ok((place(from)?, place(to)?)),
+        (Some(from), Some(to)) => Ok((place(from)?, new_place(to)?)),
         (Some(from), None) => Ok((place(from)?, configured()?)),
-        (None, Some(to)) => Ok((configured()?, place(to)?)),
+        (None, Some(to)) => Ok((configured()?, new_place(to)?)),
         (None, None) => Err(anyhow!("--from or --to is needed: what is moved, and where to")),
     }
 }
@@ -126,13 +126,40 @@ fn place(text: String) -> anyhow::Result<TransferPlace> {
         return Ok(TransferPlace::Database(text));
     }
     // Not shown: it may have a password in it.
-    if text.contains("://") {
-        return Err(anyhow!("an address of a database begins with postgres://; everything else is a folder"));
+    if text.contains("://") || is_like_an_address(&text) {
+        return Err(anyhow!(
+            "an address of a database begins with postgres://, and this is not understood; a folder with such a name is \
+             given with ./ before it"
+        ));
     }
     if text.is_empty() {
         return Err(anyhow!("an empty name is no folder"));
     }
     Ok(TransferPlace::Folder(PathBuf::from(text)))
+}
+
+/// Whether it looks as other programs have an address of a database: `host=db password=…` or `user:password@host/name`.
+fn is_like_an_address(text: &str) -> bool {
+    let first = text.split('/').next().unwrap_or_default();
+    let word = |before: &str, word: &str| before.trim_end().ends_with(word);
+    let mut values = text.split('=').rev().skip(1);
+    first.contains('@') || values.any(|before| word(before, "password")) || {
+        let is_keyword = |name: &str| ["host", "hostaddr", "port", "dbname", "user", "service"].contains(&name);
+        first.split_once('=').is_some_and(|(name, _)| is_keyword(name.trim()))
+    }
+}
+
+/// Where to: of a folder only the last part is made, so that what was meant for something else makes none.
+fn new_place(text: String) -> anyhow::Result<TransferPlace> {
+    let place = place(text)?;
+    if let TransferPlace::Folder(dir) = &place
+        && let Some(parent) = dir.parent()
+        && !parent.as_os_str().is_empty()
+        && !parent.exists()
+    {
+        return Err(anyhow!("the folder does not exist in which --to would be made: make it first"));
+    }
+    Ok(place)
 }
 
 /// Turns true at the first SIGINT or SIGTERM; a second one ends the program at once, which loses nothing either.
@@ -211,10 +238,31 @@ mod tests {
     fn a_side_is_a_folder_or_an_address() {
         assert!(matches!(place("./data".to_owned()), Ok(TransferPlace::Folder(_))));
         assert!(matches!(place("postgresql://h/d".to_owned()), Ok(TransferPlace::Database(_))));
-        for wrong in ["mysql://u:secret@h/d", ""] {
+        for folder in ["./user@host/data", "/srv/a@b", "data=1", "x/host=1"] {
+            assert!(matches!(place(folder.to_owned()), Ok(TransferPlace::Folder(_))), "{folder}");
+        }
+        for wrong in [
+            "mysql://u:secret@h/d",
+            "u:secret@h/d",
+            "u:secret@h",
+            "host=db password=secret",
+            "host = /run/postgresql password = 'secret'",
+            "dbname=d",
+            "/run password=secret",
+            "",
+        ] {
             let error = place(wrong.to_owned()).expect_err("it is neither").to_string();
             assert!(!error.contains("secret"), "{error}");
         }
+    }
+
+    #[test]
+    fn only_the_last_part_of_a_folder_is_made() {
+        for folder in ["data", "./data", "/data", "/", "."] {
+            assert!(new_place(folder.to_owned()).is_ok(), "{folder}");
+        }
+        let error = new_place("u:se/cret@h/d".to_owned()).expect_err("no such folder").to_string();
+        assert!(!error.contains("cret"), "{error}");
     }
 
     #[test]

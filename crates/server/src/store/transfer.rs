@@ -305,13 +305,14 @@ impl Run<'_> {
     }
 
     fn move_all(&mut self, notes: &mut [Note]) -> Result<(), TransferError> {
-        let mut total = 0;
+        let mut counts = Vec::with_capacity(TABLES.len());
         for table in TABLES {
-            total += self.source.count(table)?;
+            counts.push(self.source.count(table)?);
         }
+        let total = counts.iter().sum();
         let done = notes.iter().map(|note| note.chain.rows).sum();
         let mut count = Count { phase: TransferPhase::Moving, done, total };
-        for (table, note) in TABLES.iter().zip(notes) {
+        for ((table, note), has) in TABLES.iter().zip(notes).zip(counts) {
             while !note.is_done {
                 self.hold()?;
                 let rows = self.source.read(table, note.last.as_deref(), self.batch())?;
@@ -324,6 +325,13 @@ impl Run<'_> {
                 self.target.write(&Batch { table, rows: &rows, words: &words, note: &text, noted })?;
                 note.text = Some(text);
                 self.tell(&mut count, table, rows.len(), note.chain.rows)?;
+            }
+            // All of the source is of one moment, so it is an index that hides rows, or has some twice.
+            if note.chain.rows != has {
+                let (name, read) = (table.name, note.chain.rows);
+                let reason =
+                    format!("{name} has {has} rows, and {read} were found by its key: its index is to be made anew");
+                return Err(TransferError::Damaged { place: self.source.place().to_owned(), reason });
             }
         }
         Ok(())

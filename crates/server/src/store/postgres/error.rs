@@ -94,7 +94,10 @@ pub enum DatabaseError {
     )]
     Unfinished,
     /// All that it has is being moved.
-    #[error("`cossistant migrate` is at work on the database: wait until it is done")]
+    #[error(
+        "`cossistant migrate` is at work on the database: wait until it is done. Of one whose machine is gone the \
+         database lets go within half a minute; pg_terminate_backend ends its connections, called cossistant-migrate, at once"
+    )]
     InTransfer,
     /// A migration that was applied is not the one that this program knows by the number.
     #[error("migration {version} of the database is not the one that this program knows")]

@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use super::DatabaseError;
 use crate::tls;
 
-/// What a server is called among the connections of a database.
+/// What a server is called among the connections of a database; behind it, and a space, is the name that it was given.
 pub(super) const APPLICATION: &str = "cossistant";
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -83,10 +83,13 @@ impl Target {
         if config.get_dbname().is_none() {
             return Err(wrong("it names no database"));
         }
-        if config.get_application_name().is_none() {
-            config.application_name(APPLICATION);
-        }
+        // Whatever it is called, it is seen that it is a server.
+        let name = match config.get_application_name() {
+            Some(given) if given != APPLICATION => format!("{APPLICATION} {given}"),
+            Some(_) | None => APPLICATION.to_owned(),
+        };
         config
+            .application_name(name)
             .ssl_mode(mode)
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .connect_timeout(CONNECT_TIMEOUT)

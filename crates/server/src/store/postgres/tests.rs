@@ -16,7 +16,7 @@ use crate::store::MemoryStore;
 use crate::store::contract::{Opened, contract_tests, random};
 
 /// One server for all tests that do not hurt it. It need not be durable, so it is fast.
-fn server() -> &'static Postgres {
+pub(super) fn server() -> &'static Postgres {
     static SERVER: OnceLock<Postgres> = OnceLock::new();
     SERVER.get_or_init(|| PostgresOptions::new().setting("fsync=off").setting("full_page_writes=off").start())
 }

@@ -3,6 +3,9 @@
 //! Two connections: one holds a lock in a transaction that lasts as long as the transfer, the other one works. Nothing is
 //! set for a session, so a pool may stand between.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
@@ -19,8 +22,8 @@ use crate::store::transfer::row::Cell;
 use crate::store::transfer::side::{Batch, IndexSize, Life, MARK, Side, Source, Target, note_key};
 use crate::store::transfer::tables::{Indexed, Numbering, Of, TABLES, Table, join};
 
-/// What a transfer is called among the connections of a database.
-const OWN_NAME: &str = "cossistant migrate";
+/// What a transfer is called among the connections of a database; no server is called so.
+const OWN_NAME: &str = "cossistant-migrate";
 /// Within this time a server that runs shows itself: it looks once a second, and a pool may keep the connections of one
 /// that has ended.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
@@ -34,14 +37,24 @@ const LET_GO_PATIENCE: Duration = Duration::from_secs(2);
 const ALIASES: &str = "people_alias_of_fkey";
 const ALIASES_REFER: &str = "FOREIGN KEY (alias_of) REFERENCES people (id)";
 
+/// What holds for each transaction that is held: it may rest and take its time, and the database notices within half a
+/// minute that this machine is gone, instead of after hours.
+const PATIENT: &str = "set_config('statement_timeout', '0', true), \
+    set_config('idle_in_transaction_session_timeout', '0', true), set_config('tcp_keepalives_idle', '10', true), \
+    set_config('tcp_keepalives_interval', '5', true), set_config('tcp_keepalives_count', '3', true), \
+    set_config('tcp_user_timeout', '25s', true)";
+/// Rows are read in the order of their keys, and counted without any index: then one that is damaged shows.
+const BY_KEY: &str = "set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'on', true), \
+    set_config('enable_indexonlyscan', 'on', true), set_config('enable_bitmapscan', 'on', true)";
+const BY_ROW: &str = "set_config('enable_seqscan', 'on', true), set_config('enable_indexscan', 'off', true), \
+    set_config('enable_indexonlyscan', 'off', true), set_config('enable_bitmapscan', 'off', true)";
+
 /// What holds for a transaction that fills the target: a crash of the database takes the notes with the rows, so
 /// commits wait for no disk before the last one does.
-const FILLING: &str = "SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '5s', true), \
-    set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)";
+const FILLING: &str = "SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '5s', true)";
 /// And for the last one.
 const FINISHING: &str = "SELECT set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = \
-    'remote_apply' THEN 'remote_apply' ELSE 'on' END, true), set_config('lock_timeout', '5s', true), \
-    set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)";
+    'remote_apply' THEN 'remote_apply' ELSE 'on' END, true), set_config('lock_timeout', '5s', true)";
 
 /// A database, held.
 struct Held {
@@ -72,9 +85,7 @@ impl Held {
 
     fn lock(&self) -> Result<(), TransferError> {
         let until = Instant::now() + STOPPED_PATIENCE;
-        let begin = "BEGIN; SELECT set_config('idle_in_transaction_session_timeout', '0', true), \
-            set_config('statement_timeout', '0', true)";
-        self.wait(self.guard.batch_execute(begin))?;
+        self.wait(self.guard.batch_execute(&format!("BEGIN; SELECT {PATIENT}")))?;
         let ask = format!("SELECT pg_try_advisory_xact_lock({TRANSFER_LOCK}), pg_backend_pid()");
         // On the other connection, since what is told of others within a transaction is of one moment. A transfer that was
         // killed may still be about its last statement.
@@ -101,7 +112,8 @@ impl Held {
         let seconds = SIGN_OF_LIFE.as_secs();
         let connected = format!(
             "SELECT count(*), coalesce(min(host(client_addr)), 'this machine') FROM pg_stat_activity \
-             WHERE datname = current_database() AND application_name = '{APPLICATION}' \
+             WHERE datname = current_database() \
+             AND (application_name = '{APPLICATION}' OR application_name LIKE '{APPLICATION} %') \
              AND (state IS NULL OR state <> 'idle' OR state_change > clock_timestamp() - interval '{seconds} s')"
         );
         let wrote = format!("SELECT count(*) FROM writers WHERE at > clock_timestamp() - interval '{seconds} s'");
@@ -138,6 +150,30 @@ impl Held {
 
     fn hold(&self) -> Result<(), TransferError> {
         self.wait(self.guard.batch_execute("SELECT 1"))
+    }
+
+    /// Does something in one transaction.
+    fn within<T>(
+        &mut self,
+        settings: &str,
+        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, DatabaseError>,
+    ) -> Result<T, TransferError> {
+        let Self { place, client, runtime, .. } = self;
+        let client: &mut Client = client;
+        let done = runtime.block_on(async {
+            let transaction = client.transaction().await?;
+            transaction.batch_execute(&format!("{settings}, {PATIENT}")).await?;
+            let done = work(&transaction).await?;
+            transaction.commit().await?;
+            Ok(done)
+        });
+        done.map_err(|error| {
+            if let DatabaseError::Database(reason) = error {
+                TransferError::Failed { place: place.clone(), reason }
+            } else {
+                error.into()
+            }
+        })
     }
 
     fn look(&mut self) -> Result<Option<Found>, TransferError> {
@@ -246,9 +282,8 @@ impl TransferSource {
         }
         held.runtime.block_on(schema::check_server(&held.client, found.kind))?;
         // Begun behind the lock, so that what was written before is seen.
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT set_config('enable_seqscan', 'off', true), \
-            set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)";
-        held.wait(held.client.batch_execute(begin))?;
+        let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {PATIENT}; SELECT {BY_KEY}");
+        held.wait(held.client.batch_execute(&begin))?;
         let signs = format!("SELECT {SIGNS}, (SELECT value FROM meta WHERE key = 'lived_on')");
         let row = held.wait(held.client.query_typed_one(&signs, &[]))?;
         let (epoch, here, lived_on): (Option<String>, String, Option<String>) = (row.get(0), row.get(1), row.get(2));
@@ -277,7 +312,10 @@ impl Side for TransferSource {
     }
 
     fn count(&mut self, table: &'static Table) -> Result<u64, TransferError> {
-        self.held.count(table)
+        self.held.wait(self.held.client.batch_execute(&format!("SELECT {BY_ROW}")))?;
+        let count = self.held.count(table)?;
+        self.held.wait(self.held.client.batch_execute(&format!("SELECT {BY_KEY}")))?;
+        Ok(count)
     }
 
     fn last_number(&mut self, table: &'static Table) -> Result<i64, TransferError> {
@@ -309,30 +347,6 @@ impl TransferTarget {
             return Err(DatabaseError::WrongKind { found: found.kind, wanted: kind }.into());
         }
         Ok(target)
-    }
-
-    /// Does something in one transaction.
-    fn within<T>(
-        &mut self,
-        settings: &str,
-        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, DatabaseError>,
-    ) -> Result<T, TransferError> {
-        let Held { place, client, runtime, .. } = &mut self.held;
-        let client: &mut Client = client;
-        let done = runtime.block_on(async {
-            let transaction = client.transaction().await?;
-            transaction.batch_execute(settings).await?;
-            let done = work(&transaction).await?;
-            transaction.commit().await?;
-            Ok(done)
-        });
-        done.map_err(|error| {
-            if let DatabaseError::Database(reason) = error {
-                TransferError::Failed { place: place.clone(), reason }
-            } else {
-                error.into()
-            }
-        })
     }
 }
 
@@ -392,7 +406,7 @@ impl Target for TransferTarget {
 
     fn begin(&mut self, life: &Life, mark: &str) -> Result<(), TransferError> {
         let kind = self.kind;
-        self.within(FINISHING, async |transaction| {
+        self.held.within(FINISHING, async |transaction| {
             schema::lock(transaction).await?;
             let found = schema::check(transaction, kind).await?;
             schema::make(transaction, kind, found).await?;
@@ -404,7 +418,7 @@ impl Target for TransferTarget {
 
     fn start_over(&mut self, life: &Life, mark: &str) -> Result<(), TransferError> {
         let kind = self.kind;
-        self.within(FINISHING, async |transaction| {
+        self.held.within(FINISHING, async |transaction| {
             schema::lock(transaction).await?;
             // Another version of the program may have begun it.
             let found = schema::look(transaction).await?;
@@ -419,7 +433,7 @@ impl Target for TransferTarget {
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<(), TransferError> {
         let key = note_key(batch.table);
-        let noted = self.within(FILLING, async |transaction| {
+        let noted = self.held.within(FILLING, async |transaction| {
             insert(transaction, batch).await?;
             let key_and_note: [(&(dyn ToSql + Sync), Type); 2] = [(&key, Type::TEXT), (&batch.note, Type::TEXT)];
             let [key, note] = key_and_note;
@@ -461,7 +475,7 @@ impl Target for TransferTarget {
     fn finish(&mut self, life: &Life, numbers: &[(&'static Table, i64)]) -> Result<(), TransferError> {
         // Else the first plans are made for empty tables.
         self.held.wait(self.held.client.batch_execute("ANALYZE"))?;
-        self.within(FINISHING, async |transaction| {
+        self.held.within(FINISHING, async |transaction| {
             schema::lock(transaction).await?;
             transaction.batch_execute(&format!("ALTER TABLE people ADD CONSTRAINT {ALIASES} {ALIASES_REFER}")).await?;
             for (table, last) in numbers {

@@ -54,7 +54,10 @@ pub enum TransferError {
         who: String,
     },
     /// Another transfer has the database.
-    #[error("another `cossistant migrate` runs on {place}: one at a time")]
+    #[error(
+        "another `cossistant migrate` runs on {place}: one at a time. Of one whose machine is gone the database lets go \
+         within half a minute; pg_terminate_backend ends its connections, called cossistant-migrate, at once"
+    )]
     AnotherRuns {
         /// Which of the two places.
         place: String,

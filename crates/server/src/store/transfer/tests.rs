@@ -2,6 +2,7 @@
 
 mod catalog;
 mod content;
+mod damaged;
 mod refusals;
 
 use std::ops::ControlFlow;

@@ -34,7 +34,7 @@ const INTERRUPTED: i32 = 130;
 /// No server may run on either side. The target has to be new; the source is only read. Clients come back to the new
 /// server as to the old one and go on where they were. When it ends before its time, however that was, the same command
 /// goes on where it was; no server starts on a target that is not complete. In the end everything is read back and
-/// compared.
+/// compared, and the source gets another epoch, so that nobody goes on there by mistake.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   COSSISTANT_DATABASE_URL=postgres://cossistant:…@db/cossistant cossistant migrate --from ./data

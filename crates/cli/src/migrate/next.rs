@@ -21,8 +21,8 @@ pub(super) fn steps(what: &Transfer) -> Vec<String> {
         (TransferPlace::Database(_), TransferPlace::Database(_)) => Vec::new(),
     };
     steps.push(
-        "let no server start on the source any more: it has the same epoch, and clients would take its places for those \
-         of the target"
+        "the source has all that it had, and another epoch: a server that starts on it is another installation, to which \
+         nothing comes from the target. Remove it once the target has proved itself"
             .to_owned(),
     );
     steps

@@ -1,7 +1,8 @@
 //! Moves everything that a store holds from a data folder to a PostgreSQL database, or the other way round.
 //!
 //! Rows keep their numbers, so whatever refers to them does: places, ids of deliveries, idempotency keys. The store keeps
-//! its epoch, so clients resume by the places that they have. The source is only read.
+//! its epoch, so clients resume by the places that they have. The source is only read, and in the end gets another epoch,
+//! just before a server may start on the target: no two places are ever served in one life.
 //!
 //! Both places are held meanwhile, so that no server runs on either. What is written goes in batches, each in one
 //! transaction with a note of how far it goes; however the transfer ends, the next one goes on there. Until all of it was
@@ -25,8 +26,9 @@ use serde_json::{Value, json};
 pub use self::error::TransferError;
 
 use self::row::{Cell, Chain};
-use self::side::{Batch, IndexSize, MARK, Source, Target, note_key};
+use self::side::{Batch, IndexSize, Life, MARK, Source, Target, note_key};
 use self::tables::{Indexed, Numbering, TABLES, Table};
+use super::sql::version::fresh_epoch;
 use super::{postgres, sqlite};
 
 /// One end of a transfer.
@@ -202,6 +204,16 @@ impl Note {
     }
 }
 
+/// What a transfer brings to its target.
+struct Begun {
+    /// The life that goes on there.
+    life: Life,
+    /// The epoch that the source has once it is left.
+    left: String,
+    /// How far each table has come.
+    notes: Vec<Note>,
+}
+
 /// Counts what was gone through in one phase.
 struct Count {
     phase: TransferPhase,
@@ -218,8 +230,7 @@ struct Run<'r> {
 
 impl Run<'_> {
     fn run(&mut self) -> Result<TransferReport, TransferError> {
-        let life = self.source.life().clone();
-        let mut notes = self.begin()?;
+        let Begun { life, left, mut notes } = self.begin()?;
         self.recognize(&notes)?;
         let before: u64 = notes.iter().map(|note| note.chain.rows).sum();
         self.move_all(&mut notes)?;
@@ -237,38 +248,52 @@ impl Run<'_> {
                 numbers.push((table, self.source.last_number(table)?));
             }
             self.hold()?;
+            // Before the target is complete: whatever happens between the two, nobody goes on at both.
+            if self.source.life().epoch != left {
+                self.source.leave(&left)?;
+            }
             self.target.finish(&life, &numbers)?;
         }
         Ok(report)
     }
 
     /// Marks the target, or finds there how far an earlier run has come.
-    fn begin(&mut self) -> Result<Vec<Note>, TransferError> {
+    fn begin(&mut self) -> Result<Begun, TransferError> {
         let life = self.source.life().clone();
+        let left = fresh_epoch().map_err(|error| TransferError::Failed {
+            place: self.source.place().to_owned(),
+            reason: format!("no randomness: {error}"),
+        })?;
         let versions = json!([sqlite::VERSION, postgres::VERSION]);
-        let mark = json!({"epoch": life.epoch, "from": self.source.place(), "versions": versions}).to_string();
-        let fresh = || TABLES.iter().map(|_| Note::new()).collect();
+        let from = self.source.place();
+        let mark = json!({"epoch": life.epoch, "left": left, "from": from, "versions": versions}).to_string();
+        let fresh = |life, left| Begun { life, left, notes: TABLES.iter().map(|_| Note::new()).collect() };
         let Some(found) = self.target.note(MARK)? else {
             if let Some(mut what) = self.target.content()? {
                 if self.target.note("epoch")? == Some(life.epoch) {
-                    what.push_str(", and is of the same life: all of the source was moved there before");
+                    what.push_str(", and is of the same life: it was copied from one to the other");
                 }
                 return Err(TransferError::NotEmpty { place: self.target.place().to_owned(), what });
             }
             self.target.begin(&life, &mark)?;
-            return Ok(fresh());
+            return Ok(fresh(life, left));
         };
         if self.transfer.start_over {
             self.target.start_over(&life, &mark)?;
-            return Ok(fresh());
+            return Ok(fresh(life, left));
         }
         let found: Value = serde_json::from_str(&found).unwrap_or_default();
-        if found["epoch"] != json!(life.epoch) {
+        let (Some(epoch), Some(left)) = (found["epoch"].as_str(), found["left"].as_str()) else {
+            return Err(TransferError::OtherProgram { place: self.target.place().to_owned() });
+        };
+        // An earlier run may have come as far as to leave it.
+        if epoch != life.epoch && left != life.epoch {
             return Err(TransferError::OtherSource { place: self.target.place().to_owned() });
         }
         if found["versions"] != versions {
             return Err(TransferError::OtherProgram { place: self.target.place().to_owned() });
         }
+        let (life, left) = (Life { epoch: epoch.to_owned(), ..life }, left.to_owned());
         let mut notes = Vec::with_capacity(TABLES.len());
         for table in TABLES {
             notes.push(match self.target.note(&note_key(table))? {
@@ -279,7 +304,7 @@ impl Run<'_> {
                 })?,
             });
         }
-        Ok(notes)
+        Ok(Begun { life, left, notes })
     }
 
     /// Reads once more what was moved by earlier runs: a source that is another one since must not become half of each.

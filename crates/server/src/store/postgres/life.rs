@@ -10,8 +10,8 @@
 use tokio::sync::watch;
 
 /// What is said of a life that is over.
-const OVER: &str = "the database is not the one any more that this node was started on: restored, or a replica that \
-    took over. The node has to start anew";
+const OVER: &str = "the database is not the one any more that this node was started on: restored, a replica that took \
+    over, or moved elsewhere. The node has to start anew";
 
 /// What a connection tells of the life that its database is in, as two columns: the epoch, and the place, which tells the
 /// database apart.

@@ -327,6 +327,21 @@ impl Source for TransferSource {
     fn life(&self) -> &Life {
         &self.life
     }
+
+    fn leave(&mut self, epoch: &str) -> Result<(), TransferError> {
+        self.held.wait(self.held.client.batch_execute("COMMIT"))?;
+        let before = &self.life.epoch;
+        let renewed = self.held.within(FINISHING, async |transaction| {
+            let renew = "UPDATE meta SET value = $2 WHERE key = 'epoch' AND value = $1";
+            let epochs: [(&(dyn ToSql + Sync), Type); 2] = [(before, Type::TEXT), (&epoch, Type::TEXT)];
+            Ok(transaction.execute_typed(renew, &epochs).await?)
+        })?;
+        if renewed == 1 {
+            return Ok(());
+        }
+        let reason = "its epoch is not the one any more that was read".to_owned();
+        Err(TransferError::Failed { place: self.held.place.clone(), reason })
+    }
 }
 
 /// A database that is filled.

@@ -186,6 +186,24 @@ impl Source for TransferSource {
     fn life(&self) -> &Life {
         &self.life
     }
+
+    fn leave(&mut self, epoch: &str) -> Result<(), TransferError> {
+        let Folder { path, .. } = &self.folder;
+        self.conn.execute_batch("COMMIT").map_err(|error| self.folder.failed(&error))?;
+        if !path.exists() {
+            // It was thrown away meanwhile: no server starts on it.
+            return Ok(());
+        }
+        self.conn = connection::writer(path).map_err(OpenError::opening(path))?;
+        let renew = "UPDATE meta SET value = ?2 WHERE key = 'epoch' AND value = ?1";
+        let renewed =
+            self.conn.execute(renew, (&self.life.epoch, epoch)).map_err(|error| self.folder.failed(&error))?;
+        if renewed == 1 {
+            return Ok(());
+        }
+        let reason = "its epoch is not the one any more that was read".to_owned();
+        Err(TransferError::Failed { place: self.folder.place.clone(), reason })
+    }
 }
 
 /// A folder that is filled.

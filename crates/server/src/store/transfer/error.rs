@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::store::{DatabaseError, OpenError};
 
-/// Why not everything was moved. The source is as it was.
+/// Why not everything was moved. The source is as it was; if nothing but the end failed, it may have another epoch.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransferError {

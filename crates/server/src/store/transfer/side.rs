@@ -43,9 +43,13 @@ pub(in crate::store) trait Side {
     fn last_number(&mut self, table: &'static Table) -> Result<i64, TransferError>;
 }
 
-/// What is moved. It is only read.
+/// What is moved. It is only read, until all of it is at the target.
 pub(in crate::store) trait Source: Side {
     fn life(&self) -> &Life;
+
+    /// Begins another life there, which is on stable storage after that: what runs on it unseen ends, and whoever starts
+    /// there later is not taken for the target. Nothing is read from then on.
+    fn leave(&mut self, epoch: &str) -> Result<(), TransferError>;
 }
 
 /// What goes into a target in one transaction.

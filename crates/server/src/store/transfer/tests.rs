@@ -3,6 +3,7 @@
 mod catalog;
 mod content;
 mod damaged;
+mod left;
 mod refusals;
 
 use std::ops::ControlFlow;

@@ -48,6 +48,10 @@ impl Source for Damaged {
     fn life(&self) -> &Life {
         self.0.life()
     }
+
+    fn leave(&mut self, epoch: &str) -> Result<(), TransferError> {
+        self.0.leave(epoch)
+    }
 }
 
 #[tokio::test]

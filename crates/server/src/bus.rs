@@ -264,6 +264,11 @@ pub trait Bus: Send + Sync + 'static {
     /// Hands a notice to every shard, in the order of the calls of one thread.
     fn publish(&self, notice: Notice);
 
+    /// The same for the shards of this node alone.
+    fn tell_here(&self, notice: Notice) {
+        self.publish(notice);
+    }
+
     /// A shard has, or no longer has, somebody to whom it matters; each is told in turn. Matters only where notices come
     /// from beyond this node.
     fn follow(&self, topic: Topic, is_followed: bool) {

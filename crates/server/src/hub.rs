@@ -61,6 +61,8 @@ pub(crate) enum Effect {
     Fill { site: u32, key: SiteKey, after: u64 },
     /// Read a visitor's open conversations, and publish what the team must be told.
     TellPresence { site: SiteKey, visitor: cossistant_protocol::PersonId },
+    /// Tell every shard of this node.
+    TellHere(Notice),
     /// Read the marks of these conversations that were set in the last so many ms, and tell them here.
     ReadMarks { site: SiteKey, conversations: Vec<ConversationId>, for_ms: u64 },
     /// Tell every shard.

@@ -8,7 +8,7 @@
 //! A pure machine: what is published here and what others say goes in, with the time; notices for the shards and messages
 //! for other nodes come out.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use cossistant_protocol::PHASE_DONE;
 
@@ -26,8 +26,8 @@ pub(crate) const LEASE_MS: u64 = 12_000;
 const LINGER_MS: u64 = 10_000;
 /// For how long it is remembered of a node that is not heard of any more how far it was heard, in ms.
 const REMEMBER_MS: u64 = 60 * 60 * 1_000;
-/// For how long the numbers of a topic go on of which nothing stands, in ms.
-const COUNTED_MS: u64 = 10 * 60 * 1_000;
+/// For how long the numbers of a topic go on of which nothing stands, in ms: as long as anybody remembers them.
+const COUNTED_MS: u64 = REMEMBER_MS + LEASE_MS;
 /// How long ago that may have been which a node had no room to say, in ms.
 const LOST_MS: u64 = 5_000;
 /// By how much clocks of nodes may differ, in ms.
@@ -48,6 +48,8 @@ const ENDS_MAX: usize = 100_000;
 /// long, and so on, so many times.
 const MISSED_MS: u64 = 15_000;
 const MISSED_TIMES: u32 = 5;
+/// Over how long nodes spread such looks, in ms.
+const SPREAD_MS: u64 = 1_000;
 /// The most other nodes that are known.
 const NODES_MAX: usize = 10_000;
 /// The most pairs of topic and node that are known of others.
@@ -397,7 +399,8 @@ impl Ledger {
             own.entries.clear();
             own.empty_since_ms = Some(now_ms);
         }
-        for topic in self.followed.keys().filter(|topic| !followed.contains(topic)).cloned().collect::<Vec<_>>() {
+        let wanted: HashSet<&Topic> = followed.iter().collect();
+        for topic in self.followed.keys().filter(|topic| !wanted.contains(topic)).cloned().collect::<Vec<_>>() {
             self.follow(topic, false, now_ms);
         }
         for topic in followed {
@@ -470,6 +473,11 @@ impl Ledger {
         match (topic, said) {
             (None, Said::Setup) => self.outputs.push(Output::SetupChanged),
             (None, Said::Lost) => self.doubt_all(now_ms.saturating_sub(LOST_MS)),
+            (None, Said::Gone) => {
+                // Its last words may have been missed, and it has no others.
+                self.nodes.remove(&node);
+                self.doubt_all(now_ms.saturating_sub(LEASE_MS));
+            }
             (None, Said::Ask { of, topic }) if of.is_none_or(|of| of == self.node) => {
                 let topic = Topic::from(topic);
                 if let Some(own) = self.own.get_mut(&topic) {
@@ -533,6 +541,8 @@ impl Ledger {
 
     /// What a node may do that is not heard is looked for in the store, now and then.
     fn miss(&mut self, node: NodeId, since_ms: u64, next_ms: u64) {
+        // Not all nodes at the same time.
+        let next_ms = next_ms + u64::from(self.node.0) % SPREAD_MS;
         self.missing.push(Missing { node, since_ms, next_ms, pause_ms: MISSED_MS });
     }
 
@@ -731,6 +741,11 @@ impl Ledger {
         if let Some(since_ms) = since_ms {
             self.doubt_all(since_ms);
         }
+    }
+
+    /// Says that this node goes.
+    pub(crate) fn say_goodbye(&mut self) {
+        self.say(None, Said::Gone);
     }
 
     fn say_here(&mut self, now_ms: u64) {

@@ -96,6 +96,8 @@ pub(crate) enum Said {
     },
     /// Some of what goes on at the node was never said.
     Lost,
+    /// The node goes, in good order.
+    Gone,
 }
 
 /// A topic that is asked for: a website, or an organization.

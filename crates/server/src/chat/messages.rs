@@ -304,11 +304,30 @@ impl Chat {
                 Err(StoreError::NotFound) => continue,
                 Err(error) => return Err(error),
             };
-            let newer = seen.iter().filter(|mark| mark.at >= since);
-            // Told once more, a mark that passed notes alone says no more than that it stands where it stood.
-            notices.extend(newer.map(|mark| seen_notice(mark, id.clone(), mark.visitor_seq > 0)));
+            for mark in seen.iter().filter(|mark| mark.at >= since) {
+                let is_for_visitor = self.is_on_what_visitors_see(site, id, mark).await?;
+                notices.push(seen_notice(mark, id.clone(), is_for_visitor));
+            }
         }
         Ok(notices)
+    }
+
+    /// Whether a mark is on an event that a visitor may see. One that is on a note may have passed notes alone when it was
+    /// set: to tell a visitor of it would tell of a note.
+    async fn is_on_what_visitors_see(
+        &self,
+        site: &SiteKey,
+        conversation: &ConversationId,
+        mark: &SeenMark,
+    ) -> Result<bool, StoreError> {
+        let (organization, conversation) = (site.organization.clone(), conversation.clone());
+        let (after, upto) = (mark.team_seq.saturating_sub(1), mark.team_seq);
+        let read = self.store.conversation_events(organization, conversation, Audience::Team, after, upto, 1).await;
+        match read {
+            Ok(events) => Ok(events.first().is_some_and(|event| event.visitor_seq.is_some())),
+            Err(StoreError::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// A conversation that the principal may touch.

@@ -138,6 +138,7 @@ impl Driver {
                     });
                 }
                 Output::Publish(notice) => self.jobs.publish(notice),
+                Output::TellHere(notice) => self.jobs.tell_here(notice),
                 Output::Follow(topic, is_followed) => self.jobs.follow(topic, is_followed),
                 Output::Refuse(at, frames) => self.refuse(at, frames),
                 Output::Drop(at) => self.let_go(at),
@@ -230,7 +231,7 @@ impl Driver {
         self.apply(|shard, now| shard.handle_notice(notice, now));
     }
 
-    /// Some of what shards told was lost. (Typing and presence that were among it come right with the next change.)
+    /// Some of what shards told was lost. What stands at other shards and was among it comes right with its next change.
     pub(crate) fn notices_lost(self: &Rc<Self>) {
         let directory = self.jobs.directory();
         self.apply(|shard, now| {

@@ -41,6 +41,10 @@ impl Jobs {
         self.bus.publish(notice);
     }
 
+    pub(crate) fn tell_here(&self, notice: Notice) {
+        self.bus.tell_here(notice);
+    }
+
     pub(crate) fn follow(&self, topic: Topic, is_followed: bool) {
         self.bus.follow(topic, is_followed);
     }
@@ -185,12 +189,15 @@ impl Jobs {
                 return false;
             }
         };
+        let mut left = Vec::new();
         for ((visitor, (is_online, is_kept)), (_, conversations)) in visitors.into_iter().zip(open) {
             if !is_online && is_kept {
-                self.note_leaving(site, &visitor, now).await;
+                left.push(visitor.clone());
             }
             self.bus.publish(visitor_presence(site, visitor, is_online, conversations, now));
         }
+        // Together, so that they share commits.
+        futures_util::future::join_all(left.iter().map(|visitor| self.note_leaving(site, visitor, now))).await;
         true
     }
 
@@ -212,7 +219,8 @@ impl Jobs {
     /// Marks of conversations as they are told when they are set; `None` if they could not be read. A conversation that is
     /// not there any more has none.
     pub(crate) async fn marks(&self, wanted: &MarksWanted) -> Option<Vec<Notice>> {
-        match self.chat.marks_since(&wanted.site, &wanted.conversations, wanted.since).await {
+        let conversations: Vec<ConversationId> = wanted.conversations.iter().cloned().collect();
+        match self.chat.marks_since(&wanted.site, &conversations, wanted.since).await {
             Ok(marks) => Some(marks),
             Err(error) => {
                 tracing::warn!(%error, "marks that may have been missed could not be read yet");

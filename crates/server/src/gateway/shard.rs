@@ -6,6 +6,7 @@
 mod commands;
 mod lifecycle;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use cossistant_protocol::{ConnectionId, ErrorMessage, MessageAck, PersonId, RequestId, ServerMessage, Timestamp};
@@ -143,6 +144,8 @@ pub(crate) enum Output {
     ReadMarks(MarksWanted),
     /// Tell every shard.
     Publish(Notice),
+    /// Tell the shards of this node.
+    TellHere(Notice),
     /// Somebody, or nobody any more, is here to whom a topic matters.
     Follow(Topic, bool),
     /// Write these frames and then close; the connection never got further.
@@ -167,7 +170,7 @@ enum TimerKey {
     /// The presence of visitors could not be told and is to be told now.
     Presence(Box<(SiteKey, Vec<PersonId>)>),
     /// Marks could not be read and are to be read now.
-    Marks(Box<MarksWanted>),
+    Marks,
 }
 
 /// Marks that may have been told and not heard.
@@ -175,7 +178,7 @@ enum TimerKey {
 pub(crate) struct MarksWanted {
     pub(crate) site: SiteKey,
     /// In these conversations.
-    pub(crate) conversations: Vec<cossistant_protocol::ConversationId>,
+    pub(crate) conversations: BTreeSet<cossistant_protocol::ConversationId>,
     /// Set since then.
     pub(crate) since: Timestamp,
 }
@@ -193,6 +196,8 @@ enum Telling {
 /// all of its visitors leave at once.
 const TELLINGS: usize = 8;
 const TOLD_AT_ONCE: usize = 100;
+/// In how many conversations marks are read at once, which is done once at a time: what is read has to get out, too.
+const MARKED_AT_ONCE: usize = 50;
 /// How long a website waits for an event that came out of turn, in ms.
 const GAP_MS: u64 = 20;
 /// After how long the store is asked again that could not say whom to tell, or what, in ms.
@@ -234,6 +239,10 @@ pub(crate) struct Shard {
     to_tell: std::collections::VecDeque<(SiteKey, PersonId)>,
     /// How many reads are under way for them.
     tellings: usize,
+    /// Marks that are to be read, by website.
+    marks: BTreeMap<SiteKey, MarksWanted>,
+    /// Some of them are just being read, or it is waited for the store.
+    is_reading_marks: bool,
     directory: std::sync::Arc<crate::directory::Directory>,
     ids: std::sync::Arc<crate::chat::Ids>,
     figures: Figures,
@@ -260,6 +269,8 @@ impl Shard {
             telling: std::collections::HashMap::new(),
             to_tell: std::collections::VecDeque::new(),
             tellings: 0,
+            marks: BTreeMap::new(),
+            is_reading_marks: false,
             directory,
             ids,
             figures: Figures::default(),
@@ -370,9 +381,11 @@ impl Shard {
                     Effect::TellPresence { site, visitor } => self.tell_presence(site, visitor),
                     Effect::ReadMarks { site, conversations, for_ms } => {
                         let since = Timestamp(self.wall().as_millis().saturating_sub(for_ms));
-                        self.outputs.push(Output::ReadMarks(MarksWanted { site, conversations, since }));
+                        let conversations = conversations.into_iter().collect();
+                        self.want_marks(MarksWanted { site, conversations, since });
                     }
                     Effect::Publish(notice) => self.outputs.push(Output::Publish(notice)),
+                    Effect::TellHere(notice) => self.outputs.push(Output::TellHere(notice)),
                     Effect::Follow(topic, is_followed) => self.outputs.push(Output::Follow(topic, is_followed)),
                     Effect::Close(at, code, reason) => {
                         if self.is_current(at) {

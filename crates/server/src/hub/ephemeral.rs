@@ -121,7 +121,8 @@ impl Hub {
         let is_listened_to = |(_, it): &(_, &Conversation)| !it.team.is_empty() || !it.visitors.is_empty();
         let conversations = here.into_iter().flat_map(|here| &here.conversations).filter(is_listened_to);
         let mut conversations: Vec<ConversationId> = conversations.map(|(id, _)| id.clone()).collect();
-        if !conversations.is_empty() {
+        // Without a time in which marks may have been missed, visitors alone are in doubt.
+        if !conversations.is_empty() && for_ms > 0 {
             conversations.sort_unstable();
             self.effects.push(Effect::ReadMarks { site, conversations, for_ms });
         }

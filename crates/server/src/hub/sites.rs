@@ -277,10 +277,10 @@ impl Hub {
         let has_more = filled.as_ref().is_some_and(|(_, has_more)| *has_more);
         for event in filled.iter().flat_map(|(events, _)| events) {
             self.take_event(site, event);
-            // Whoever told of it has told this too, and it may be lost as well.
+            // Whoever told of it has told this too, and it may be lost as well; other nodes see for themselves.
             if let Some(visitor) = event.moves.clone() {
                 let notice = Notice::OpenConversations { site: event.site.clone(), visitor };
-                self.effects.push(Effect::Publish(notice));
+                self.effects.push(Effect::TellHere(notice));
             }
         }
         self.advance(site);
@@ -317,7 +317,7 @@ impl Hub {
             let key = slot.key.clone();
             self.follow_site(&key, true);
             if self.unheard.remove(&key) {
-                self.effects.push(Effect::Publish(Notice::Doubt { site: key, for_ms: 0 }));
+                self.effects.push(Effect::TellHere(Notice::Doubt { site: key, for_ms: 0 }));
             }
         }
     }

@@ -245,9 +245,15 @@ impl NodeBus {
 
 impl Bus for NodeBus {
     fn publish(&self, notice: Notice) {
-        if self.beyond.is_some() {
+        // Each node finds out for itself what these say.
+        let is_own = matches!(notice, Notice::VisitorPresence { .. } | Notice::Doubt { .. });
+        if self.beyond.is_some() && !is_own {
             self.put_beyond(Beyond::Notice(notice.clone()));
         }
+        self.tell(notice);
+    }
+
+    fn tell_here(&self, notice: Notice) {
         self.tell(notice);
     }
 

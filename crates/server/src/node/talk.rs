@@ -100,6 +100,7 @@ impl Talk {
         while let Ok(beyond) = self.outgoing.mail.try_recv() {
             self.take(beyond);
         }
+        self.ledger.say_goodbye();
         self.perform();
         self.link.flush().await;
     }

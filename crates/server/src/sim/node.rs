@@ -30,18 +30,22 @@ const LOSS_NOTICED_MS: u64 = 1_000;
 /// How often an answer to a connection that is gone, under a bug, looks for another one, in ms.
 const DEAD_ANSWER_MS: u64 = 50;
 
-/// Notices on their way to the shards.
+/// Notices on their way to the shards, and whether they go beyond the node.
 #[derive(Default)]
-pub(super) struct SimBus(Mutex<Vec<Notice>>);
+pub(super) struct SimBus(Mutex<Vec<(Notice, bool)>>);
 
 impl Bus for SimBus {
     fn publish(&self, notice: Notice) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((notice, true));
+    }
+
+    fn tell_here(&self, notice: Notice) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((notice, false));
     }
 }
 
 impl SimBus {
-    fn take(&self) -> Vec<Notice> {
+    fn take(&self) -> Vec<(Notice, bool)> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -495,6 +499,7 @@ impl SimServer {
             Output::Publish(Notice::TypingStopped { .. } | Notice::Viewing { is_viewing: false, .. })
                 if self.is_losing && self.config.plant == Some(Plant::UndeadDoings) => {}
             Output::Publish(notice) => node.bus.publish(notice),
+            Output::TellHere(notice) => node.bus.tell_here(notice),
             Output::Follow(topic, is_followed) => self.follow(place.node, topic, is_followed),
             Output::Refuse(at, frames) => {
                 if let Some(socket) = find(&mut self.sockets, place, at) {
@@ -595,12 +600,14 @@ impl SimServer {
     fn send_notices(&mut self, from: Place) {
         let Some(node) = &self.nodes[from.node] else { return };
         let plant = self.config.plant;
-        for notice in node.bus.take() {
+        for (notice, goes_beyond) in node.bus.take() {
             let is_revocation = matches!(notice, Notice::Disconnect { .. } | Notice::Directory(_));
             if is_revocation && plant == Some(Plant::RevokedReceives) {
                 continue;
             }
-            self.send_beyond(from.node, &notice);
+            if goes_beyond {
+                self.send_beyond(from.node, &notice);
+            }
             let Some(node) = &mut self.nodes[from.node] else { return };
             if let Notice::Presence { who, person, websites, shard, is_here: false } = &notice
                 && plant == Some(Plant::PresenceDrift)

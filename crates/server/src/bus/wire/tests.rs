@@ -58,6 +58,7 @@ fn all() -> Vec<Said> {
         Said::Setup,
         Said::Here { for_ms: 3_000 },
         Said::Lost,
+        Said::Gone,
     ]);
     let live = [
         Live::Events(vec![Told { conversation: conversation(), offset: 3, team: frame(), visitor: None, moves: None }]),

@@ -9,8 +9,8 @@ use cossistant_protocol::{
 };
 
 use super::{
-    CLOSE_MS, Credential, Job, LogIn, LoggedIn, MESSAGE_MS, MarksWanted, Output, RETRY_MS, Shard, TELLINGS,
-    TOLD_AT_ONCE, Telling, TimerKey, connection_id, refusal,
+    CLOSE_MS, Credential, Job, LogIn, LoggedIn, MARKED_AT_ONCE, MESSAGE_MS, MarksWanted, Output, RETRY_MS, Shard,
+    TELLINGS, TOLD_AT_ONCE, Telling, TimerKey, connection_id, refusal,
 };
 use crate::auth::{AuthError, Principal, Secret};
 use crate::bus::{Notice, Who};
@@ -276,7 +276,10 @@ impl Shard {
                         self.tell_presence(site.clone(), visitor);
                     }
                 }
-                TimerKey::Marks(wanted) => self.outputs.push(Output::ReadMarks(*wanted)),
+                TimerKey::Marks => {
+                    self.is_reading_marks = false;
+                    self.read_marks();
+                }
             }
         }
     }
@@ -435,13 +438,55 @@ impl Shard {
         self.begin_tellings();
     }
 
+    /// Marks may have been missed: they are read a few at a time, and each once, however often that is said.
+    pub(super) fn want_marks(&mut self, wanted: MarksWanted) {
+        match self.marks.entry(wanted.site.clone()) {
+            std::collections::btree_map::Entry::Occupied(mut waiting) => {
+                let waiting = waiting.get_mut();
+                waiting.since = waiting.since.min(wanted.since);
+                waiting.conversations.extend(wanted.conversations);
+            }
+            std::collections::btree_map::Entry::Vacant(free) => {
+                free.insert(wanted);
+            }
+        }
+        self.read_marks();
+    }
+
+    fn read_marks(&mut self) {
+        if self.is_reading_marks {
+            return;
+        }
+        let Some(mut first) = self.marks.first_entry() else { return };
+        let waiting = first.get_mut();
+        let conversations = std::collections::BTreeSet::new();
+        let mut next = MarksWanted { site: waiting.site.clone(), conversations, since: waiting.since };
+        while next.conversations.len() < MARKED_AT_ONCE
+            && let Some(conversation) = waiting.conversations.pop_first()
+        {
+            next.conversations.insert(conversation);
+        }
+        if waiting.conversations.is_empty() {
+            first.remove();
+        }
+        self.is_reading_marks = true;
+        self.outputs.push(Output::ReadMarks(next));
+    }
+
     /// Tells those who are connected here of marks that they may not have heard of; `None` if those could not be read,
     /// since the store is down, which is tried again.
     pub(crate) fn handle_marks(&mut self, wanted: MarksWanted, marks: Option<Vec<Notice>>, now: Timestamp) {
         self.now = now;
         match marks {
-            Some(marks) => marks.into_iter().for_each(|mark| self.hub.handle_notice(mark)),
-            None => self.wheel.insert(now.as_millis() + RETRY_MS, TimerKey::Marks(Box::new(wanted))),
+            Some(marks) => {
+                marks.into_iter().for_each(|mark| self.hub.handle_notice(mark));
+                self.is_reading_marks = false;
+                self.read_marks();
+            }
+            None => {
+                self.want_marks(wanted);
+                self.wheel.insert(now.as_millis() + RETRY_MS, TimerKey::Marks);
+            }
         }
         self.drain_effects();
     }

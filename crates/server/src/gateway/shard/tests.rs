@@ -129,6 +129,58 @@ fn a_presence_is_told_once_at_a_time_and_again_until_the_store_answers() {
 }
 
 #[test]
+fn many_presences_are_told_a_few_at_a_time() {
+    let mut shard = shard();
+    for n in 0..250 {
+        shard.tell_presence(site(), PersonId::new(format!("v{n}")).unwrap());
+    }
+    let mut told = Vec::new();
+    let mut under_way: std::collections::VecDeque<Vec<PersonId>> = std::collections::VecDeque::new();
+    loop {
+        under_way.extend(shard.take_outputs().into_iter().filter_map(|output| match output {
+            Output::TellPresence { visitors, .. } => Some(visitors),
+            _ => None,
+        }));
+        assert!(under_way.len() <= TELLINGS && under_way.iter().all(|visitors| visitors.len() <= TOLD_AT_ONCE));
+        let Some(visitors) = under_way.pop_front() else { break };
+        told.extend(visitors.clone());
+        shard.handle_told_presence(&site(), visitors, true, Timestamp(10));
+    }
+    let all: std::collections::BTreeSet<_> = told.iter().collect();
+    assert_eq!((all.len(), told.len()), (250, 250), "each once");
+}
+
+#[test]
+fn marks_are_read_a_few_at_a_time_and_each_once_until_the_store_answers() {
+    let conversations = |from: u32, to: u32| -> std::collections::BTreeSet<ConversationId> {
+        (from..to).map(|n| ConversationId::new(format!("c{n:03}")).unwrap()).collect()
+    };
+    let reading = |shard: &mut Shard| -> Vec<MarksWanted> {
+        let outputs = shard.take_outputs().into_iter();
+        outputs.filter_map(|output| if let Output::ReadMarks(wanted) = output { Some(wanted) } else { None }).collect()
+    };
+    let mut shard = shard();
+    let wanted =
+        |from, to, since| MarksWanted { site: site(), conversations: conversations(from, to), since: Timestamp(since) };
+    shard.want_marks(wanted(0, 80, 500));
+    let first = reading(&mut shard);
+    assert_eq!((first.len(), first[0].conversations.len()), (1, MARKED_AT_ONCE));
+    shard.want_marks(wanted(60, 120, 100));
+    assert!(reading(&mut shard).is_empty(), "one read at a time");
+    shard.handle_marks(first[0].clone(), None, Timestamp(10));
+    assert!(reading(&mut shard).is_empty(), "the store is down");
+    let mut read = Vec::new();
+    shard.handle_timers(Timestamp(2_000));
+    while let Some(next) = reading(&mut shard).pop() {
+        assert_eq!(next.since, Timestamp(100), "since the earlier one");
+        read.extend(next.conversations.iter().cloned());
+        shard.handle_marks(next, Some(Vec::new()), Timestamp(2_010));
+    }
+    assert_eq!(read.len(), 120, "each once");
+    assert_eq!(read.into_iter().collect::<std::collections::BTreeSet<_>>(), conversations(0, 120));
+}
+
+#[test]
 fn a_message_that_never_ends_is_closed_however_much_its_sender_lives() {
     let mut shard = shard();
     let (endless, at) = (connected(&mut shard), connected(&mut shard));

@@ -17,8 +17,11 @@ afterAll(() => stage.stop());
 async function looks(visit: Visit): Promise<unknown> {
   await visit.open();
   await visit.panel.getByText("Hi there").waitFor();
-  return visit.page.evaluate(() => {
+  return visit.page.evaluate(async () => {
     const root = document.querySelector("cossistant-widget")?.shadowRoot;
+    // What is on its way is at another place each time it is looked at.
+    const ending = root?.getAnimations().filter(({ effect }) => Number.isFinite(effect?.getComputedTiming().endTime ?? Infinity));
+    await Promise.allSettled((ending ?? []).map(({ finished }) => finished));
     const of = (selector: string) => {
       const element = root?.querySelector(selector);
       if (!element) return selector;

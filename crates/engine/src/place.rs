@@ -96,7 +96,7 @@ impl<T: Text> Subscription<T> {
     }
 
     /// Whether this conversation's event is news. Where nothing of it was delivered yet, what is not beyond its
-    /// place is news only to the website, if that is held and has not seen it.
+    /// place is news only to the website, if that is live and has not seen it.
     fn is_news(&self, seq: u64, has_website_seen: Option<bool>) -> bool {
         match (self.delivered, &self.place) {
             (Some(delivered), _) => seq > delivered,
@@ -213,7 +213,9 @@ impl<T: Text> Subscriptions<T> {
             }
         }
 
-        let has_website_seen = website.as_ref().map(|website| website.is_live() && website.has_seen_offset(offset));
+        // What comes before it is confirmed was not brought by the present wish for it.
+        let live_website = website.as_ref().filter(|website| website.is_live());
+        let has_website_seen = live_website.map(|website| website.has_seen_offset(offset));
         let is_news = match &conversation {
             Some(held) if held.must_wait_for(seq) => false,
             Some(held) => held.is_news(seq, has_website_seen),

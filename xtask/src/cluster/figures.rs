@@ -1,9 +1,7 @@
 //! What nodes on one PostgreSQL cost, beside one server with the embedded store: the scenarios of `cossistant bench`.
 //!
 //! Servers, database and generator share all cores, since there are more of them than cores. So CPU is what counts, and
-//! what was done in a second says how much all of it together can do on this machine. Where nodes do nothing but deliver,
-//! they have the first core, however many they are, and everything else another one: who shares a core with the one that
-//! loads it needs more CPU for the same, which is not what a further node costs.
+//! what was done in a second says how much all of it together can do on this machine.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -15,7 +13,7 @@ use serde_json::Value;
 use super::program;
 use crate::bench::Place;
 use crate::bench::table::Table;
-use crate::step::{command, say, step, succeeds, target_directory};
+use crate::step::{say, step, target_directory};
 
 /// What is measured, and on what.
 struct Figure {
@@ -73,9 +71,9 @@ pub(super) fn run(rounds: usize, only: Option<&str>) -> Result<()> {
 impl Figure {
     fn measure(&self) -> Result<Vec<Value>> {
         let target = target_directory()?;
-        let is_pinned = self.load != CHAT && succeeds("taskset -c 1 true");
-        let place = Place { program: target.join("release/cossistant"), data: target.join("cluster"), is_pinned };
-        let mut generator = place.pinned(1);
+        let place =
+            Place { program: target.join("release/cossistant"), data: target.join("cluster"), is_pinned: false };
+        let mut generator = place.pinned(0);
         generator.args(["bench", "--json"]);
         let (_embedded, _holding);
         if let Some(nodes) = self.nodes {
@@ -85,10 +83,6 @@ impl Figure {
             }
             for pid in told["pids"].as_array().into_iter().flatten() {
                 generator.args(["--pid", &pid.to_string()]);
-                if is_pinned {
-                    let pinned = command(&format!("taskset -apc 0 {pid}")).output().context("cannot pin a node")?;
-                    ensure!(pinned.status.success(), "taskset {}", pinned.status);
-                }
             }
             for website in told["websites"].as_array().into_iter().flatten() {
                 generator.args(["--website", website.as_str().context("an id is text")?]);

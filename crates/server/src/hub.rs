@@ -23,7 +23,7 @@ mod state;
 mod tests;
 mod work;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -64,7 +64,7 @@ pub(crate) enum Effect {
     /// Tell every shard of this node.
     TellHere(Notice),
     /// Read the marks of these conversations that were set in the last so many ms, and tell them here.
-    ReadMarks { site: SiteKey, conversations: Vec<ConversationId>, for_ms: u64 },
+    ReadMarks { site: SiteKey, conversations: BTreeSet<ConversationId>, for_ms: u64 },
     /// Tell every shard.
     Publish(Notice),
     /// Somebody, or nobody any more, is here to whom a topic matters.

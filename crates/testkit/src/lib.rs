@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cluster;
+mod draw;
 mod http;
 mod leash;
 mod nats;

@@ -82,6 +82,14 @@ struct Own {
     told_at_ms: Option<u64>,
 }
 
+impl Own {
+    /// The number of what was said last of the topic, and that of what is said next.
+    fn number(&mut self, last: &mut u64) -> (u64, u64) {
+        *last += 1;
+        (std::mem::replace(&mut self.at, *last), *last)
+    }
+}
+
 /// What stands of a topic at another node, as far as it was told.
 #[derive(Debug, Default)]
 struct Other {
@@ -305,8 +313,7 @@ impl Ledger {
 
     fn say_live(&mut self, topic: &Topic, live: Live) {
         let own = self.own.entry(topic.clone()).or_default();
-        self.last += 1;
-        let (before, at) = (std::mem::replace(&mut own.at, self.last), self.last);
+        let (before, at) = own.number(&mut self.last);
         if own.entries.is_empty() {
             // Set when leases are renewed: it lives on for as long as somebody may miss this.
             own.empty_since_ms = None;
@@ -332,11 +339,9 @@ impl Ledger {
     }
 
     fn changed(&mut self, topic: &Topic, change: Change, now_ms: u64) {
-        self.last += 1;
-        let at = self.last;
         let Some(own) = self.own.get_mut(topic) else { return };
         own.empty_since_ms = own.entries.is_empty().then_some(now_ms);
-        let before = std::mem::replace(&mut own.at, at);
+        let (before, at) = own.number(&mut self.last);
         self.say(Some(topic), Said::Change { before, at, change });
     }
 
@@ -394,8 +399,7 @@ impl Ledger {
         }
         self.say(None, Said::Lost);
         for own in self.own.values_mut() {
-            self.last += 1;
-            own.at = self.last;
+            own.number(&mut self.last);
             own.entries.clear();
             own.empty_since_ms = Some(now_ms);
         }
@@ -457,15 +461,15 @@ impl Ledger {
 
     /// Takes what another node says.
     pub(crate) fn handle_said(&mut self, topic: Option<&Topic>, node: NodeId, said: Said, now_ms: u64) {
-        if self.nodes.len() < NODES_MAX || self.nodes.contains_key(&node) {
-            let is_new = !self.nodes.contains_key(&node);
+        let is_new = !self.nodes.contains_key(&node);
+        if !is_new || self.nodes.len() < NODES_MAX {
             let heard = self.nodes.entry(node).or_insert(Heard { last_ms: now_ms, began_ms: None });
-            self.missing.retain(|missing| missing.node != node);
             heard.last_ms = now_ms;
             if let Said::Here { for_ms } = &said {
                 heard.began_ms.get_or_insert(now_ms.saturating_sub(*for_ms));
             }
             if is_new {
+                self.missing.retain(|missing| missing.node != node);
                 // It is to know of this one as well, before that can be silent.
                 self.say_here(now_ms);
             }

@@ -1,5 +1,6 @@
 //! Messages: sent, edited, deleted, seen.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cossistant_protocol::fields::Text;
@@ -291,7 +292,7 @@ impl Chat {
     pub(crate) async fn marks_since(
         &self,
         site: &SiteKey,
-        conversations: &[ConversationId],
+        conversations: &BTreeSet<ConversationId>,
         since: Timestamp,
     ) -> Result<Vec<Notice>, StoreError> {
         let scope = Scope::Team { websites: Websites::Only([site.website.clone()].into()) };

@@ -219,8 +219,7 @@ impl Jobs {
     /// Marks of conversations as they are told when they are set; `None` if they could not be read. A conversation that is
     /// not there any more has none.
     pub(crate) async fn marks(&self, wanted: &MarksWanted) -> Option<Vec<Notice>> {
-        let conversations: Vec<ConversationId> = wanted.conversations.iter().cloned().collect();
-        match self.chat.marks_since(&wanted.site, &conversations, wanted.since).await {
+        match self.chat.marks_since(&wanted.site, &wanted.conversations, wanted.since).await {
             Ok(marks) => Some(marks),
             Err(error) => {
                 tracing::warn!(%error, "marks that may have been missed could not be read yet");

@@ -381,7 +381,6 @@ impl Shard {
                     Effect::TellPresence { site, visitor } => self.tell_presence(site, visitor),
                     Effect::ReadMarks { site, conversations, for_ms } => {
                         let since = Timestamp(self.wall().as_millis().saturating_sub(for_ms));
-                        let conversations = conversations.into_iter().collect();
                         self.want_marks(MarksWanted { site, conversations, since });
                     }
                     Effect::Publish(notice) => self.outputs.push(Output::Publish(notice)),

@@ -2,6 +2,7 @@
 //!
 //! Every shard applies the same notices to its own view and tells its own subscribers of what changed in it.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -120,10 +121,9 @@ impl Hub {
         let here = self.sites.find(&site).and_then(|slot| self.sites.get(slot));
         let is_listened_to = |(_, it): &(_, &Conversation)| !it.team.is_empty() || !it.visitors.is_empty();
         let conversations = here.into_iter().flat_map(|here| &here.conversations).filter(is_listened_to);
-        let mut conversations: Vec<ConversationId> = conversations.map(|(id, _)| id.clone()).collect();
+        let conversations: BTreeSet<ConversationId> = conversations.map(|(id, _)| id.clone()).collect();
         // Without a time in which marks may have been missed, visitors alone are in doubt.
         if !conversations.is_empty() && for_ms > 0 {
-            conversations.sort_unstable();
             self.effects.push(Effect::ReadMarks { site, conversations, for_ms });
         }
     }

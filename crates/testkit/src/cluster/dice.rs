@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-/// Draws numbers (SplitMix64): the same ones in the same order for a seed.
+/// Draws numbers: the same ones in the same order for a seed.
 #[derive(Debug)]
 pub(super) struct Dice(Cell<u64>);
 
@@ -14,11 +14,10 @@ impl Dice {
 
     /// A number below `bound`, which is not 0.
     pub(super) fn below(&self, bound: u64) -> u64 {
-        self.0.set(self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
-        let mut drawn = self.0.get();
-        drawn = (drawn ^ (drawn >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        drawn = (drawn ^ (drawn >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (drawn ^ (drawn >> 31)) % bound
+        let mut state = self.0.get();
+        let drawn = crate::draw::below(&mut state, bound);
+        self.0.set(state);
+        drawn
     }
 
     /// One of so many, by its place.

@@ -31,7 +31,7 @@ pub(super) enum Next {
     Cuts,
 }
 
-/// Draws what befalls chunks (SplitMix64).
+/// Draws what befalls chunks.
 pub(super) struct Dice(u64);
 
 impl Dice {
@@ -41,11 +41,7 @@ impl Dice {
 
     /// A number below `bound`, which is not 0.
     fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut drawn = self.0;
-        drawn = (drawn ^ (drawn >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        drawn = (drawn ^ (drawn >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (drawn ^ (drawn >> 31)) % bound
+        crate::draw::below(&mut self.0, bound)
     }
 }
 

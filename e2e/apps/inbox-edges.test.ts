@@ -116,7 +116,12 @@ test("two people at one browser do not write into each other's drafts", async ()
   await ada.field.pressSequentially("Ada's own words");
   await ada.page.evaluate(() => window.dispatchEvent(new Event("blur")));
   await grace.open(id);
-  await grace.page.getByText("Ada Lovelace is writing").waitFor();
+  await until("Grace sees that Ada is writing", async () => {
+    // Whoever pauses is soon said to write no more.
+    await ada.field.press("End");
+    for (const key of ["!", "Backspace"]) await ada.field.press(key);
+    return (await grace.page.getByText("Ada Lovelace is writing").count()) > 0;
+  });
   expect(await grace.field.inputValue()).toBe("");
   await grace.page.goBack();
   expect(await grace.row(id).getByText("Draft:").count()).toBe(0);
@@ -190,7 +195,8 @@ test("access that ends in the middle is told, and what was written outlives it",
   const visitor = await world.visitor(unique("ella"));
   await visitor.say(id, "hello");
   const desk = await world.desk();
-  await signIn(desk, await tokenFor("Tess", { expiresIn: 12 }));
+  // Long enough to sign in and to begin with something, on a busy machine too.
+  await signIn(desk, await tokenFor("Tess", { expiresIn: 20 }));
   await desk.open(id);
   await desk.field.fill("half an answ");
   const bar = desk.page.getByTestId("offline-bar");
@@ -214,7 +220,7 @@ test("a reload after the end of one's access asks for a new token, and goes on w
   const id = unique("expired");
   await (await world.visitor(unique("emil"))).say(id, "hello");
   const desk = await world.desk();
-  await signIn(desk, await tokenFor("Rob", { expiresIn: 10 }));
+  await signIn(desk, await tokenFor("Rob", { expiresIn: 20 }));
   await desk.open(id);
   await desk.page.getByTestId("offline-bar").getByText("Your access has ended").waitFor();
   await desk.page.reload();
@@ -302,10 +308,14 @@ test("by the Tab key alone: everything can be reached, is seen when it is, and n
   await desk.message("message 20").waitFor();
   await tabTo(/^Assign/);
   await press("Enter");
-  await desk.page.getByRole("menuitemradio", { name: "Me" }).waitFor();
+  // The focus comes to the first choice a moment after that is seen.
+  await until("the first choice has the focus", async () => (await name()) === "Nobody");
   await press("ArrowDown");
+  await until("the second has it", async () => (await name()).endsWith("Me"));
   await press("Enter");
   await desk.page.getByText("You took this").waitFor();
+  // The focus is the menu's until it is gone.
+  await desk.page.getByRole("menuitemradio").first().waitFor({ state: "detached" });
   await tabTo(/To the answer/);
   await press("Enter");
   expect(await desk.field.evaluate((field) => field === document.activeElement)).toBe(true);

@@ -110,6 +110,8 @@ test("a list and a thread with everything in it", async () => {
   await ada.page.getByRole("menuitemradio", { name: "Me" }).click();
   await ada.page.getByText("You took this").waitFor();
   await ada.send("It left our warehouse on Monday. I have asked the carrier, and will write to you today.");
+  // What is not stored yet cannot be seen.
+  await ada.message("It left our warehouse").getByText("Sent", { exact: true }).waitFor();
   const newest = noor.received.filter(({ type }) => type === "new_message").length;
   await noor.subscribe("conv-noor");
   noor.see("conv-noor", newest + 9);
@@ -161,14 +163,20 @@ test("offline with a queue, a message that failed, and the end of access", async
   await desk.message("order 1042").waitFor();
   await world.proxy.set({ type: "refuse" });
   await world.proxy.set({ type: "reset" });
-  await desk.page.getByTestId("offline-bar").getByText("Next try in").waitFor();
+  const bar = desk.page.getByTestId("offline-bar");
+  await bar.getByText("Next try in").waitFor();
+  // It is the same one over the attempts: what comes and goes with each moves the page.
+  await bar.evaluate((element) => element.setAttribute("data-seen", "first"));
   await desk.send("This waits for the connection.");
   await desk.message("This waits").getByText("Waiting for the connection").waitFor();
   await desk.page.getByText("1 message will be sent then").waitFor();
   await judge(desk, "offline");
+  await bar.getByText(/Next try in ([3-9]|\d\d) s/).waitFor();
+  expect(await bar.getAttribute("data-seen")).toBe("first");
   await world.proxy.set({ type: "pass" });
+  await desk.reconnect();
   await desk.message("This waits").getByText("Sent").waitFor();
-  await desk.page.getByTestId("offline-bar").waitFor({ state: "detached" });
+  await bar.waitFor({ state: "detached" });
 
   await desk.field.fill("x".repeat(16_005));
   await desk.page.getByText("Too long by 5 characters").waitFor();

@@ -57,7 +57,9 @@ test("trouble has a reason, and a way out", () => {
     retryAt: 5,
     isPassing: true,
   });
-  expect(troubleOf({ state: "waiting", isOffline: true })?.reason).toBe("You are offline.");
+  // It stays while that attempt is made.
+  expect(troubleOf({ ...calm, state: "connecting", attempt: 2 })).toEqual({ reason: "The server cannot be reached.", isPassing: true });
+  expect(troubleOf({ state: "waiting", attempt: 1, isOffline: true })?.reason).toBe("You are offline.");
   const over = { ...calm, state: "stopped", reason: "close", code: 4403 } as const;
   expect(troubleOf(over)).toEqual({ reason: "You no longer have access.", isPassing: false });
   expect([isAccessOver(over), isAccessOver({ ...over, code: 4029 })]).toEqual([true, false]);

@@ -21,7 +21,11 @@ export type ConnectionState =
   /** Not connected and not trying. */
   | { readonly type: "disconnected" }
   /** On the way. */
-  | { readonly type: "connecting" }
+  | {
+      readonly type: "connecting";
+      /** The number that this attempt had while it was waited for; none of one that nothing failed before. */
+      readonly attempt?: number;
+    }
   /** Established and authenticated. */
   | { readonly type: "connected" }
   /** Waiting before the next attempt. */

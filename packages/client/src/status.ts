@@ -38,7 +38,7 @@ export function createStatus(core: Core): Status {
     enter(next) {
       const { state: present } = store.getSnapshot();
       // What was expected before there was an engine, the engine tells again.
-      const state = merge(present, next);
+      const state = merge(present, next.type === "connecting" ? again(present) : next);
       const { type } = state;
       const isConnected = type === "connected";
       change({
@@ -49,6 +49,18 @@ export function createStatus(core: Core): Status {
       });
     },
   };
+}
+
+/** On the way, from where the connection stood. */
+function again(before: ConnectionState): ConnectionState {
+  switch (before.type) {
+    case "waiting":
+      return { type: "connecting", attempt: before.attempt };
+    case "connecting":
+      return before;
+    default:
+      return { type: "connecting" };
+  }
 }
 
 /** The engine's state in the words of applications. */

@@ -45,7 +45,7 @@ export function useWebSocketSelector<Selected>(
 export interface UseConnectionReturn {
   /** In one word. */
   readonly state: ConnectionState["type"];
-  /** While `waiting`: the number of the next attempt. */
+  /** While `waiting`: the number of the next attempt. While `connecting`: that of this one, if one before it failed. */
   readonly attempt?: number;
   /** While `waiting`: when that begins, in ms since 1970. */
   readonly retryAt?: number;

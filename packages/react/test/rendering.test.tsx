@@ -266,5 +266,7 @@ describe("behaviour 17: what is shown is live", () => {
       "connected",
       "stopped",
     ]);
+    // The second is an attempt again, and says which.
+    expect(seen.filter(({ state }) => state === "connecting").map(({ attempt }) => attempt)).toEqual([undefined, 1]);
   });
 });

@@ -20,6 +20,7 @@ export function OfflineBar() {
         {/* Seconds would be read aloud each second. */}
         <span role="status">{reason}</span>
         {retryAt !== undefined && <Countdown until={retryAt} />}
+        {retryAt === undefined && isPassing && <span> Trying now.</span>}
         {waiting > 0 && <span>{` ${waiting} message${waiting === 1 ? "" : "s"} will be sent then.`}</span>}
       </p>
       {isAccessOver(connection) ? (

@@ -22,8 +22,9 @@ export function troubleOf({ state, isOffline, retryAt, reason, code, attempt }: 
     case "disconnected":
       return undefined;
     case "connecting":
-      return attempt === undefined ? undefined : { reason: "Connecting again …", isPassing: true };
     case "waiting":
+      // The first attempt of all has no number.
+      if (attempt === undefined) return undefined;
       return {
         reason: isOffline ? "You are offline." : "The server cannot be reached.",
         isPassing: true,

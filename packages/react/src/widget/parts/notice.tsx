@@ -18,7 +18,9 @@ export function Notice() {
   const { connection, messages, retryNow } = useSupport();
   const { isConnected, isOffline, state } = connection;
   const isLate = useDelayed(!isConnected && state.type === "connecting", PATIENCE);
-  const isShown = !isConnected && (isOffline || isLate || state.type === "waiting" || state.type === "stopped");
+  // Between two waits it stays: what comes and goes with each attempt moves the page.
+  const isAgain = state.type === "waiting" || (state.type === "connecting" && state.attempt !== undefined);
+  const isShown = !isConnected && (isOffline || isLate || isAgain || state.type === "stopped");
   const waiting = messages.filter(isWaiting).length;
 
   const wasShown = useRef(false);

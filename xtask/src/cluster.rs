@@ -66,23 +66,25 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.quick {
         options.push_str(" --quick");
     }
-    run_command(&mut program("release", &options)?)
+    run_command(&mut program("release", &options, None)?)
 }
 
 /// The rounds of a test run, with the program as all tests have it; and the judge finds what is planted.
 pub(crate) fn rounds(rounds: Rounds) -> Result<()> {
     debian::install_postgres_and_nats()?;
     build::as_tested("--bin cossistant --bin cluster")?;
-    run_command(&mut program("debug", "--prove --clients 20")?)?;
+    run_command(&mut program("debug", "--prove --clients 20", None)?)?;
     let options = if rounds == Rounds::Long { LONG } else { SHORT };
-    run_command(&mut program("debug", options)?)
+    run_command(&mut program("debug", options, None)?)
 }
 
-/// The program that plays, with as many files as the system allows: every client is one, here and at a node.
-fn program(profile: &str, options: &str) -> Result<Command> {
+/// The program that plays, with as many files as the system allows: every client is one, here and at a node. On one core
+/// if that is said, with all that it starts.
+fn program(profile: &str, options: &str, core: Option<usize>) -> Result<Command> {
     let target = target_directory()?;
+    let pin = core.map_or_else(String::new, |core| format!("taskset -c {core} "));
     let mut command = command("sh -c");
-    command.arg("ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\"").arg(target.join("debug/cluster"));
+    command.arg(format!("ulimit -n $(ulimit -Hn); exec {pin}\"$0\" \"$@\"")).arg(target.join("debug/cluster"));
     command.arg("--binary").arg(target.join(profile).join("cossistant")).args(options.split(' '));
     Ok(command)
 }

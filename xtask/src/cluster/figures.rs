@@ -1,7 +1,8 @@
 //! What nodes on one PostgreSQL cost, beside one server with the embedded store: the scenarios of `cossistant bench`.
 //!
-//! Servers, database and generator share all cores, since there are more of them than cores. So CPU is what counts, and
-//! what was done in a second says how much all of it together can do on this machine.
+//! There are more of them than cores, so CPU is what counts. For chat they share all cores: what was done in a second says
+//! how much all of it together can do on this machine. For readers all nodes have the first core, as one node has, and
+//! everything else the second: what a delivery costs a node must not depend on what else warmed or cooled its caches.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -13,7 +14,7 @@ use serde_json::Value;
 use super::program;
 use crate::bench::Place;
 use crate::bench::table::Table;
-use crate::step::{say, step, target_directory};
+use crate::step::{say, sh, step, succeeds, target_directory};
 
 /// What is measured, and on what.
 struct Figure {
@@ -38,7 +39,7 @@ const FIGURES: &[Figure] = &[
 const CHAT: &str = "chat --rate 500";
 /// So long that the clock by which CPU is counted is fine enough.
 const READ: &str = "fanout --seconds 10 --backlog 10000";
-const READ_FULL: &str = "fanout --seconds 10 --backlog 10000 --subscribers 2000 --rate 10";
+const READ_FULL: &str = "fanout --seconds 10 --backlog 10000 --subscribers 2000";
 const ONE: &str = "1 node: 1,000 readers";
 const TWO: &str = "2 nodes: 500 readers each";
 const TWO_FULL: &str = "2 nodes: 1,000 readers each";
@@ -71,18 +72,21 @@ pub(super) fn run(rounds: usize, only: Option<&str>) -> Result<()> {
 impl Figure {
     fn measure(&self) -> Result<Vec<Value>> {
         let target = target_directory()?;
-        let place =
-            Place { program: target.join("release/cossistant"), data: target.join("cluster"), is_pinned: false };
-        let mut generator = place.pinned(0);
+        let is_pinned = self.load != CHAT && succeeds("taskset -c 1 true");
+        let place = Place { program: target.join("release/cossistant"), data: target.join("cluster"), is_pinned };
+        let mut generator = place.pinned(1);
         generator.args(["bench", "--json"]);
         let (_embedded, _holding);
         if let Some(nodes) = self.nodes {
-            let (holding, told) = Holding::start(nodes, self.websites)?;
+            let (holding, told) = Holding::start(nodes, self.websites, is_pinned)?;
             for url in told["urls"].as_array().into_iter().flatten() {
                 generator.args(["--url", url.as_str().context("an address is text")?]);
             }
             for pid in told["pids"].as_array().into_iter().flatten() {
                 generator.args(["--pid", &pid.to_string()]);
+                if is_pinned {
+                    sh(&format!("taskset -apc 0 {pid}"))?;
+                }
             }
             for website in told["websites"].as_array().into_iter().flatten() {
                 generator.args(["--website", website.as_str().context("an id is text")?]);
@@ -111,9 +115,9 @@ impl Figure {
 struct Holding(Child);
 
 impl Holding {
-    /// Starts them; what they told of themselves.
-    fn start(nodes: usize, websites: usize) -> Result<(Self, Value)> {
-        let mut command = program("release", &format!("--hold {nodes} --websites {websites}"))?;
+    /// Starts them, on the second core if that is said; what they told of themselves.
+    fn start(nodes: usize, websites: usize, is_pinned: bool) -> Result<(Self, Value)> {
+        let mut command = program("release", &format!("--hold {nodes} --websites {websites}"), is_pinned.then_some(1))?;
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start nodes")?;
         let mut holding = Self(child);
         let stdout = holding.0.stdout.take().context("its output is a pipe")?;

@@ -20,10 +20,12 @@ export async function violations(page: Page): Promise<string[]> {
   await page.evaluate(`${AXE};undefined`);
   return page.evaluate(async () => {
     const shadows = [...document.querySelectorAll("*")].map(({ shadowRoot }) => shadowRoot).filter((root) => root !== null);
-    const animations = [document, ...shadows].flatMap((root) => root.getAnimations());
-    const finite = animations.filter(({ effect }) => effect?.getTiming().iterations !== Infinity);
-    // Half-faded things have no contrast. One that is taken away never finishes, and fails.
-    await Promise.all(finite.map((animation) => animation.finished.catch(() => undefined)));
+    const animations = () => [document, ...shadows].flatMap((root) => root.getAnimations());
+    const moving = () => animations().filter(({ effect, playState }) => playState !== "finished" && effect?.getTiming().iterations !== Infinity);
+    // Half-faded things have no contrast. One that is taken away never finishes, and fails. Others may begin meanwhile.
+    for (let finite = moving(); finite.length > 0; finite = moving()) {
+      await Promise.all(finite.map((animation) => animation.finished.catch(() => undefined)));
+    }
     const { axe } = globalThis as unknown as { axe: { run(context: unknown, options: unknown): Promise<Found> } };
     const { violations } = await axe.run(document, { resultTypes: ["violations"] });
     return violations.flatMap(({ id, nodes }) =>

@@ -55,7 +55,7 @@ test("it thinks, drafts and answers, and each is shown for what it is", async ()
   await answer.getByText("Fern").waitFor();
   expect(await answer.locator(".spark").count()).toBe(1);
   await preview.waitFor({ state: "detached" });
-  expect(await activity.count()).toBe(0);
+  await activity.waitFor({ state: "detached" });
   // What it told the team alone, the visitor has not heard of.
   expect(visitor.received.filter(({ type }) => type === "agent_activity")).toEqual([]);
   expect(ada.problems).toEqual([]);

@@ -10,7 +10,7 @@ import { ROOT } from "../harness/paths.js";
 import { Proxy } from "../harness/proxy.js";
 import { Server } from "../harness/server.js";
 import { clear, crash, launch } from "../harness/stage.js";
-import { unique } from "../harness/wait.js";
+import { unique, until } from "../harness/wait.js";
 import { violations } from "./axe.js";
 import { Front } from "./front.js";
 import { Teammate } from "./teammate.js";
@@ -66,6 +66,15 @@ export class Desk {
   async send(text: string): Promise<void> {
     await this.field.fill(text);
     await this.field.press("Control+Enter");
+  }
+
+  /** Asks to connect now, again and again, until there is a connection: by itself it may wait for half a minute. */
+  async reconnect(): Promise<void> {
+    await until("the connection is there again", async () => {
+      // The inbox may be quicker than the click.
+      await this.page.evaluate(() => document.querySelector<HTMLElement>("[data-testid=offline-bar] button")?.click());
+      return (await this.page.getByTestId("offline-bar").count()) === 0;
+    });
   }
 
   /** The message with this text. */

@@ -13,7 +13,7 @@ import { ROOT, SERVER } from "../harness/paths.js";
 import { Proxy } from "../harness/proxy.js";
 import { Server } from "../harness/server.js";
 import { clear, crash, launch } from "../harness/stage.js";
-import { until } from "../harness/wait.js";
+import { PATIENCE, until } from "../harness/wait.js";
 import { Desk } from "./inbox-world.js";
 import { Shop } from "./widget-front.js";
 import { Visit } from "./widget-stage.js";
@@ -139,17 +139,23 @@ export function faults(...pages: { problems: string[] }[]): string[] {
   return pages.flatMap(({ problems }) => problems).filter((problem) => !LOSS.test(problem));
 }
 
-/** Waits until a text has grown at least `count` times, as it is written; gives what was seen. */
-export async function growth(page: Page, selector: string, count: number): Promise<string[]> {
-  const seen: string[] = [];
-  await until(
-    `${selector} grows ${count} times`,
-    async () => {
-      const text = (await page.locator(selector).first().textContent({ timeout: 1_000 }).catch(() => null))?.trim();
-      if (text && text !== seen.at(-1)) seen.push(text);
-      return seen.length > count;
-    },
-    { describe: () => JSON.stringify(seen) },
+/** Waits until a text of the page, or of its widget, has grown at least `count` times, as it is written; gives what was seen. */
+export function growth(page: Page, selector: string, count: number): Promise<string[]> {
+  // The page itself looks, at each change: who asks from outside misses steps on a busy machine.
+  return page.evaluate(
+    ([selector, count, patience]) =>
+      new Promise<string[]>((resolve, reject) => {
+        const root = document.querySelector("cossistant-widget")?.shadowRoot ?? document;
+        const seen: string[] = [];
+        const look = (): void => {
+          const text = root.querySelector(selector)?.textContent?.trim();
+          if (text && text !== seen.at(-1)) seen.push(text);
+          if (seen.length > count) resolve(seen);
+        };
+        new MutationObserver(look).observe(root, { subtree: true, childList: true, characterData: true });
+        look();
+        setTimeout(() => reject(new Error(`${selector} grows ${count} times: not within ${patience} ms; ${JSON.stringify(seen)}`)), patience);
+      }),
+    [selector, count, PATIENCE] as const,
   );
-  return seen;
 }

@@ -150,8 +150,8 @@ test("a reload in the middle loses nothing on either side", async () => {
   await grace.page.reload();
   await grace.message("Do not forget me.").waitFor();
   await until("the draft is there again", async () => (await grace.field.inputValue()) === "A draft that is not sent yet");
-  // The panel is open again or opens by a click; the conversation is the same one.
-  if (!(await visit.field.isVisible())) await visit.launcher.click();
+  // The panel opens again by itself; a click while it is on its way would close it.
+  await visit.field.waitFor();
   await visit.message("I will not.").waitFor();
   expect(await visit.conversationId()).toBe(id);
   await visit.write("Still here.");
@@ -166,9 +166,11 @@ test("the AI agent answers while both watch it write, and hands over to a person
   await world.agent();
   const { visit, grace, id } = await chat("Hi!");
   await visit.panel.locator(".message.other[data-delivery]", { hasText: "Ask me about delivery" }).waitFor();
+  // Its first draft is gone on both sides, so that what grows is the second.
+  await grace.page.locator("article.message:not(.preview)", { hasText: "Ask me about delivery" }).waitFor();
   await visit.write("I would like to return a mug. How does that go?");
   const [seenByVisitor, seenByTeam] = await Promise.all([
-    growth(visit.page, "cossistant-widget .message.writing .bubble.draft", 2),
+    growth(visit.page, ".message.writing .bubble.draft", 2),
     growth(grace.page, '[data-testid="preview"].ours .plain', 2),
   ]);
   await visit.panel.locator(".message.other[data-delivery]", { hasText: "within thirty days" }).waitFor();
@@ -195,8 +197,12 @@ test("the widget is right on a page with hostile styles, and on one with a stric
   const hostile = await world.visitCustomer("<style>* { all: unset !important }</style>");
   const strict = await world.visitCustomer("", "default-src 'none'; script-src SERVER; connect-src SERVER; img-src SERVER https:");
   for (const [name, visit] of Object.entries({ hostile, strict })) {
-    const box = await visit.launcher.boundingBox();
-    expect([box?.width, box?.height], name).toEqual([56, 56]);
+    const size = async () => {
+      const box = await visit.launcher.boundingBox();
+      return `${box?.width} × ${box?.height}`;
+    };
+    // It appears by growing.
+    await until(`${name}: the button has its size`, async () => (await size()) === "56 × 56", { describe: size });
     await visit.open();
     await visit.write(`From the ${name} page.`);
     await grace.open(await visit.conversationId());

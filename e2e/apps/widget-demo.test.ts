@@ -50,7 +50,7 @@ test("offline, slow, and cut now and then: what is written arrives once and in o
   // It stays off over a reload, and a way through the shop.
   await visit.page.getByRole("link", { name: "Delivery" }).click();
   await visit.page.getByRole("heading", { name: "Delivery" }).waitFor();
-  expect(await visit.page.getByLabel("Offline").isChecked()).toBe(true);
+  await until("it says that it is off", () => visit.page.getByLabel("Offline").isChecked());
   await until("the panel is there again, with what waits", async () => (await visit.panel.locator("[data-delivery=queued]").count()) === 2);
   expect(stage.proxy.webSockets).toBe(0);
 
@@ -62,4 +62,5 @@ test("offline, slow, and cut now and then: what is written arrives once and in o
   await until("it is stored", async () => (await stage.texts(id)).length === 4, { patience: 60_000 });
   await visit.page.getByLabel("Good").check();
   expect(await stage.texts(id)).toEqual(["one", "two", "three", "four"]);
-});
+  // A slow network and cuts take their time.
+}, 180_000);

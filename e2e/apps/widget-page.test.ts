@@ -233,6 +233,8 @@ test("on a phone the panel is the whole window, and keeps the focus", async () =
     return box?.x === 0 && box.y === 0 && box.width === 390 && box.height === 844;
   });
   expect(await visit.panel.getAttribute("aria-modal")).toBe("true");
+  // It comes to the text field a moment after that is seen.
+  await until("the text field has the focus", () => visit.field.evaluate((field) => (field.getRootNode() as ShadowRoot).activeElement === field));
   const seen = new Set<string>();
   for (let n = 0; n < 12; n += 1) {
     await visit.page.keyboard.press("Tab");

@@ -35,6 +35,8 @@ export class Tab {
   constructor(
     readonly page: Page,
     readonly context: BrowserContext,
+    /** How many channels the page asks for by itself. */
+    private readonly channels: number,
   ) {}
 
   /** What handlers of this name were called with. */
@@ -64,10 +66,12 @@ export class Tab {
 
   /** Waits until the connection is established and what was asked for is confirmed. */
   async connected(): Promise<void> {
-    await this.page.waitForFunction(() => {
+    await this.page.waitForFunction((channels) => {
       const { isConnected, subscriptionStates } = window.app.client.getSnapshot();
-      return isConnected && Object.values(subscriptionStates).every(({ type }) => type === "confirmed");
-    });
+      const states = Object.values(subscriptionStates);
+      // The code that asks for them may come later than the connection.
+      return isConnected && states.length >= channels && states.every(({ type }) => type === "confirmed");
+    }, this.channels);
   }
 
   /** Sends a chat message; the answer is told as `acked` or `failed`. */
@@ -139,7 +143,7 @@ export class World {
   async open({ context, html = "client", csp, direct = false, config, ...rest }: OpenOptions): Promise<Tab> {
     const profile = context ?? (await this.browser.newContext());
     const page = await profile.newPage();
-    const tab = new Tab(page, profile);
+    const tab = new Tab(page, profile, (rest.conversations?.length ?? 0) + (rest.websites?.length ?? 0));
     await page.exposeFunction("report", (event: PageEvent) => void tab.events.push(event));
     page.on("pageerror", (error) => tab.problems.push(`error: ${error.message}`));
     page.on("console", (message) => {

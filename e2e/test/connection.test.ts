@@ -14,7 +14,7 @@ afterAll(() => world.stop());
 
 test("1: what a replaced connection still says changes nothing", async () => {
   const conversation = unique("late");
-  const tab = await world.open({ person: "visitor:late", conversations: [conversation], config: { heartbeatInterval: 400 } });
+  const tab = await world.open({ person: "visitor:late", conversations: [conversation], config: { heartbeatInterval: 1_000 } });
   await tab.connected();
   // The frames that the server sends into the hole arrive once it is gone, when another connection has taken over.
   await world.proxy.set({ type: "blackHole" });
@@ -25,9 +25,12 @@ test("1: what a replaced connection still says changes nothing", async () => {
   await world.proxy.set({ type: "pass" });
   await tab.event("onReconnectSuccess");
   await until("the message", () => tab.texts(conversation).length > 0);
-  await tab.page.evaluate(() => window.app.client.ping());
+  const isConnected = await tab.page.evaluate(async () => {
+    await window.app.client.ping();
+    return window.app.client.getSnapshot().isConnected;
+  });
   expect(tab.texts(conversation)).toEqual(["held"]);
-  expect(await tab.page.evaluate(() => window.app.client.getSnapshot().isConnected)).toBe(true);
+  expect(isConnected).toBe(true);
 });
 
 test("2: after disconnect() it stays disconnected, whatever happens", async () => {
@@ -41,10 +44,10 @@ test("2: after disconnect() it stays disconnected, whatever happens", async () =
     for (const event of ["online", "pageshow", "focus"]) window.dispatchEvent(new Event(event));
     document.dispatchEvent(new Event("visibilitychange"));
   });
-  // Another page connects: whatever the first one were to dial would have come before.
-  const other = await world.open({ person: "visitor:other" });
+  // Another page connects, by another way: whatever the first one were to dial would have come before.
+  const other = await world.open({ person: "visitor:other", direct: true });
   await other.connected();
-  expect(world.proxy.webSocketsBegun).toBe(begun + 1);
+  expect(world.proxy.webSocketsBegun).toBe(begun);
   expect(await tab.page.evaluate(() => window.app.client.getSnapshot().state.type)).toBe("disconnected");
   await tab.page.evaluate(() => window.app.client.connect());
   await tab.connected();
@@ -123,7 +126,8 @@ test("4: a token that is refused is replaced once, and then it stops", async () 
 });
 
 test("5: back online, it does not wait out its delay", async () => {
-  const config = { reconnectDelay: 60_000, maxReconnectDelay: 60_000, reconnectJitter: 0, heartbeatInterval: 500 };
+  // One dial that a busy machine is too slow for would be followed by a minute.
+  const config = { reconnectDelay: 60_000, maxReconnectDelay: 60_000, reconnectJitter: 0, heartbeatInterval: 500, connectTimeout: 20_000 };
   const tab = await world.open({ person: "visitor:online", config });
   await tab.connected();
   await tab.context.setOffline(true);
@@ -156,23 +160,40 @@ test("5: a tab that is looked at again probes its link", async () => {
 test("6: silence of two heartbeats ends a connection in a black hole", async () => {
   const tab = await world.open({ person: "visitor:silence", config: { heartbeatInterval: 500 } });
   await tab.connected();
+  // The page itself takes the time from the last word that it heard: before the hole that one may have been late.
+  await tab.page.evaluate(
+    () =>
+      new Promise<void>((hears) => {
+        let heard = 0;
+        const silence = new Promise<number>((ends) => {
+          window.app.client.addHandlers(() => ({
+            onMessage: () => {
+              heard = performance.now();
+              hears();
+            },
+            onClose: () => heard > 0 && ends(performance.now() - heard),
+          }));
+        });
+        Object.assign(window, { silence });
+      }),
+  );
   await world.proxy.set({ type: "blackHole" });
-  const start = Date.now();
-  await tab.event("onClose");
-  expect(Date.now() - start).toBeGreaterThan(450);
+  expect(await tab.page.evaluate(() => (window as unknown as { silence: Promise<number> }).silence)).toBeGreaterThan(900);
   await world.proxy.set({ type: "pass" });
   await tab.event("onReconnectSuccess");
 });
 
 test("6: a slow network is no silence", async () => {
-  await world.proxy.set({ type: "delay", delay: 300 });
+  // Two heartbeats leave a busy machine more than a second beside what the network takes.
+  await world.proxy.set({ type: "delay", delay: 600 });
   const conversation = unique("slow");
-  const tab = await world.open({ person: "visitor:slow", conversations: [conversation], config: { heartbeatInterval: 1_000 } });
+  const config = { heartbeatInterval: 2_500, connectTimeout: 20_000 };
+  const tab = await world.open({ person: "visitor:slow", conversations: [conversation], config });
   await tab.connected();
   for (const text of ["a", "b", "c"]) await tab.send(conversation, text, `${conversation}-${text}`);
   await tab.acked(`${conversation}-c`);
   const latency = await tab.page.evaluate(() => window.app.client.ping());
-  expect(latency).toBeGreaterThanOrEqual(600);
+  expect(latency).toBeGreaterThanOrEqual(1_200);
   expect(tab.told("onClose")).toEqual([]);
   await world.proxy.set({ type: "pass" });
 });
@@ -204,6 +225,8 @@ test("8, 10: over cuts in the middle of frames events come once and in order, to
   for (let n = 1; n <= 60; n += 1) {
     // Somewhere in the next frames, at another place each time.
     if (n % 10 === 0) await world.proxy.set({ type: "cutAfter", bytes: 37 * n });
+    // A busy machine may have passed on nothing until now; of the first cut there is no doubt.
+    if (n === 15) await team.event("onClose");
     if (n % 10 === 5) await world.proxy.set({ type: "pass" });
     await visitor.send(conversation, `${n}`, `${conversation}-${n}`);
     expected.push(`${n}`);

@@ -15,7 +15,9 @@ afterAll(() => world.stop());
 test("2, 16, 19: in StrictMode a chat has one socket, and two people see each other write", async () => {
   const conversation = unique("strict");
   const begun = world.proxy.webSocketsBegun;
-  const visitor = await world.open({ html: "react", person: "visitor:strict", conversations: [conversation] });
+  // A dial that a busy machine is too slow for would be followed by another one.
+  const config = { connectTimeout: 20_000 };
+  const visitor = await world.open({ html: "react", person: "visitor:strict", conversations: [conversation], config });
   await visitor.page.locator("#state", { hasText: /^connected$/ }).waitFor();
   expect(world.proxy.webSocketsBegun).toBe(begun + 1);
   expect(world.proxy.webSockets).toBe(1);

@@ -39,17 +39,23 @@ export function useFacts(conversation: UseConversationReturn, rows: Rows): Facts
   };
   const [{ status, assignee }, foresee] = useOptimistic(known, (old, changes: Partial<typeof known>) => ({ ...old, ...changes }));
 
-  const change = (changes: Changes, foreseen: Partial<typeof known>): void =>
+  /** Resolves once the server has it, or has refused it. */
+  const change = (changes: Changes, foreseen: Partial<typeof known>): Promise<void> => {
+    const done = update(changes).catch((failure: RequestError) => say(reasonOf(failure)));
     startTransition(async () => {
       foresee(foreseen);
-      await update(changes).catch((failure: RequestError) => say(reasonOf(failure)));
+      await done;
     });
+    return done;
+  };
   const setStatus = (next: ConversationStatus): void => {
     if (next === status) return;
     const before = status;
-    change({ status: next }, { status: next });
+    const done = change({ status: next }, { status: next });
     if (next !== "resolved" && next !== "closed") return;
-    say(SAID[next], before && (() => void update({ status: before }).then(() => goTo(conversationId), (failure: RequestError) => say(reasonOf(failure)))));
+    // Behind what it takes back: two requests may overtake each other.
+    const takeBack = () => done.then(() => update({ status: before })).then(() => goTo(conversationId), (failure: RequestError) => say(reasonOf(failure)));
+    say(SAID[next], before && (() => void takeBack()));
     // Where only open ones are listed this one goes; the next is what one wants to see.
     const beside = rows.beside(conversationId, 1);
     const following = beside === conversationId ? rows.beside(conversationId, -1) : beside;
@@ -63,7 +69,7 @@ export function useFacts(conversation: UseConversationReturn, rows: Rows): Facts
     toggleResolved: () => setStatus(status === "resolved" ? "open" : "resolved"),
     assign(userId) {
       if (assignee === undefined || userId === assignee) return;
-      change({ assignedTeamMemberId: userId, ifAssignedTo: assignee }, { assignee: userId });
+      void change({ assignedTeamMemberId: userId, ifAssignedTo: assignee }, { assignee: userId });
     },
   };
 }

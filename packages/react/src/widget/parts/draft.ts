@@ -3,7 +3,7 @@
 /** The message that is being written. */
 
 import type { Attachment } from "@cossistant/protocol/types";
-import { useEffect, useState } from "react";
+import { useLayoutEffect, useState } from "react";
 
 import { forTab, keptName } from "../kept.js";
 import { usePanel } from "./panel-context.js";
@@ -21,7 +21,8 @@ export function useDraft() {
   const { options, server } = usePanel();
   const name = keptName("draft", server, options.publicKey);
   const [draft, setDraft] = useState<Draft>(() => read(forTab.get(name)));
-  useEffect(() => {
+  // Before the page can go: what is sent must not stand there again, and the last letter must.
+  useLayoutEffect(() => {
     const isEmpty = !draft.text && draft.attachments.length === 0;
     forTab.set(name, isEmpty ? undefined : JSON.stringify(draft));
   }, [draft, name]);

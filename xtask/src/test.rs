@@ -38,7 +38,7 @@ const LAYERS: &[Layer] = &[
 
 /// Where Debian puts what turns a program's clock; `LIBFAKETIME` names another one.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
-/// Where Debian has the pool of connections that one test of the store puts before PostgreSQL.
+/// Where Debian has the pool of connections that tests of the store put before PostgreSQL.
 const PGBOUNCER: &str = "/usr/sbin/pgbouncer";
 
 /// The workspace's own tests. Long ones kill servers more often, and let them stand still for longer. The kept inputs of
@@ -47,7 +47,9 @@ fn cargo_test(rounds: Rounds) -> Result<()> {
     let has_faketime = std::env::var_os("LIBFAKETIME").is_some() || Path::new(FAKETIME).exists();
     wish_for(has_faketime, "faketime", "install libfaketime to have a clock put back");
     debian::install_postgres_and_nats()?;
-    wish_for(Path::new(PGBOUNCER).exists(), "pgbouncer", "install PgBouncer to have the store behind a pool");
+    if !Path::new(PGBOUNCER).exists() {
+        debian::install("pgbouncer", "install PgBouncer (Debian: pgbouncer)")?;
+    }
     let long = if rounds == Rounds::Long { "1" } else { "0" };
     let validators = fuzz::bundle_validators()?;
     let mut tests = command("cargo test --workspace --locked");

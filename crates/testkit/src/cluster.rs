@@ -240,9 +240,8 @@ async fn round(
     if let Some(herd) = herds.iter().find(|herd| !herd.is_spread()) {
         return Err(Trouble(format!("{line}\nthey come back as a herd: {herd}")));
     }
-    if summary.without_bus.max > summary.bound {
-        let bound = summary.bound.as_secs_f64() * 1e3;
-        return Err(Trouble(format!("{line}\nlater than the {bound:.0} ms that it may be without the bus")));
+    if let Some((took, bound)) = summary.too_late {
+        return Err(Trouble(format!("{line}\n{took:.0?} where {bound:.0?} are allowed without the bus")));
     }
     Ok(line)
 }

@@ -4,11 +4,12 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::leash::{Leashed, free_port};
+use crate::postgres::{as_user, give};
 use crate::unique;
 
 /// How long a start may take on a busy machine.
@@ -63,6 +64,7 @@ impl Nats {
     fn launch(user: Option<(String, String)>, flags: &[&str]) -> Self {
         let home = std::env::temp_dir().join(unique("cossistant-nats"));
         fs::create_dir_all(&home).expect("a folder for the server's log");
+        give(&home);
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let mut server = Self { home, port: free_port(), user, flags, process: None };
         server.start_again();
@@ -101,7 +103,7 @@ impl Nats {
     pub fn start_again(&mut self) {
         assert!(self.process.is_none(), "the server still runs");
         let log = File::options().create(true).append(true).open(self.home.join("log")).expect("the server's log");
-        let mut command = Command::new("nats-server");
+        let mut command = as_user(Path::new("nats-server"));
         command.args(["-a", "127.0.0.1", "-p", &self.port.to_string()]);
         if let Some((name, password)) = &self.user {
             command.args(["--user", name, "--pass", password]);

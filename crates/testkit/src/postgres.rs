@@ -16,7 +16,7 @@ use crate::unique;
 
 /// How long a start or a step of it may take: a busy machine with a cold disk, and recovery after a crash.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The user that a server is started as by root, since it refuses to run as root.
+/// The user that servers are started as by root: PostgreSQL refuses to run as root, and nothing else needs it.
 const USER: &str = "postgres";
 /// What is said where it is missing.
 const MISSING: &str =
@@ -260,7 +260,7 @@ fn bin() -> Option<PathBuf> {
 }
 
 /// Makes a folder with all in it the property of the user that programs are started as.
-fn give(folder: &Path) {
+pub(crate) fn give(folder: &Path) {
     if is_root() {
         let owned = Command::new("chown").args(["-R", USER]).arg(folder).status();
         assert!(owned.is_ok_and(|status| status.success()), "there is no user {USER}: {MISSING}");
@@ -273,7 +273,7 @@ fn is_root() -> bool {
 }
 
 /// The program as a user that is not root. It replaces the one that changes the user, so the process is the same.
-fn as_user(program: &Path) -> Command {
+pub(crate) fn as_user(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }

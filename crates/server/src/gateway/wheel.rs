@@ -90,6 +90,12 @@ impl<K> Wheel<K> {
         self.tick = self.tick.max(now + 1);
     }
 
+    /// How many timers there are.
+    #[cfg(test)]
+    pub(crate) const fn len(&self) -> usize {
+        self.count
+    }
+
     /// When to look again, in ms; `None` if there are no timers.
     pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
         self.next_busy(self.tick).map(|tick| tick * TICK_MS)

@@ -17,7 +17,15 @@ use crate::store::{PersonKey, SiteKey};
 use crate::trace::{self, SpanContext};
 
 /// The most notices that wait for one shard; past it the shard compares its places with the store.
-const MAILBOX: usize = 65_536;
+/// All who are here may go at once.
+const MAILBOX: usize = 262_144;
+/// How much of that is to be free where what is told can wait until it is.
+const ROOM: usize = MAILBOX / 2;
+/// For how long it waits. What ends with another node that died is told once, and may be more than shards take at once;
+/// but while a shard is waited for nothing is said to other nodes, and they must not think that this one is dead.
+const ROOM_PATIENCE: Duration = Duration::from_secs(5);
+/// How often is looked whether it is.
+const ROOM_LOOKS: Duration = Duration::from_millis(2);
 
 /// How long a question waits for what other nodes say of a website of which nothing was heard here.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
@@ -180,6 +188,23 @@ impl NodeBus {
         last.put(Mail::Notice(notice, span));
     }
 
+    /// The same once every shard has room for more. Where one took too long before, and still has none, it is not waited
+    /// for again.
+    pub(super) async fn tell_in_turn(&self, notice: Notice, is_patient: &mut bool) {
+        let has_room = || self.shards.iter().all(|shard| shard.mail.capacity() >= ROOM);
+        if !has_room() && *is_patient {
+            let room = async {
+                while !has_room() {
+                    tokio::time::sleep(ROOM_LOOKS).await;
+                }
+            };
+            *is_patient = tokio::time::timeout(ROOM_PATIENCE, room).await.is_ok();
+        } else {
+            *is_patient |= has_room();
+        }
+        self.tell(notice);
+    }
+
     /// Tells every shard how far websites have come in the store.
     pub(super) fn tell_heads(&self, heads: &Arc<[(SiteKey, u64)]>) {
         self.shards.iter().for_each(|shard| shard.put(Mail::Heads(Arc::clone(heads))));
@@ -279,5 +304,50 @@ impl PresenceView for NodeBus {
     fn members_online(&self, site: &SiteKey) -> PresenceFuture<Vec<PersonKey>> {
         let of = site.clone();
         self.ask(site, move |answer| Mail::Members(of, answer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cossistant_protocol::{OrganizationId, WebsiteId};
+
+    use super::*;
+
+    fn some_notice() -> Notice {
+        let site =
+            SiteKey { organization: OrganizationId::new("org").unwrap(), website: WebsiteId::new("web").unwrap() };
+        Notice::OpenConversations { site, visitor: PersonId::new("vera").unwrap() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_than_a_shard_takes_at_once_waits_for_it_but_not_for_ever() {
+        let (bus, mut mailboxes) = NodeBus::new(1);
+        let mut mailbox = mailboxes.remove(0);
+        let count = 2 * MAILBOX;
+        let takes = async {
+            for taken in 0..count {
+                mailbox.mail.recv().await.expect("the bus is there");
+                if taken % 1_000 == 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        };
+        let mut is_patient = true;
+        let tells = async {
+            for _ in 0..count {
+                bus.tell_in_turn(some_notice(), &mut is_patient).await;
+            }
+        };
+        tokio::join!(takes, tells);
+        assert!(!mailbox.has_lost(), "all of it was told");
+
+        // Now nobody takes anything.
+        let began = tokio::time::Instant::now();
+        for _ in 0..count {
+            bus.tell_in_turn(some_notice(), &mut is_patient).await;
+        }
+        let waited = began.elapsed();
+        assert!(waited >= ROOM_PATIENCE && waited < 2 * ROOM_PATIENCE, "once: {waited:?}");
+        assert!(mailbox.has_lost(), "what has no room is lost, and that is known");
     }
 }

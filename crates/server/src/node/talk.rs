@@ -52,6 +52,8 @@ pub(super) struct Talk {
     /// None until it was there, or was not for a while.
     is_up: Option<bool>,
     trouble: Option<String>,
+    /// Whether shards are waited for that have much to do.
+    is_patient: bool,
 }
 
 impl Talk {
@@ -80,6 +82,7 @@ impl Talk {
             began_at: Instant::now(),
             is_up: None,
             trouble: None,
+            is_patient: true,
         })
     }
 
@@ -95,13 +98,13 @@ impl Talk {
                 Some(heard) = self.heard.recv() => self.hear_all(&heard),
                 _ = ticks.tick() => self.tick(),
             }
-            self.perform();
+            self.perform().await;
         }
         while let Ok(beyond) = self.outgoing.mail.try_recv() {
             self.take(beyond);
         }
         self.ledger.say_goodbye();
-        self.perform();
+        self.perform().await;
         self.link.flush().await;
     }
 
@@ -189,7 +192,7 @@ impl Talk {
         self.ledger.tick(now_ms());
     }
 
-    fn perform(&mut self) {
+    async fn perform(&mut self) {
         for output in self.ledger.take_outputs() {
             match output {
                 Output::Say(topic, said) => {
@@ -198,7 +201,7 @@ impl Talk {
                     let name = if is_said { BUS_MESSAGES_TOTAL } else { BUS_LOST_TOTAL };
                     metrics::counter!(name, "direction" => "out").increment(1);
                 }
-                Output::Tell(notice) => self.bus.tell(notice),
+                Output::Tell(notice) => self.bus.tell_in_turn(notice, &mut self.is_patient).await,
                 Output::Hear(topic) => {
                     let ask = wire::write(self.node, &Said::Ask { of: None, topic: Asked::from(&topic) });
                     self.link.hear(Some(topic), ask);

@@ -278,7 +278,8 @@ impl<K: Keeper> Store for SqlStore<K> {
     }
 
     fn directory(&self) -> StoreFuture<DirectoryRows> {
-        self.readers.call(setup::directory)
+        // A look at the store needs it as well, and must not wait behind other reads.
+        self.lookout.as_ref().unwrap_or(&self.readers).call(setup::directory)
     }
 
     fn create_organization(&self, row: OrganizationRow) -> StoreFuture<()> {

@@ -125,15 +125,15 @@ impl Times {
     pub(super) fn take(&mut self, now: Duration) -> Summary {
         let round = std::mem::take(self);
         let meets = |way: &Way| round.outages.iter().any(|outage| outage.meets(way));
-        let without_bus = round.ways.iter().filter(|way| way.was_live() && meets(way)).map(Way::took).collect();
-        let since = round.outages.first().map_or(now, |outage| outage.since);
-        let lateness = round.latest(since, now);
+        let without_bus: Vec<&Way> = round.ways.iter().filter(|way| way.was_live() && meets(way)).collect();
+        let bound = |way: &Way| WITHOUT_BUS + round.latest(way.from.at, way.to.at);
+        let too_late = without_bus.iter().map(|way| (way.took(), bound(way))).filter(|(took, bound)| took > bound);
         Summary {
             acks: Spread::of(round.acks.clone()),
             deliveries: Spread::of(round.ways.iter().map(Way::took).collect()),
             outage: round.outages.iter().map(|outage| outage.until.unwrap_or(now) - outage.since).sum(),
-            without_bus: Spread::of(without_bus),
-            bound: WITHOUT_BUS + lateness,
+            too_late: too_late.max_by_key(|(took, bound)| *took - *bound),
+            without_bus: Spread::of(without_bus.iter().map(|way| way.took()).collect()),
         }
     }
 }
@@ -149,8 +149,8 @@ pub(super) struct Summary {
     pub(super) outage: Duration,
     /// The same of readers that were there all the time, for messages that had any of their way without the bus.
     pub(super) without_bus: Spread,
-    /// How long each of these may take.
-    pub(super) bound: Duration,
+    /// How long one of these took that took longer than it may, and how long it may: by as much as no other.
+    pub(super) too_late: Option<(Duration, Duration)>,
 }
 
 /// How some durations are spread.
@@ -215,6 +215,21 @@ mod tests {
     }
 
     #[test]
+    fn a_message_may_be_as_late_as_timers_were_meanwhile() {
+        let late = |late_at| {
+            let mut times = Times::default();
+            times.outage_begins(ms(0), None);
+            times.acked(word(1), 0, ms(1_000), ms(1));
+            times.heard(word(1), 1, ms(0), ms(2_600));
+            times.was_late(ms(late_at), ms(300));
+            times.take(ms(20_000)).too_late
+        };
+        assert_eq!(late(2_000), None);
+        let too_late = Some((ms(1_600), WITHOUT_BUS));
+        assert_eq!((late(900), late(6_000)), (too_late, too_late), "what was late before or behind it is no excuse");
+    }
+
+    #[test]
     fn what_crosses_without_the_bus_is_told_apart_by_time_node_and_presence() {
         let mut times = Times::default();
         let cross = |times: &mut Times, number, acked, heard, node, live_since| {
@@ -235,7 +250,7 @@ mod tests {
         times.was_late(ms(90), ms(80));
         let summary = times.take(ms(9_000));
         assert_eq!((summary.without_bus.count, summary.without_bus.max), (2, ms(900)));
-        assert_eq!((summary.outage, summary.bound), (ms(1_900), WITHOUT_BUS + ms(40)));
+        assert_eq!((summary.outage, summary.too_late), (ms(1_900), None));
         assert_eq!(times.take(ms(9_100)).acks.count, 0, "the next round begins at nothing");
     }
 }

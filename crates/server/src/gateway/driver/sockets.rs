@@ -347,7 +347,7 @@ impl Driver {
     fn decode(self: &Rc<Self>, at: ConnRef, bytes: &mut [u8]) -> usize {
         let index = at.index;
         let mut scratch = self.scratch.take();
-        let mut taken = 0;
+        let (mut taken, mut has_ended) = (0, false);
         while taken < bytes.len() && self.is_reading(at) {
             let decoded = match self.sockets.borrow_mut().get(at) {
                 Some(socket) => socket.decoder.decode(&mut bytes[taken..], &mut scratch),
@@ -357,7 +357,10 @@ impl Driver {
                 Ok((count, decoded)) => {
                     taken += count;
                     match decoded {
-                        Some(Decoded::Text(text)) => self.apply(|shard, now| shard.handle_text(index, text, now)),
+                        Some(Decoded::Text(text)) => {
+                            has_ended = true;
+                            self.apply(|shard, now| shard.handle_text(index, text, now));
+                        }
                         Some(Decoded::Ping(payload)) => {
                             self.apply(|shard, now| shard.handle_ping(index, payload, now));
                         }
@@ -381,7 +384,10 @@ impl Driver {
             let is_partial = socket.decoder.has_partial();
             (is_partial, std::mem::replace(&mut socket.is_partial, is_partial) != is_partial)
         });
-        if let Some((is_partial, true)) = begun {
+        // One that ended with the next one begun is news as well: that one has its own time.
+        if let Some((is_partial, has_changed)) = begun
+            && (has_changed || (is_partial && has_ended))
+        {
             self.apply(|shard, now| shard.handle_partial(index, is_partial, now));
         }
         taken

@@ -152,6 +152,7 @@ impl Shard {
         let until_ms = self.now_ms() + CLOSE_MS;
         metrics::counter!(crate::metrics::REFUSED_TOTAL, "code" => error.code.as_str()).increment(1);
         let Some(at) = self.at(index) else { return };
+        count_close(error.close);
         if let Some(connection) = self.connection_mut(index) {
             connection.phase = Phase::Closing { until_ms };
         }
@@ -164,18 +165,19 @@ impl Shard {
         let until_ms = self.now_ms() + CLOSE_MS;
         let Some(at) = self.at(index) else { return };
         let Some(connection) = self.connection_mut(index) else { return };
-        match connection.phase {
-            Phase::Closing { .. } => return,
+        if matches!(connection.phase, Phase::Closing { .. }) {
+            return;
+        }
+        tracing::debug!(code = code.as_u16(), reason, "closing a connection");
+        count_close(code);
+        match std::mem::replace(&mut connection.phase, Phase::Closing { until_ms }) {
             Phase::Waiting { .. } | Phase::Authenticating { .. } => {
-                connection.phase = Phase::Closing { until_ms };
                 let frames = vec![frame::close_frame(code.as_u16(), reason)];
                 self.outputs.push(Output::Refuse(at, frames));
                 return self.arm(index);
             }
-            Phase::Ready => connection.phase = Phase::Closing { until_ms },
+            Phase::Ready | Phase::Closing { .. } => {}
         }
-        tracing::debug!(code = code.as_u16(), reason, "closing a connection");
-        metrics::counter!(crate::metrics::CLOSES_TOTAL, "code" => code.as_u16().to_string()).increment(1);
         if code == CloseCode::SlowReader {
             self.figures.slow_closes += 1;
         }
@@ -206,7 +208,7 @@ impl Shard {
         frame::close_reply(code)
     }
 
-    /// Takes the news that a message has begun and is not yet complete, or that it is complete.
+    /// Takes the news that a message has begun and is not yet complete, or that none has.
     pub(crate) fn handle_partial(&mut self, index: u32, is_partial: bool, now: Timestamp) {
         self.now = now;
         let until_ms = if is_partial { self.now_ms() + MESSAGE_MS } else { u64::MAX };
@@ -291,10 +293,17 @@ impl Shard {
         let is_reading = self.is_reading(index);
         let Some(at) = self.at(index) else { return };
         let Some(connection) = self.connection_mut(index) else { return };
+        if connection.armed_ms > now_ms {
+            // A sooner timer came before this one, and what was due then has put in the next.
+            return;
+        }
         connection.armed_ms = u64::MAX;
         if !is_reading {
             // Its silence is ours: nothing is read from it until its requests are answered.
             connection.last_inbound_ms = now_ms;
+            if connection.partial_until_ms != u64::MAX {
+                connection.partial_until_ms = now_ms + MESSAGE_MS;
+            }
         }
         match connection.phase {
             Phase::Waiting { until_ms } if until_ms <= now_ms => {
@@ -616,4 +625,8 @@ impl Shard {
         metrics::counter!(DELIVERIES_TOTAL, &labels).absolute(self.hub.deliveries());
         metrics::counter!(SLOW_CLOSES_TOTAL, &labels).absolute(self.figures.slow_closes);
     }
+}
+
+fn count_close(code: CloseCode) {
+    metrics::counter!(crate::metrics::CLOSES_TOTAL, "code" => code.as_u16().to_string()).increment(1);
 }

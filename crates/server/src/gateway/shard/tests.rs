@@ -203,6 +203,21 @@ fn a_message_that_never_ends_is_closed_however_much_its_sender_lives() {
 }
 
 #[test]
+fn a_connection_has_few_timers_however_often_something_is_due_before_the_next() {
+    let mut shard = shard();
+    let at = connected(&mut shard);
+    for round in 0..100 {
+        for (now, is_partial) in [(round * 37_000, true), (round * 37_000 + 9_000, false)] {
+            shard.handle_pong(at.index, Timestamp(now));
+            shard.handle_timers(Timestamp(now));
+            shard.handle_partial(at.index, is_partial, Timestamp(now));
+        }
+    }
+    assert!(!shard.is_closing(at.index));
+    assert!(shard.wheel.len() <= 3, "{} timers", shard.wheel.len());
+}
+
+#[test]
 fn timers_go_by_the_steady_time_and_tokens_by_the_systems() {
     let mut shard = shard();
     shard.set_wall(Timestamp(1_000_000), Timestamp(0));

@@ -5,7 +5,7 @@ mod system;
 
 use anyhow::anyhow;
 use clap::Args;
-use cossistant_server::store::{Depth, Holder};
+use cossistant_server::store::Depth;
 use serde_json::json;
 
 use crate::Failure;
@@ -126,7 +126,7 @@ fn examine(sources: Sources, depth: Depth) -> Vec<Finding> {
     let config = &checked.config;
     let database = config.database();
     // On a database no server holds the folder, which has only its secrets then.
-    let holder = if database.is_none() { data::holder(config, &mut findings) } else { Holder::Process(None) };
+    let holder = database.is_none().then(|| data::holder(config, &mut findings));
     data::folder(config, &mut findings);
     data::secrets(config, &mut findings);
     data::certificate(config, &mut findings);

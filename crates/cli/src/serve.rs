@@ -1,5 +1,6 @@
 //! `cossistant serve`: runs the server until it is told to stop.
 
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
@@ -115,9 +116,10 @@ async fn serve(config: Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Has certificate and secrets read anew at each SIGHUP. Without TLS the signal keeps its meaning: the terminal is gone.
+/// Has certificate and secrets read anew at each SIGHUP. At a terminal, without TLS, the signal keeps its meaning: the
+/// terminal is gone.
 async fn reload_at_hangup(node: &Node) -> Result<(), Failure> {
-    if !node.speaks_tls() {
+    if !node.speaks_tls() && [io::stdin().is_terminal(), io::stderr().is_terminal()].contains(&true) {
         std::future::pending::<()>().await;
     }
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP")?;

@@ -18,10 +18,10 @@ const OTHER_FILES: u64 = 100;
 const FEW_FILES: u64 = 4096;
 
 /// Whether as many connections as the configuration allows have a file descriptor each.
-pub(super) fn open_files(config: &Config, holder: Holder, findings: &mut Vec<Finding>) {
+pub(super) fn open_files(config: &Config, holder: Option<Holder>, findings: &mut Vec<Finding>) {
     let of_server = match holder {
-        Holder::Process(Some(pid)) => limit_of(pid),
-        Holder::Process(None) | Holder::Nobody => None,
+        Some(Holder::Process(Some(pid))) => limit_of(pid),
+        Some(Holder::Process(None) | Holder::Nobody) | None => None,
     };
     let (limit, whose) = match (of_server, getrlimit(Resource::RLIMIT_NOFILE)) {
         (Some(limit), _) => (limit, "the server's process may have"),
@@ -60,26 +60,26 @@ fn limit_of(pid: u32) -> Option<u64> {
     }
 }
 
-/// Whether the ports are free, or held by the server of this data folder.
-pub(super) fn ports(config: &Config, holder: Holder, findings: &mut Vec<Finding>) {
+/// Whether the ports are free, or held by the server of this data folder; on a database nobody knows whose server runs.
+pub(super) fn ports(config: &Config, holder: Option<Holder>, findings: &mut Vec<Finding>) {
     port("listen", config.listen, holder, findings);
     if let Some(address) = config.ops_listen {
         port("ops_listen", address, holder, findings);
     }
 }
 
-fn port(key: &'static str, address: SocketAddr, holder: Holder, findings: &mut Vec<Finding>) {
+fn port(key: &'static str, address: SocketAddr, holder: Option<Holder>, findings: &mut Vec<Finding>) {
     if address.port() == 0 {
         return findings.push(Finding::ok(key, format!("{address}: any port that is free")));
     }
     let error = match bind(address) {
         Ok(()) => {
-            findings.push(if holder == Holder::Nobody {
-                Finding::ok(key, format!("{address} is free"))
-            } else {
+            findings.push(if matches!(holder, Some(Holder::Process(_))) {
                 let found = format!("{address} is free, although a server runs on the data folder");
                 let advice = "it listens elsewhere: give the doctor the configuration of that server";
                 Finding::warn(key, found, advice)
+            } else {
+                Finding::ok(key, format!("{address} is free"))
             });
             return;
         }
@@ -96,12 +96,16 @@ fn port(key: &'static str, address: SocketAddr, holder: Holder, findings: &mut V
     let pid = listener_of(address);
     let who = pid.map_or_else(|| "another program".to_owned(), |pid| format!("process {pid}{}", name_of(pid)));
     findings.push(match (holder, pid) {
-        (Holder::Process(Some(server)), Some(pid)) if server == pid => {
+        (Some(Holder::Process(Some(server))), Some(pid)) if server == pid => {
             Finding::ok(key, format!("{address} is held by the server, {who}"))
         }
         // Other users' processes do not show their sockets.
-        (Holder::Process(_), None) => Finding::ok(key, format!("{address} is taken, and a server runs")),
-        (Holder::Process(_) | Holder::Nobody, _) => {
+        (Some(Holder::Process(_)), None) => Finding::ok(key, format!("{address} is taken, and a server runs")),
+        (None, pid) if pid.is_none_or(is_server) => {
+            let advice = "if that is not this server, stop it, or give another address";
+            Finding::warn(key, format!("{address} is held by {who}"), advice)
+        }
+        (Some(Holder::Process(_) | Holder::Nobody) | None, _) => {
             Finding::fail(key, format!("{address} is held by {who}"), "stop that program, or give another address")
         }
     });
@@ -162,6 +166,13 @@ fn has_socket(process: &Path, inodes: &HashSet<String>) -> bool {
     })
 }
 
+/// Whether a process runs this program, wherever it lies.
+fn is_server(pid: u32) -> bool {
+    let name = |path: std::path::PathBuf| path.file_name().map(std::ffi::OsStr::to_owned);
+    let own = std::env::current_exe().ok().and_then(name);
+    own.is_some() && fs::read_link(format!("/proc/{pid}/exe")).ok().and_then(name) == own
+}
+
 fn name_of(pid: u32) -> String {
     match fs::read_to_string(format!("/proc/{pid}/comm")) {
         Ok(name) => format!(" ({})", crate::output::tame(&name)),
@@ -186,5 +197,31 @@ mod tests {
         assert_eq!(at("127.0.0.1:8788"), None);
         let connected = row.replace(" 0A ", " 01 ");
         assert_eq!(inode_of_listener(&connected, "127.0.0.1:8787".parse().expect("an address")), None);
+    }
+
+    #[test]
+    fn a_port_is_judged_by_who_holds_it_and_what_is_known_of_the_server() {
+        let own = std::process::id();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let taken = (taken.local_addr().expect("an address"), taken);
+        let free = {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+            listener.local_addr().expect("an address")
+        };
+        let judged = |address, holder| {
+            let mut findings = Vec::new();
+            port("listen", address, holder, &mut findings);
+            findings.pop().map(|finding| finding.state.as_str())
+        };
+        let holders = [
+            (None, "ok", "warn"),
+            (Some(Holder::Nobody), "ok", "fail"),
+            (Some(Holder::Process(Some(own))), "warn", "ok"),
+            (Some(Holder::Process(Some(1))), "warn", "fail"),
+        ];
+        for (holder, of_free, of_taken) in holders {
+            let told = (judged(free, holder), judged(taken.0, holder));
+            assert_eq!(told, (Some(of_free), Some(of_taken)), "{holder:?}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::{BINARY, Stage, comes_true, text};
+use crate::tls::hang_up;
 
 fn rotate(server: &Server, which: &str, more: &[&str]) -> Output {
     let data = server.data().to_str().expect("a path of ours");
@@ -67,6 +68,20 @@ async fn own_tokens_by_both_secrets_are_taken_until_the_old_one_ends() {
     let mut refused = stage.options(Credential::Header(old)).connect().await.expect("it opens, to say why");
     refused.expect_close(4401, "section 2, a token by a secret whose time is over").await;
     stage.join(&new, "by the new one").await;
+}
+
+#[tokio::test]
+async fn a_server_without_tls_and_without_a_terminal_lives_on_when_it_is_told_to_read_them_anew() {
+    let server = ServerOptions::new(BINARY).start();
+    let stage = Stage::of(&server);
+    let path = format!("/v1/websites/{}", stage.website);
+    let old = own_token(&stage).await;
+    rotated(&server, "visitor", "1h");
+    for _ in 0..3 {
+        hang_up(&server);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(is_taken(&stage, &path, &old).await);
+    }
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ impl Socket {
     }
 }
 
-fn hang_up(server: &Server) {
+pub(crate) fn hang_up(server: &Server) {
     let pid = server.pid().expect("it runs").to_string();
     let sent = Command::new("/bin/sh").args(["-c", &format!("kill -HUP {pid}")]).status();
     assert!(sent.is_ok_and(|status| status.success()), "SIGHUP could be sent");

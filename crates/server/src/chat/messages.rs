@@ -146,6 +146,14 @@ impl Chat {
         }
     }
 
+    /// Takes a token for a change of a message: to everybody who hears of it, one of a visitor's is as much as a message.
+    fn take_change(&self, actor: &Principal, now: Timestamp) -> Result<(), ChatError> {
+        if actor.kind.is_team() {
+            return Ok(());
+        }
+        self.take_message(actor, now).map_err(ChatError::rate_limited)
+    }
+
     /// Takes a token for a new conversation from a visitor's bucket.
     pub(crate) fn take_conversation(&self, actor: &Principal, now: Timestamp) -> Result<(), ChatError> {
         let Some(site) = actor.visitor_site() else { return Ok(()) };
@@ -193,7 +201,7 @@ impl Chat {
     /// Replaces the content of a message: one's own (a visitor within five minutes), or a note.
     ///
     /// # Errors
-    /// `not_found` (a deleted one too), `forbidden`, `invalid_message`, `unavailable`.
+    /// `not_found` (a deleted one too), `forbidden`, `invalid_message`, `rate_limited`, `unavailable`.
     pub async fn edit_message(
         &self,
         actor: &Principal,
@@ -207,6 +215,7 @@ impl Chat {
         }
         content.check().map_err(|invalid| ChatError::invalid(invalid.under("content")))?;
         let (content, search_text) = prepare(content)?;
+        self.take_change(actor, now)?;
         let events = self
             .store
             .edit_message(EditMessage {
@@ -229,7 +238,7 @@ impl Chat {
     /// Deletes what a message says and keeps its place.
     ///
     /// # Errors
-    /// `not_found` (a deleted one too), `forbidden`, `unavailable`.
+    /// `not_found` (a deleted one too), `forbidden`, `rate_limited`, `unavailable`.
     pub async fn delete_message(
         &self,
         actor: &Principal,
@@ -237,6 +246,7 @@ impl Chat {
         message: MessageId,
         now: Timestamp,
     ) -> Result<(), ChatError> {
+        self.take_change(actor, now)?;
         let events = self
             .store
             .delete_message(DeleteMessage {

@@ -78,7 +78,7 @@ pub(crate) struct TypingUntil {
 }
 
 /// How many invalid messages in a window are abuse, and the window in ms.
-const MAX_INVALID: u32 = 100;
+const MAX_INVALID: usize = 100;
 const INVALID_WINDOW_MS: u64 = 60_000;
 /// How many conversations' websites a connection remembers.
 const MAX_KNOWN: usize = 32;
@@ -123,8 +123,8 @@ struct Lively {
     deferred_until_ms: u64,
     /// Full until the first ephemeral message.
     ephemeral: Option<Bucket>,
-    invalid: u32,
-    invalid_since_ms: u64,
+    /// When each of the newest invalid messages came.
+    invalid: VecDeque<u64>,
     known: VecDeque<(ConversationId, SiteKey)>,
 }
 
@@ -136,8 +136,7 @@ impl Default for Lively {
             deferred: VecDeque::new(),
             deferred_until_ms: u64::MAX,
             ephemeral: None,
-            invalid: 0,
-            invalid_since_ms: 0,
+            invalid: VecDeque::new(),
             known: VecDeque::new(),
         }
     }
@@ -219,13 +218,10 @@ impl Connection {
 
     /// Counts an invalid message; `false` when that makes too many.
     pub(crate) fn count_invalid(&mut self, now_ms: u64) -> bool {
-        let lively = self.lively();
-        if lively.invalid == 0 || now_ms.saturating_sub(lively.invalid_since_ms) > INVALID_WINDOW_MS {
-            lively.invalid = 0;
-            lively.invalid_since_ms = now_ms;
-        }
-        lively.invalid += 1;
-        lively.invalid < MAX_INVALID
+        let invalid = &mut self.lively().invalid;
+        while invalid.pop_front_if(|at| now_ms.saturating_sub(*at) > INVALID_WINDOW_MS).is_some() {}
+        invalid.push_back(now_ms);
+        invalid.len() < MAX_INVALID
     }
 
     /// Takes an ephemeral message now, or keeps the newest of its kind for when the rate allows it.

@@ -24,6 +24,8 @@ use crate::store::{PersonKey, SiteKey};
 
 /// How long ago notices that were lost may have been told, in ms.
 const LOST_MS: u64 = 60_000;
+/// The most that one connection types in and views at once; the oldest ends.
+const DOINGS_MAX: usize = 1_000;
 
 /// The key under which newer news replaces older: a kind of news of one person in one conversation.
 pub(super) fn merge_key(kind: &str, conversation: Option<&ConversationId>, person: impl Hash) -> MergeKey {
@@ -565,10 +567,15 @@ impl Hub {
 
     /// Notes that a connection types in, or views, a conversation, so that its end ends that.
     pub(crate) fn begin_doing(&mut self, index: u32, doing: Doing) {
-        if let Some(conn) = self.conn_mut(index)
-            && !conn.busy.as_ref().is_some_and(|busy| busy.doing.contains(&doing))
-        {
-            conn.busy.get_or_insert_default().doing.push(doing);
+        let Some(conn) = self.conn_mut(index) else { return };
+        let doings = &mut conn.busy.get_or_insert_default().doing;
+        if doings.contains(&doing) {
+            return;
+        }
+        doings.push(doing);
+        if doings.len() > DOINGS_MAX {
+            let oldest = doings.remove(0);
+            self.tell_ends(index, [oldest]);
         }
     }
 
@@ -585,12 +592,17 @@ impl Hub {
 
     /// Ends what a connection was doing: typing and viewing.
     pub(super) fn end_all_goings(&mut self, index: u32) {
-        let (Some(source), Some(person)) = (self.source(index), self.person(index)) else { return };
         let Some(conn) = self.conn_mut(index) else { return };
         let Some(busy) = &mut conn.busy else { return };
         let doing = std::mem::take(&mut busy.doing);
         conn.rest();
-        for Doing { site, conversation, what } in doing {
+        self.tell_ends(index, doing);
+    }
+
+    /// Tells of what a connection was doing that it does so no longer.
+    fn tell_ends(&mut self, index: u32, doings: impl IntoIterator<Item = Doing>) {
+        let (Some(source), Some(person)) = (self.source(index), self.person(index)) else { return };
+        for Doing { site, conversation, what } in doings {
             let person = Arc::clone(&person);
             self.effects.push(Effect::Publish(match what {
                 What::Typing => Notice::TypingStopped { site, conversation, person, source: Some(source) },

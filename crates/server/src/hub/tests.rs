@@ -317,6 +317,26 @@ fn what_was_never_stored_is_forgotten() {
 }
 
 #[test]
+fn who_views_more_and_more_views_the_oldest_no_longer() {
+    let mut world = World::new(1 << 20);
+    let view = |n: usize| super::Doing {
+        site: site("web"),
+        conversation: ConversationId::new(format!("c{n}")).unwrap(),
+        what: super::What::Viewing,
+    };
+    (0..1_002).for_each(|n| world.hub.begin_doing(world.at.index, view(n)));
+    let effects = world.hub.take_effects().into_iter();
+    let ended: Vec<String> = effects
+        .filter_map(|effect| match effect {
+            Effect::Publish(Notice::Viewing { conversation, is_viewing: false, .. }) => Some(conversation.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ended, ["c0", "c1"]);
+    assert!(world.hub.end_doing(world.at.index, &view(2)), "this one still stands");
+}
+
+#[test]
 fn what_stands_here_is_told_once_more() {
     let mut world = World::new(1 << 20);
     let work = world.subscribe("web");

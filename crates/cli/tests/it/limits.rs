@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
-    PAGE, PATIENCE, Stage, event, number, options, say, say_with, subscribe, subscribe_with, try_say,
+    PAGE, PATIENCE, Stage, event, number, options, say, say_with, subscribe, subscribe_with, text, try_say,
 };
 
 /// How often a test knocks until a bucket is empty: a slow machine refills it meanwhile.
@@ -81,6 +81,28 @@ async fn a_visitors_messages_are_limited_over_all_ways() {
     for _ in 0..8 {
         say(&mut user, &conversation, "the team has another limit").await;
     }
+}
+
+#[tokio::test]
+async fn a_visitors_changes_of_messages_are_limited_as_messages_are() {
+    let server = options("limit_visitor_messages = 1\nlimit_visitor_messages_burst = 4\n").start();
+    let stage = Stage::of(&server);
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    let ack = say(&mut visitor, &conversation, "as it was").await;
+    let path = format!("/v1/conversations/{conversation}/messages/{}", text(&ack, "messageId"));
+    let token = stage.visitor_token(visitor.user_id());
+    let mut last = None;
+    for n in 0..ATTEMPTS {
+        let body = json!({"content": {"text": format!("change {n}")}});
+        let answer = stage.http.patch(&path, body).bearer(&token).send().await;
+        if answer.status != 200 {
+            last = Some(answer);
+            break;
+        }
+    }
+    assert_http_limited(&last.expect("section 9, limit_visitor_messages"), "changes of messages");
+    let deleted = stage.http.delete(&path).bearer(&token).send().await;
+    assert_http_limited(&deleted, "to delete one is a change, too");
 }
 
 #[tokio::test]

@@ -160,7 +160,7 @@ keys! {
     /// The most events that one subscription replays.
     replay_limit: usize = "1000";
 
-    /// Messages a second of a visitor, all connections and HTTP together; 0 for no limit.
+    /// Messages a second of a visitor, and changes of them, all connections and HTTP together; 0 for no limit.
     limit_visitor_messages: f64 = "10";
     /// Messages at once of a visitor.
     limit_visitor_messages_burst: u64 = "50";

@@ -106,6 +106,7 @@ pub(crate) struct Connection {
     pub(crate) locating: u16,
     pub(crate) last_inbound_ms: u64,
     pub(crate) next_ping_ms: u64,
+    /// When its timer fires.
     pub(crate) armed_ms: u64,
     /// Until when the message that has begun must be complete, in ms.
     pub(crate) partial_until_ms: u64,
@@ -126,6 +127,8 @@ struct Lively {
     /// When each of the newest invalid messages came.
     invalid: VecDeque<u64>,
     known: VecDeque<(ConversationId, SiteKey)>,
+    /// When another timer fires, which was put in before the one that is next and is later; 0 if none is known.
+    spare_ms: u64,
 }
 
 impl Default for Lively {
@@ -138,6 +141,7 @@ impl Default for Lively {
             ephemeral: None,
             invalid: VecDeque::new(),
             known: VecDeque::new(),
+            spare_ms: 0,
         }
     }
 }
@@ -208,6 +212,18 @@ impl Connection {
     /// When ephemeral messages that were kept may go on, in ms.
     pub(crate) fn deferred_until_ms(&self) -> u64 {
         self.lively.as_ref().map_or(u64::MAX, |lively| lively.deferred_until_ms)
+    }
+
+    /// When a timer fires that is still there and later than the next one; 0 if none is known.
+    pub(crate) fn spare_ms(&self) -> u64 {
+        self.lively.as_ref().map_or(0, |lively| lively.spare_ms)
+    }
+
+    /// Notes when one fires. Of who does nothing it is not noted, since nothing is due then but the next ping.
+    pub(crate) fn set_spare_ms(&mut self, spare_ms: u64) {
+        if let Some(lively) = &mut self.lively {
+            lively.spare_ms = spare_ms;
+        }
     }
 
     /// Counts a frame of any kind; `false` past the rate.

@@ -9,6 +9,7 @@ use cossistant_protocol::{
 use cossistant_server::sim::{OTHER_WEBSITE, SimRequest, Tenant, WEBSITE};
 
 use super::client::{Acked, HOLDER, Sent, name_of};
+use super::faults::DRAWS;
 use super::history::{History, conversation, person};
 use super::translate::Payload;
 
@@ -24,7 +25,13 @@ fn content(text: String) -> MessageContent {
 impl History {
     /// Somebody does something.
     pub(super) fn act(&mut self) {
-        self.actions += 1;
+        if (0..DRAWS).any(|_| self.draw_action()) {
+            self.actions += 1;
+        }
+    }
+
+    /// One action; whether there was anything to do.
+    fn draw_action(&mut self) -> bool {
         let at = self.dice.below(self.world.clients.len() as u64) as usize;
         match (self.world.clients[at].kind, self.dice.below(100)) {
             (_, 0..30) => self.send(at),
@@ -40,7 +47,7 @@ impl History {
             (UserType::AiAgent, 70..100) => self.be_active(at),
             (UserType::Visitor, 70..75) => self.change(at),
             (UserType::Visitor, _) => self.send(at),
-            (UserType::User, _) | (UserType::AiAgent, _) => {}
+            (UserType::User, _) | (UserType::AiAgent, _) => false,
         }
     }
 
@@ -57,7 +64,7 @@ impl History {
         picked.unwrap_or_default()
     }
 
-    fn send(&mut self, at: usize) {
+    fn send(&mut self, at: usize) -> bool {
         let id = self.any_conversation(at);
         let is_note = !self.world.clients[at].is_visitor() && self.dice.chance(30);
         let padding = if self.dice.chance(10) { self.dice.below(3_000) } else { self.dice.below(40) };
@@ -78,32 +85,36 @@ impl History {
         client.frames.insert(key.clone(), Payload::clone(&payload));
         say!(self.world, "{} sends {key} to {id}", self.world.clients[at].name);
         self.world.input(at, Input::Send { id: key, conversation: id, payload, age: 0 });
+        true
     }
 
-    pub(super) fn type_on(&mut self, at: usize) {
+    pub(super) fn type_on(&mut self, at: usize) -> bool {
         let conversation = self.any_conversation(at);
         let number = self.dice.below(1_000);
         let text =
             if self.world.clients[at].is_visitor() { format!("I mean {number}") } else { format!("so {number}") };
         self.world.input(at, Input::TypingProgress { conversation, text });
+        true
     }
 
-    fn stop_typing(&mut self, at: usize) {
+    fn stop_typing(&mut self, at: usize) -> bool {
         let conversation = self.any_conversation(at);
         self.world.input(at, Input::TypingStop { conversation });
+        true
     }
 
-    fn mark_seen(&mut self, at: usize) {
+    fn mark_seen(&mut self, at: usize) -> bool {
         let id = self.any_conversation(at);
         let last = self.world.clients[at].reader.threads.get(&id).and_then(|thread| thread.last);
-        let Some(last) = last.filter(|last| *last > 0) else { return };
+        let Some(last) = last.filter(|last| *last > 0) else { return false };
         let seq = if self.dice.chance(80) { last } else { self.dice.between(1, last + 3) };
         let mark = MarkSeen { conversation_id: conversation(&id), seq: Integer(seq) };
         let payload = frame(None, ClientMessage::MarkSeen(mark));
         self.world.input(at, Input::Pass { payload });
+        true
     }
 
-    pub(super) fn listen(&mut self, at: usize) {
+    pub(super) fn listen(&mut self, at: usize) -> bool {
         let channel = if !self.world.clients[at].is_visitor() && self.dice.chance(50) {
             let is_ours = self.world.clients[at].tenant == Tenant::Ours;
             Channel::Website(if is_ours { WEBSITE } else { OTHER_WEBSITE }.to_owned())
@@ -124,30 +135,33 @@ impl History {
         }
         say!(self.world, "{} wants {channel:?}", self.world.clients[at].name);
         self.world.input(at, Input::Subscribe { channel, holder: HOLDER });
+        true
     }
 
-    fn listen_no_more(&mut self, at: usize) {
+    fn listen_no_more(&mut self, at: usize) -> bool {
         let held: Vec<Channel> =
             self.world.clients[at].engine.subscriptions().map(|(channel, _)| channel.clone()).collect();
-        let Some(channel) = self.dice.pick(&held).cloned() else { return };
+        let Some(channel) = self.dice.pick(&held).cloned() else { return false };
         self.world.clients[at].held.remove(&name_of(&channel));
         say!(self.world, "{} wants no more {channel:?}", self.world.clients[at].name);
         self.world.input(at, Input::Unsubscribe { channel: channel.clone(), holder: HOLDER });
         if let Some(channel) = super::translate::from_engine(&channel) {
             self.world.clients[at].released(&channel);
         }
+        true
     }
 
-    fn come_or_go(&mut self, at: usize) {
+    fn come_or_go(&mut self, at: usize) -> bool {
         if self.world.clients[at].is_wanted {
             self.world.clients[at].is_wanted = false;
             self.world.input(at, Input::Disconnect);
         } else {
             self.connect(at);
         }
+        true
     }
 
-    fn nudge(&mut self, at: usize) {
+    fn nudge(&mut self, at: usize) -> bool {
         let input = match self.dice.below(5) {
             0 => Input::Online,
             1 => Input::Offline,
@@ -156,9 +170,10 @@ impl History {
             _ => Input::Ping { id: format!("look-{}", self.actions) },
         };
         self.world.input(at, input);
+        true
     }
 
-    fn view(&mut self, at: usize) {
+    fn view(&mut self, at: usize) -> bool {
         let id = self.any_conversation(at);
         let reference = ConversationRef { conversation_id: conversation(&id) };
         let is_over = self.dice.chance(40);
@@ -166,9 +181,10 @@ impl History {
             if is_over { ClientMessage::ViewingStop(reference) } else { ClientMessage::ViewingStart(reference) };
         let payload = frame(Some(&format!("view-{id}")), message);
         self.world.input(at, Input::Pass { payload });
+        true
     }
 
-    fn be_active(&mut self, at: usize) {
+    fn be_active(&mut self, at: usize) -> bool {
         let is_for_all = self.dice.chance(50);
         let is_done = self.dice.chance(40);
         let said = if is_for_all { "for everybody" } else { "for the team" };
@@ -180,10 +196,11 @@ impl History {
         };
         let payload = frame(None, ClientMessage::AgentActivity(activity));
         self.world.input(at, Input::Pass { payload });
+        true
     }
 
     /// Over HTTP: status, assignee, a message of one's own.
-    fn change(&mut self, at: usize) {
+    fn change(&mut self, at: usize) -> bool {
         let client = &self.world.clients[at];
         let (token, own) = (client.token.clone(), client.acked.clone());
         let id = conversation(&self.any_conversation(at));
@@ -198,7 +215,7 @@ impl History {
             }
             roll => {
                 let Some(Acked { conversation: id, message, is_note, .. }) = self.dice.pick(&own).cloned() else {
-                    return;
+                    return false;
                 };
                 let id = conversation(&id);
                 if roll < 8 {
@@ -211,5 +228,6 @@ impl History {
         };
         say!(self.world, "over HTTP: {request:?}");
         self.world.server.request(&token.text, request);
+        true
     }
 }

@@ -245,16 +245,25 @@ impl Shard {
 
     /// Sees to it that the connection is looked at when something is due.
     pub(super) fn arm(&mut self, index: u32) {
-        let config = Arc::clone(&self.config.connection);
+        let (config, now_ms) = (Arc::clone(&self.config.connection), self.now_ms());
         let expires = self.hub.conn(index).and_then(|conn| conn.principal.expires_at);
         let expires = expires.map(|at| at.as_millis().saturating_add_signed(-self.wall_ahead_ms));
         let Some(at) = self.at(index) else { return };
         let Some(connection) = self.connection_mut(index) else { return };
         let deadline = connection.next_deadline_ms(&config, expires);
-        if deadline < connection.armed_ms {
-            connection.armed_ms = deadline;
-            self.wheel.insert(deadline, TimerKey::Connection(at));
+        if deadline >= connection.armed_ms {
+            return;
         }
+        if connection.armed_ms != u64::MAX {
+            connection.set_spare_ms(connection.armed_ms);
+        } else if (now_ms + 1..=deadline).contains(&connection.spare_ms()) {
+            // That one is still to come, and soon enough.
+            connection.armed_ms = connection.spare_ms();
+            connection.set_spare_ms(0);
+            return;
+        }
+        connection.armed_ms = deadline;
+        self.wheel.insert(deadline, TimerKey::Connection(at));
     }
 
     /// Does what is due.
@@ -293,6 +302,9 @@ impl Shard {
         let is_reading = self.is_reading(index);
         let Some(at) = self.at(index) else { return };
         let Some(connection) = self.connection_mut(index) else { return };
+        if connection.spare_ms() <= now_ms {
+            connection.set_spare_ms(0);
+        }
         if connection.armed_ms > now_ms {
             // A sooner timer came before this one, and what was due then has put in the next.
             return;

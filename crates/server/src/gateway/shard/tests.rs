@@ -19,6 +19,11 @@ fn site() -> SiteKey {
 }
 
 fn shard() -> Shard {
+    shard_with(Rate::OFF)
+}
+
+/// One that lets so many ephemeral messages through.
+fn shard_with(ephemeral: Rate) -> Shard {
     let config = ShardConfig {
         hub: HubConfig {
             shard: crate::bus::ShardId::alone(0),
@@ -33,7 +38,7 @@ fn shard() -> Shard {
             auth_timeout_ms: 5_000,
             typing_expiry_ms: 6_000,
             frames: Rate::OFF,
-            ephemeral: Rate::OFF,
+            ephemeral,
             limits: Limits {
                 max_message_bytes: 65_536,
                 max_text_length: 16_000,
@@ -215,6 +220,26 @@ fn a_connection_has_few_timers_however_often_something_is_due_before_the_next() 
     }
     assert!(!shard.is_closing(at.index));
     assert!(shard.wheel.len() <= 3, "{} timers", shard.wheel.len());
+}
+
+#[test]
+fn messages_that_wait_for_the_rate_leave_no_timers_behind() {
+    let mut shard = shard_with(Rate { per_second: 50.0, burst: 1.0 });
+    let at = connected(&mut shard);
+    let (mut most, mut said) = (0, 0);
+    // More than is let through, for two heartbeats.
+    for now in (0..60_000).step_by(4) {
+        shard.handle_timers(Timestamp(now));
+        if now % 12 == 0 {
+            let progress = format!(r#"{{"type":"typing_progress","conversationId":"c","content":"{now}"}}"#);
+            shard.handle_text(at.index, &progress, Timestamp(now));
+        }
+        let outputs = shard.take_outputs();
+        said += outputs.iter().filter(|it| matches!(it, Output::Publish(Notice::Progress { .. }))).count();
+        most = most.max(shard.wheel.len());
+    }
+    assert!(said > 1_500, "{said} went through");
+    assert!(most <= 20, "{most} timers");
 }
 
 #[test]

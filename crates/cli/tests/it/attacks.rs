@@ -154,6 +154,11 @@ async fn json_that_two_parsers_could_read_in_two_ways_is_refused() {
             format!(r#"{{"type":"mark_seen","id":"x","conversationId":"{conversation}","seq":-0.5}}"#),
         ),
         (
+            "a number beyond 2^53",
+            format!(r#"{{"type":"mark_seen","id":"x","conversationId":"{conversation}","seq":9007199254740993}}"#),
+        ),
+        ("NaN", format!(r#"{{"type":"mark_seen","id":"x","conversationId":"{conversation}","seq":NaN}}"#)),
+        (
             "a number beyond 2^64",
             format!(r#"{{"type":"mark_seen","id":"x","conversationId":"{conversation}","seq":18446744073709551616}}"#),
         ),
@@ -319,6 +324,7 @@ async fn what_is_anothers_and_what_is_not_there_look_the_same() {
         for (method, path) in [
             ("GET", "/v1/conversations/ID"),
             ("GET", "/v1/conversations/ID/messages"),
+            ("GET", "/v1/conversations/ID/messages?before=1"),
             ("POST", "/v1/conversations/ID/messages"),
             ("PATCH", "/v1/conversations/ID/messages/MESSAGE"),
             ("DELETE", "/v1/conversations/ID/messages/MESSAGE"),

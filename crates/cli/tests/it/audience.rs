@@ -434,6 +434,8 @@ async fn outsiders_find_nothing() {
         format!("/v1/conversations/{conversation}"),
         format!("/v1/conversations/{conversation}/messages"),
         format!("/v1/websites/{}/conversations", cast.stage.website),
+        format!("/v1/websites/{}/conversations?search=hello", cast.stage.website),
+        format!("/v1/websites/{}/members", cast.stage.website),
         format!("/v1/visitors/{}", cast.visitor.user_id()),
     ] {
         let there = http.get(&path).bearer(&abroad.user_token("u")).send().await;

@@ -178,6 +178,17 @@ async fn requests_that_no_parser_should_take_are_refused() {
     let (body, second) = rest.split_once("HTTP/1.1 400").expect("RFC 9112, the second is answered too");
     assert_eq!(body, r#"{"status":"ok"}"#, "section 8, /healthz");
     assert!(second.ends_with('}') && second.contains(r#""code":"invalid_message""#), "section 8: {second}");
+    // What a proxy that goes by the length passes on as the body is no second request.
+    for lengths in
+        ["Content-Length: 44\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 44"]
+    {
+        let both = format!("POST /v1/visitors HTTP/1.1\r\nHost: x\r\n{lengths}\r\n\r\n0\r\n\r\n");
+        let (_, mut stream) = answer(&stage, (both + "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await;
+        let mut rest = String::new();
+        let closed = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut rest)).await;
+        closed.expect("RFC 9112, 6.1: it closes behind the answer").expect("an orderly end");
+        assert!(!rest.contains("HTTP/1.1 "), "RFC 9112, {lengths}: nothing is smuggled in: {rest}");
+    }
     let alive = stage.http.get("/healthz").send().await.expect(200, "nothing of it disturbs others");
     assert_eq!(alive, serde_json::json!({"status": "ok"}));
 }

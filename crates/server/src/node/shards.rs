@@ -348,9 +348,11 @@ async fn accept(server: Rc<Server>, listener: std::net::TcpListener, router: Opt
                     drop(admitted);
                 });
             }
-            // Who speaks TLS would not understand.
             Err(failure) if server.common.files.tls.is_none() => turn_away(&stream, failure),
-            Err(_) => {}
+            Err(failure) => {
+                // Who speaks TLS would not understand it; it counts all the same.
+                let _untold = failure.into_document();
+            }
         }
     }
 }

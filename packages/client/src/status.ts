@@ -38,7 +38,9 @@ export function createStatus(core: Core): Status {
     enter(next) {
       const { state: present } = store.getSnapshot();
       // What was expected before there was an engine, the engine tells again.
-      const state = merge(present, next.type === "connecting" ? again(present) : next);
+      // An attempt that was waited for keeps its number.
+      const isAgain = next.type === "connecting" && "attempt" in present;
+      const state = merge(present, isAgain ? { ...next, attempt: present.attempt } : next);
       const { type } = state;
       const isConnected = type === "connected";
       change({
@@ -49,18 +51,6 @@ export function createStatus(core: Core): Status {
       });
     },
   };
-}
-
-/** On the way, from where the connection stood. */
-function again(before: ConnectionState): ConnectionState {
-  switch (before.type) {
-    case "waiting":
-      return { type: "connecting", attempt: before.attempt };
-    case "connecting":
-      return before;
-    default:
-      return { type: "connecting" };
-  }
 }
 
 /** The engine's state in the words of applications. */

@@ -188,6 +188,23 @@ async fn what_is_begun_while_its_website_is_deleted_is_not_found() {
 }
 
 #[tokio::test]
+async fn nobody_who_logs_in_waits_for_a_website_that_is_deleted() {
+    let url = server().database();
+    let ([one, two], world) = nodes::<2>(&url).await;
+    world.append(says("vera", "c", "k1", "hello")).await;
+    let stopped = stop_behind(&one, || one.delete_website(site("o", "a")));
+    for ms in [3, 4] {
+        let visit = two.touch_person(touch(user("anna"), &["a", "b"], ms)).await;
+        assert_eq!(visit, Ok(()), "while it is deleted elsewhere");
+    }
+    assert_eq!(two.members(site("o", "b")).await.unwrap().len(), 1);
+    let visit = two.touch_person(touch(visitor("walter"), &["a"], 3)).await;
+    assert_eq!(visit, Err(StoreError::NotFound), "as if it was gone");
+    assert_eq!(stopped.go_on().await, Ok(()));
+    nothing_is_left_over(&url, "log-ins");
+}
+
+#[tokio::test]
 async fn what_was_begun_before_its_website_is_deleted_is_deleted_with_it() {
     for what in ["append", "visit", "mark", "member", "key"] {
         let url = server().database();

@@ -4,11 +4,12 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cossistant_testkit::{PostgresOptions, eventually};
 
 use super::super::{DataKind, PostgresConfig, PostgresStore};
+use super::races::stop_behind;
 use super::{config, server};
 use crate::store::contract::world::{World, org, replies, says, web};
 use crate::store::{Store, StoreError};
@@ -212,4 +213,26 @@ async fn what_the_database_ends_is_told_and_begun_anew() {
         let read = async || store.website_snapshot(org("o"), web("a")).await.ok();
         assert_eq!(eventually(PATIENCE, "it is read", read).await.head, 3 + round);
     }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_what_became_of_a_commit_in_another_life() {
+    let mode = Arc::new(AtomicU8::new(PASS));
+    let url = server().database();
+    let port = hub(server().port(), Arc::clone(&mode));
+    let through = url.replace(&server().port().to_string(), &port.to_string());
+    let store = Arc::new(PostgresStore::open(config(&through)).unwrap());
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    world.append(says("vera", "c", "first", "hello")).await;
+    let stopped = stop_behind(&store, || store.append_message(says("vera", "c", "lost", "hello")));
+    // As when the database dies over a commit and a replica takes over.
+    mode.store(LOSE, Ordering::SeqCst);
+    server().run("UPDATE meta SET value = 'another' WHERE key = 'epoch'", url.rsplit('/').next().unwrap());
+    let started = Instant::now();
+    let refused = stopped.go_on().await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(*store.is_over().borrow() && mode.load(Ordering::SeqCst) == PASS, "the commit came by");
+    drop((world, store));
+    // It takes as long as a connection, and not the minute for which a database that is away is asked.
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }

@@ -21,8 +21,8 @@ use crate::store::postgres::PostgresStore;
 use crate::store::postgres::target::Target;
 use crate::store::sql::writer::Reach;
 use crate::store::{
-    CreateConversation, KeyMaterial, KeyRow, OrganizationRow, Outbox as _, RevocationRow, Store, StoreError,
-    StoreFuture, TouchPerson,
+    AppendMessage, CreateConversation, KeyMaterial, KeyRow, OrganizationRow, Outbox as _, RevocationRow, Store,
+    StoreError, StoreFuture, TouchPerson,
 };
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -356,6 +356,42 @@ async fn people_are_taken_in_one_order() {
             done.await.unwrap();
         }
     }
+    let collisions = one.write_counts().collisions + two.write_counts().collisions;
+    assert_eq!(collisions, 0, "no group was run again");
+}
+
+#[tokio::test]
+async fn a_merge_takes_conversations_in_the_order_in_which_marks_take_them() {
+    let url = server().database();
+    let ([one, two], world) = nodes::<2>(&url).await;
+    world.identify(Some("known"), "ext").await;
+    for (ms, name) in (1..).zip(["c1", "c2", "c3"]) {
+        world.append(AppendMessage { at: at(ms), ..says("vera", name, "k", "hello") }).await;
+    }
+    // Whoever takes some of them waits at the second one, with those before it in its own order.
+    let target = Target::parse(&url).unwrap();
+    let (holder, watch) = (target.connect().await.unwrap(), target.connect().await.unwrap());
+    holder.batch_execute("BEGIN; SELECT id FROM conversations WHERE public_id = 'c2' FOR UPDATE").await.unwrap();
+    let waits = async |count: i64| {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+            AND wait_event_type = 'Lock'";
+        let waiting =
+            async || (watch.query_typed_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == count).then_some(());
+        eventually(PATIENCE, "they wait", waiting).await;
+    };
+    let (go, marks) = stop_before(&two, || {
+        ["c1", "c2", "c3"].map(|name| tokio::spawn(two.mark_seen(seen(team(), user("anna"), name, 2))))
+    });
+    drop(go);
+    waits(1).await;
+    let identified = tokio::spawn(one.identify_visitor(identify(Some("vera"), "ext")));
+    waits(2).await;
+    holder.batch_execute("COMMIT").await.unwrap();
+    for mark in marks {
+        mark.await.unwrap().unwrap();
+    }
+    let identified = identified.await.unwrap().unwrap();
+    assert_eq!((identified.visitor, identified.conversations), (id("known"), ["c3", "c2", "c1"].map(conv).to_vec()));
     let collisions = one.write_counts().collisions + two.write_counts().collisions;
     assert_eq!(collisions, 0, "no group was run again");
 }

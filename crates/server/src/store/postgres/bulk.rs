@@ -117,9 +117,12 @@ pub(super) const HEADS: &str = "SELECT k.n, w.head FROM unnest(?1, ?2, ?3) WITH 
     JOIN websites w ON w.organization = o.id AND w.public_id = k.website AND w.head > k.known \
     UNION ALL SELECT 0, s.value::bigint FROM meta s WHERE s.key = 'setup'";
 pub(super) const RAISE_SETUP: &str = "UPDATE meta SET value = (value::bigint + 1)::text WHERE key = 'setup'";
-pub(super) const CLAIM: &str = "UPDATE deliveries SET leased_until = ?3, leased_by = ?4 WHERE id IN ( \
-    SELECT d.id FROM unnest(?1) AS k (id) JOIN deliveries d ON d.id = k.id \
-    WHERE d.status <= 1 AND d.next_at <= ?2 AND (d.leased_until <= ?2 OR d.leased_by = ?4) FOR UPDATE OF d SKIP LOCKED) RETURNING id";
+/// Leases are given and compared by the clock of the database.
+pub(super) const CLAIM: &str = "UPDATE deliveries \
+    SET leased_until = CAST(extract(epoch FROM statement_timestamp()) * 1000 AS bigint) + ?3, leased_by = ?4 WHERE id IN ( \
+    SELECT d.id FROM unnest(?1) AS k (id) JOIN deliveries d ON d.id = k.id WHERE d.status <= 1 AND d.next_at <= ?2 \
+    AND (d.leased_until <= CAST(extract(epoch FROM statement_timestamp()) * 1000 AS bigint) OR d.leased_by = ?4) \
+    FOR UPDATE OF d SKIP LOCKED) RETURNING id";
 
 /// Statements with the types of their parameters, for the test that looks at their plans.
 #[cfg(test)]
@@ -505,10 +508,10 @@ pub(super) fn heads(session: &Session, known: &[(SiteKey, u64)]) -> Result<Heads
     Ok(Heads { setup, moved })
 }
 
-pub(super) fn claim(session: &Session, deliveries: &[i64], now: i64, until: i64) -> Result<Vec<i64>, Failure> {
+pub(super) fn claim(session: &Session, deliveries: &[i64], now: i64, lease_ms: i64) -> Result<Vec<i64>, Failure> {
     let node = session.node();
     let params: [Param<'_>; 4] =
-        [(&deliveries, Type::INT8_ARRAY), (&now, Type::INT8), (&until, Type::INT8), (&node, Type::INT8)];
+        [(&deliveries, Type::INT8_ARRAY), (&now, Type::INT8), (&lease_ms, Type::INT8), (&node, Type::INT8)];
     let (rows, _) = session.wait(session.run(CLAIM, false, &params))?;
     ids(&rows)
 }

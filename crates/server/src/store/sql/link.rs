@@ -207,8 +207,9 @@ pub(in crate::store) trait Sql {
     /// Finds conversations, by row, of some websites in which a word begins with this one.
     fn search(&self, searched: Searched, sites: &[i64], word: &str, found: &mut dyn FnMut(i64)) -> Result<(), Failure>;
 
-    /// Takes deliveries for this node until a time, unless another one has taken them; answers which it got.
-    fn claim(&self, deliveries: &[i64], now: i64, until: i64) -> Result<Vec<i64>, Failure>;
+    /// Takes what is due of deliveries for this node, for as long as is said, unless another one has taken them; answers
+    /// which it got.
+    fn claim(&self, deliveries: &[i64], now: i64, lease_ms: i64) -> Result<Vec<i64>, Failure>;
 
     /// For tests of one backend.
     #[cfg(test)]

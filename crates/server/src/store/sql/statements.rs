@@ -263,7 +263,9 @@ statements! {
     DELIVERIES_BY_STATUS = deliveries!("WHERE webhook = ?1 AND status = ?4 AND id < ?2 ORDER BY id DESC LIMIT ?3");
     RESEND_DELIVERY = "UPDATE deliveries SET status = 0, round = round + 1, attempts = 0, queued_at = ?3, \
         next_at = ?3 /*pg , leased_until = 0 */ WHERE id = ?1 AND webhook = ?2";
-    WAITING_DELIVERIES = "SELECT id, next_at, 0 /*pg + leased_until */, 0 /*pg + leased_by */ FROM deliveries INDEXED BY deliveries_due \
+    /// For how long each is another node's, by the clock of the database: those of two nodes may differ.
+    WAITING_DELIVERIES = "SELECT id, next_at, 0 /*pg + greatest(leased_until \
+        - CAST(extract(epoch FROM statement_timestamp()) * 1000 AS bigint), 0) */, 0 /*pg + leased_by */ FROM deliveries INDEXED BY deliveries_due \
         WHERE webhook = ?1 AND status <= 1 ORDER BY next_at, id LIMIT ?2";
     WAITING_SINCE = "SELECT queued_at FROM deliveries WHERE status <= 1 AND queued_at >= 0 \
         ORDER BY queued_at LIMIT 1";

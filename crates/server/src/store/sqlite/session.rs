@@ -252,7 +252,7 @@ impl Sql for Session {
         })
     }
 
-    fn claim(&self, deliveries: &[i64], _now: i64, _until: i64) -> Result<Vec<i64>, Failure> {
+    fn claim(&self, deliveries: &[i64], _now: i64, _lease_ms: i64) -> Result<Vec<i64>, Failure> {
         // There is no other node.
         Ok(deliveries.to_vec())
     }

@@ -144,12 +144,36 @@ impl Postgres {
     pub fn kill_9(&mut self) {
         let Some(process) = self.process.take() else { return };
         let pid = process.child.id();
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let children = children(pid);
         // The first to go is the one that would start others.
         drop(process);
         if !children.trim().is_empty() {
             Command::new("/bin/sh").args(["-c", &format!("kill -9 {children}")]).stderr(Stdio::null()).status().ok();
         }
+    }
+
+    /// SIGSTOP to all processes of the server: it keeps its connections and says nothing more, as if the way to it was
+    /// cut. What is sent meanwhile waits.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Has it go on after [`Self::pause`].
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.pid().expect("the server runs");
+        let send = |pids: &str| {
+            let sent =
+                Command::new("/bin/sh").args(["-c", &format!("kill -{signal} {pids}")]).stderr(Stdio::null()).status();
+            sent.expect("a shell").success()
+        };
+        // First the one that starts others.
+        assert!(send(&pid.to_string()), "the server has ended");
+        // One of them may have ended of itself meanwhile.
+        send(&children(pid));
     }
 
     /// The process that starts the others, while it runs.
@@ -247,6 +271,11 @@ impl Drop for Postgres {
         }
         fs::remove_dir_all(&self.home).ok();
     }
+}
+
+/// The processes that one has started, with spaces between them.
+fn children(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default()
 }
 
 /// Where the server's programs are: Debian keeps them out of the path.

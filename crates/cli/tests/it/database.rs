@@ -182,3 +182,29 @@ async fn a_server_that_cannot_look_at_the_database_lets_its_connections_go() {
     let message = visitor.expect("new_message").await;
     assert_eq!(text(&message["content"], "text"), "before");
 }
+
+/// A pool that gives each transaction another connection, with a configuration that says so.
+#[tokio::test]
+async fn a_server_works_behind_a_pool_that_prepares_nothing() {
+    let database = PostgresOptions::new().start();
+    let pool = database.pool(3);
+    let direct = database.database();
+    let name = direct.rsplit('/').next().expect("a name");
+    let url = pool.url(name);
+    let server = options(&format!("database_url = {url:?}\ndatabase_prepared = false")).start();
+    let stage = Stage::of(&server);
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    let mut user = stage.user(&unique("user")).await;
+    subscribe(&mut user, &conversation).await;
+    let mut words = Vec::new();
+    for n in 0..10 {
+        words.push(format!("message {n}"));
+        say(&mut visitor, &conversation, &words[n]).await;
+        let told = user.expect("new_message").await;
+        assert_eq!(text(&told["content"], "text"), words[n]);
+    }
+    assert_eq!(history(&stage, &conversation).await, words);
+    let by_pool = "SELECT count(*) BETWEEN 1 AND 3 FROM pg_stat_activity \
+        WHERE datname = current_database() AND application_name = 'cossistant'";
+    assert_eq!(database.run(by_pool, name), "t", "all of it by way of the pool");
+}

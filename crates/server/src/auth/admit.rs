@@ -1,5 +1,7 @@
 //! From good claims, or a good secret key, to a principal of what exists.
 
+use std::collections::BTreeSet;
+
 use cossistant_protocol::{OrganizationId, PersonId, UserType, WebsiteId};
 
 use super::token::Claims;
@@ -71,8 +73,10 @@ fn team_websites(ids: &[String], organization: &Organization) -> Websites {
     match ids {
         [all] if all == "*" => Websites::All,
         ids => {
+            // Each once, however often the token names it: no more than there are.
             let known = |id: &String| organization.websites.get_key_value(id.as_str()).map(|(id, _)| id.clone());
-            Websites::Only(ids.iter().filter_map(known).collect::<Vec<WebsiteId>>().into())
+            let ids: BTreeSet<WebsiteId> = ids.iter().filter_map(known).collect();
+            Websites::Only(ids.into_iter().collect())
         }
     }
 }

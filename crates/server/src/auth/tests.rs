@@ -141,6 +141,10 @@ fn a_team_member_has_the_websites_that_exist() {
     let user = verify(json!({"type": "user", "websites": ["w2", "w9", "not an id", "*"], "role": "admin"})).unwrap();
     assert!(user.is_admin && user.visitor_site().is_none());
     assert_eq!(user.websites, Websites::Only([WebsiteId::new("w2").unwrap()].into()));
+    let often = verify(json!({"type": "user", "websites": vec!["w2"; 1000]})).unwrap();
+    assert_eq!(often.websites, user.websites, "each is named once");
+    let both = verify(json!({"type": "user", "websites": ["w2", "w1", "w2"]})).unwrap();
+    assert_eq!(both.websites, Websites::Only(["w1", "w2"].map(|id| WebsiteId::new(id).unwrap()).into()));
     let agent = verify(json!({"type": "ai_agent", "websites": ["*"], "role": "admin"})).unwrap();
     assert_eq!((agent.is_admin, &agent.websites), (false, &Websites::All));
     assert_eq!(verify(json!({"type": "user", "websites": []})).unwrap().websites, Websites::Only([].into()));

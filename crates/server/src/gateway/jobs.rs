@@ -138,10 +138,9 @@ impl Jobs {
         let websites: Vec<WebsiteId> = match &principal.websites {
             Websites::Only(ids) => ids.to_vec(),
             Websites::All => directory
-                .websites()
-                .filter(|website| website.row.key.organization == principal.organization)
-                .map(|website| website.row.key.website.clone())
-                .collect(),
+                .organization(&principal.organization)
+                .map(|organization| organization.websites.keys().cloned().collect())
+                .unwrap_or_default(),
         };
         TouchPerson {
             person: principal.key(),

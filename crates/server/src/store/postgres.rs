@@ -34,7 +34,7 @@ use self::session::Session;
 use self::target::{Connection, Target};
 use super::StoreError;
 use super::sql::error::Failure;
-use super::sql::link::{Link, Sql, Step};
+use super::sql::link::{Fate, Link, Sql, Step};
 use super::sql::version::DataKind;
 use super::sql::{Keeper, SqlStore};
 
@@ -285,7 +285,7 @@ impl Link for DatabaseLink {
         self.session = None;
     }
 
-    fn has_committed(&mut self, transaction: u64) -> Result<bool, Failure> {
+    fn fate(&mut self, transaction: u64) -> Result<Fate, Failure> {
         self.session = None;
         let (node, number) = (self.node, transaction);
         // Whoever is still at work on it holds the row, and has lost once the number is past its own. What is seen to
@@ -299,12 +299,16 @@ impl Link for DatabaseLink {
             let client = self.reach_again().await?;
             Ok::<_, DatabaseError>(client.simple_query(&ask).await?)
         };
-        let told = self.runtime.block_on(within(ASK_PATIENCE, asking))?;
+        let told = match self.runtime.block_on(within(ASK_PATIENCE, asking)) {
+            // The one that knew it is gone for good: nobody is to wait for it, least of all the end of this node.
+            Err(_) if self.life.is_over() => return Ok(Fate::Untold),
+            told => told?,
+        };
         let last = told.iter().rev().find_map(|message| {
             let SimpleQueryMessage::Row(row) = message else { return None };
             if row.len() == 1 { row.get(0)?.parse().ok() } else { None }
         });
-        Ok(last == Some(number))
+        Ok(if last == Some(number) { Fate::Stands } else { Fate::Undone })
     }
 
     fn after_commit(&mut self) {}

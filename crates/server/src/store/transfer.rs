@@ -248,6 +248,8 @@ impl Run<'_> {
                 numbers.push((table, self.source.last_number(table)?));
             }
             self.hold()?;
+            // What the source would be left for must not go with a loss of power.
+            self.target.secure()?;
             // Before the target is complete: whatever happens between the two, nobody goes on at both.
             if self.source.life().epoch != left {
                 self.source.leave(&left)?;

@@ -40,7 +40,7 @@ pub(in crate::store) async fn teams_are_kept_per_website(store: Arc<dyn Store>) 
     let named = TouchPerson {
         name: Some(Arc::from("Anna")),
         avatar_url: Some(Arc::from("https://a/anna.png")),
-        ..touch(user("anna"), &["a", "gone", "b"], 1)
+        ..touch(user("anna"), &["a", "gone", "b", "a"], 1)
     };
     world.store.touch_person(named).await.unwrap();
     world.store.touch_person(touch(user("anna"), &["a"], 2)).await.unwrap();

@@ -54,13 +54,20 @@ locks!(
     UNION ALL SELECT 2, k.organization, '', s.id FROM unnest(?5) AS k (organization) \
         JOIN organizations o ON o.public_id = k.organization JOIN websites s ON s.organization = o.id"
 );
+// Those that are named, and those of a visitor who says who it is, which may become another one's.
 locks!(
     LOCK_THREADS,
     LOCK_THREADS_AT_ONCE,
     "conversations",
     "SELECT 0 AS kind, k.organization, k.id, l.id AS target FROM unnest(?1, ?2) AS k (organization, id) \
         JOIN organizations o ON o.public_id = k.organization \
-        JOIN conversations l ON l.organization = o.id AND l.public_id = k.id"
+        JOIN conversations l ON l.organization = o.id AND l.public_id = k.id \
+    UNION ALL SELECT 1, k.organization, k.id, l.id FROM unnest(?3, ?4, ?5) AS k (organization, website, id) \
+        JOIN organizations o ON o.public_id = k.organization \
+        JOIN websites w ON w.organization = o.id AND w.public_id = k.website \
+        JOIN people p ON p.organization = o.id AND p.kind = 0 AND p.public_id = k.id AND p.website = w.id \
+            AND p.external_id IS NULL \
+        JOIN conversations l ON l.visitor = p.id"
 );
 // Of a visitor who was merged it is the row that its id stands for. The kind is a person's, or 3 for an external id.
 locks!(
@@ -79,6 +86,7 @@ locks!(
         JOIN people l ON l.website = w.id AND l.external_id = k.id"
 );
 const EXTERNAL: i64 = 3;
+const OF_VISITOR: i64 = 1;
 /// Who sends, and what stands under the keys already. Visitors who were merged are looked up one by one.
 pub(super) const KEYS: &str = "SELECT k.n, o.id, c.id, s.id, m.public_id, m.team_seq, m.visitor_seq, m.at, \
     m.fingerprint FROM unnest(?1, ?2, ?3, ?4, ?5) WITH ORDINALITY AS k (organization, conversation, kind, person, key, n) \
@@ -109,9 +117,12 @@ pub(super) const HEADS: &str = "SELECT k.n, w.head FROM unnest(?1, ?2, ?3) WITH 
     JOIN websites w ON w.organization = o.id AND w.public_id = k.website AND w.head > k.known \
     UNION ALL SELECT 0, s.value::bigint FROM meta s WHERE s.key = 'setup'";
 pub(super) const RAISE_SETUP: &str = "UPDATE meta SET value = (value::bigint + 1)::text WHERE key = 'setup'";
-pub(super) const CLAIM: &str = "UPDATE deliveries SET leased_until = ?3, leased_by = ?4 WHERE id IN ( \
-    SELECT d.id FROM unnest(?1) AS k (id) JOIN deliveries d ON d.id = k.id \
-    WHERE d.status <= 1 AND d.next_at <= ?2 AND (d.leased_until <= ?2 OR d.leased_by = ?4) FOR UPDATE OF d SKIP LOCKED) RETURNING id";
+/// Leases are given and compared by the clock of the database.
+pub(super) const CLAIM: &str = "UPDATE deliveries \
+    SET leased_until = CAST(extract(epoch FROM statement_timestamp()) * 1000 AS bigint) + ?3, leased_by = ?4 WHERE id IN ( \
+    SELECT d.id FROM unnest(?1) AS k (id) JOIN deliveries d ON d.id = k.id WHERE d.status <= 1 AND d.next_at <= ?2 \
+    AND (d.leased_until <= CAST(extract(epoch FROM statement_timestamp()) * 1000 AS bigint) OR d.leased_by = ?4) \
+    FOR UPDATE OF d SKIP LOCKED) RETURNING id";
 
 /// Statements with the types of their parameters, for the test that looks at their plans.
 #[cfg(test)]
@@ -121,8 +132,8 @@ pub(super) const ALL: &[(&str, &str, &[Type])] = {
     &[
         ("LOCK_SITES", LOCK_SITES, &[T, T, T, T, T]),
         ("LOCK_SITES_AT_ONCE", LOCK_SITES_AT_ONCE, &[T, T, T, T, T]),
-        ("LOCK_THREADS", LOCK_THREADS, &[T, T]),
-        ("LOCK_THREADS_AT_ONCE", LOCK_THREADS_AT_ONCE, &[T, T]),
+        ("LOCK_THREADS", LOCK_THREADS, &[T, T, T, T, T]),
+        ("LOCK_THREADS_AT_ONCE", LOCK_THREADS_AT_ONCE, &[T, T, T, T, T]),
         ("THREADS", THREADS, &[T, T]),
         ("LOCK_PEOPLE", LOCK_PEOPLE, &[T, T, I, T, T, T, T]),
         ("LOCK_PEOPLE_AT_ONCE", LOCK_PEOPLE_AT_ONCE, &[T, T, I, T, T, T, T]),
@@ -149,6 +160,8 @@ struct Aims<'a> {
     hooked: BTreeSet<&'a str>,
     /// People: organization, website of a visitor, kind, id.
     people: BTreeSet<(&'a str, Option<&'a str>, i64, &'a str)>,
+    /// Visitors who say who they are: organization, website, id.
+    anonymous: BTreeSet<(&'a str, &'a str, &'a str)>,
     /// Visitors: organization, website, external id.
     known: BTreeSet<(&'a str, &'a str, &'a str)>,
     messages: Vec<Sent<'a>>,
@@ -194,6 +207,7 @@ impl<'a> Aims<'a> {
                     all.sites.insert((organization, website));
                     let kind = rows::kind_number(UserType::Visitor);
                     all.people.extend(visitor.map(|id| (organization, Some(website), kind, id.as_str())));
+                    all.anonymous.extend(visitor.map(|id| (organization, website, id.as_str())));
                     all.known.extend(external_id.map(|external_id| (organization, website, external_id)));
                 }
                 Aim::Website(site) => {
@@ -242,6 +256,9 @@ pub(super) fn prepare(session: &Session, all: &[Aim<'_>], kept: &mut Kept, waits
     let people_of: Vec<_> = aims.people.iter().map(|person| person.1).collect();
     let people_kinds: Vec<_> = aims.people.iter().map(|person| person.2).collect();
     let people: Vec<_> = aims.people.iter().map(|person| person.3).collect();
+    let anonymous_in: Vec<_> = aims.anonymous.iter().map(|visitor| visitor.0).collect();
+    let anonymous_of: Vec<_> = aims.anonymous.iter().map(|visitor| visitor.1).collect();
+    let anonymous: Vec<_> = aims.anonymous.iter().map(|visitor| visitor.2).collect();
     let known_in: Vec<_> = aims.known.iter().map(|known| known.0).collect();
     let known_of: Vec<_> = aims.known.iter().map(|known| known.1).collect();
     let known: Vec<_> = aims.known.iter().map(|known| known.2).collect();
@@ -253,6 +270,13 @@ pub(super) fn prepare(session: &Session, all: &[Aim<'_>], kept: &mut Kept, waits
         (&sites_in, text.clone()),
         (&sites, text.clone()),
         (&organizations, text.clone()),
+    ];
+    let lock_threads: [Param<'_>; 5] = [
+        (&threads_in, text.clone()),
+        (&threads, text.clone()),
+        (&anonymous_in, text.clone()),
+        (&anonymous_of, text.clone()),
+        (&anonymous, text.clone()),
     ];
     let of_threads: [Param<'_>; 2] = [(&threads_in, text.clone()), (&threads, text.clone())];
     let of_keys: [Param<'_>; 5] = [
@@ -277,7 +301,7 @@ pub(super) fn prepare(session: &Session, all: &[Aim<'_>], kept: &mut Kept, waits
     let has_people = !(people.is_empty() && known.is_empty());
     let asked: [(&'static str, &[Param<'_>], bool); 6] = [
         (if waits { LOCK_SITES } else { LOCK_SITES_AT_ONCE }, &lock_sites, has_sites),
-        (if waits { LOCK_THREADS } else { LOCK_THREADS_AT_ONCE }, &of_threads, has_threads),
+        (if waits { LOCK_THREADS } else { LOCK_THREADS_AT_ONCE }, &lock_threads, has_threads || !anonymous.is_empty()),
         (if waits { LOCK_PEOPLE } else { LOCK_PEOPLE_AT_ONCE }, &of_people, has_people),
         (THREADS, &of_threads, has_threads),
         (KEYS, &of_keys, !keys.is_empty()),
@@ -353,7 +377,10 @@ impl Others {
             Aim::Identity { website: SiteKey { organization, website }, visitor, external_id } => {
                 let kind = rows::kind_number(UserType::Visitor);
                 is_in(sites, 1, organization, website.as_str())
-                    || visitor.is_some_and(|visitor| is_in(people, kind, organization, visitor.as_str()))
+                    || visitor.is_some_and(|visitor| {
+                        is_in(threads, OF_VISITOR, organization, visitor.as_str())
+                            || is_in(people, kind, organization, visitor.as_str())
+                    })
                     || external_id.is_some_and(|id| is_in(people, EXTERNAL, organization, id))
             }
             Aim::Website(SiteKey { organization, website }) => is_in(sites, 1, organization, website.as_str()),
@@ -481,10 +508,10 @@ pub(super) fn heads(session: &Session, known: &[(SiteKey, u64)]) -> Result<Heads
     Ok(Heads { setup, moved })
 }
 
-pub(super) fn claim(session: &Session, deliveries: &[i64], now: i64, until: i64) -> Result<Vec<i64>, Failure> {
+pub(super) fn claim(session: &Session, deliveries: &[i64], now: i64, lease_ms: i64) -> Result<Vec<i64>, Failure> {
     let node = session.node();
     let params: [Param<'_>; 4] =
-        [(&deliveries, Type::INT8_ARRAY), (&now, Type::INT8), (&until, Type::INT8), (&node, Type::INT8)];
+        [(&deliveries, Type::INT8_ARRAY), (&now, Type::INT8), (&lease_ms, Type::INT8), (&node, Type::INT8)];
     let (rows, _) = session.wait(session.run(CLAIM, false, &params))?;
     ids(&rows)
 }

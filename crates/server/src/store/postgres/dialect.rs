@@ -10,6 +10,9 @@ const INDEXED_BY: &str = "INDEXED BY ";
 const NUMBERS: &str = "json_each(?1)";
 const NUMBERS_HERE: &str =
     "(SELECT CAST(value AS bigint) AS value FROM json_array_elements_text(CAST(?1 AS json)) AS e (value))";
+/// The same for texts, `["a","b"]`, which are always the second parameter.
+const TEXTS: &str = "json_each(?2)";
+const TEXTS_HERE: &str = "(SELECT value FROM json_array_elements_text(CAST(?2 AS json)) AS e (value))";
 
 /// A statement for Postgres.
 pub(super) fn translate(sql: &str) -> String {
@@ -22,7 +25,8 @@ pub(super) fn translate(sql: &str) -> String {
     }
     text.push_str(rest);
     // SQLite keeps to the order of a cross join; Postgres has no condition for one.
-    let text = text.replace("CROSS JOIN", "JOIN").replace(OPEN, "").replace(CLOSE, "").replace(NUMBERS, NUMBERS_HERE);
+    let text = text.replace("CROSS JOIN", "JOIN").replace(OPEN, "").replace(CLOSE, "");
+    let text = text.replace(NUMBERS, NUMBERS_HERE).replace(TEXTS, TEXTS_HERE);
     // No statement has a question mark in a text.
     text.replace('?', "$")
 }
@@ -37,6 +41,8 @@ mod tests {
         let own = "SELECT a FROM t JOIN u ON u.t = t.id WHERE a = $1 AND b < $12 LIMIT $2  FOR UPDATE ";
         assert_eq!(translate(shared), own);
         assert_eq!(translate("SELECT a FROM t INDEXED BY t_by_a WHERE a = ?1"), "SELECT a FROM t  WHERE a = $1");
+        let texts = "(SELECT value FROM json_array_elements_text(CAST($2 AS json)) AS e (value))";
+        assert_eq!(translate("SELECT value FROM json_each(?2) k"), format!("SELECT value FROM {texts} k"));
         assert_eq!(translate("SELECT 0 /*pg + leased_until */ FROM t"), "SELECT 0  + leased_until  FROM t");
     }
 }

@@ -523,8 +523,8 @@ impl Sql for Session {
         })
     }
 
-    fn claim(&self, deliveries: &[i64], now: i64, until: i64) -> Result<Vec<i64>, Failure> {
-        bulk::claim(self, deliveries, now, until)
+    fn claim(&self, deliveries: &[i64], now: i64, lease_ms: i64) -> Result<Vec<i64>, Failure> {
+        bulk::claim(self, deliveries, now, lease_ms)
     }
 
     #[cfg(test)]

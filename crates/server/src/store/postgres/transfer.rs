@@ -50,9 +50,9 @@ const BY_ROW: &str = "set_config('enable_seqscan', 'on', true), set_config('enab
     set_config('enable_indexonlyscan', 'off', true), set_config('enable_bitmapscan', 'off', true)";
 
 /// What holds for a transaction that fills the target: a crash of the database takes the notes with the rows, so
-/// commits wait for no disk before the last one does.
+/// commits wait for no disk until the source is left.
 const FILLING: &str = "SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '5s', true)";
-/// And for the last one.
+/// And for the others.
 const FINISHING: &str = "SELECT set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = \
     'remote_apply' THEN 'remote_apply' ELSE 'on' END, true), set_config('lock_timeout', '5s', true)";
 
@@ -485,6 +485,12 @@ impl Target for TransferTarget {
             size.words += number(1);
         }
         Ok(size)
+    }
+
+    fn secure(&mut self) -> Result<(), TransferError> {
+        // A commit that waits for the disk takes with it all that came before.
+        let touch = format!("UPDATE meta SET value = value WHERE key = '{MARK}'");
+        self.held.within(FINISHING, async |transaction| Ok(transaction.batch_execute(&touch).await?))
     }
 
     fn finish(&mut self, life: &Life, numbers: &[(&'static Table, i64)]) -> Result<(), TransferError> {

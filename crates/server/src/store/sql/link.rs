@@ -207,8 +207,9 @@ pub(in crate::store) trait Sql {
     /// Finds conversations, by row, of some websites in which a word begins with this one.
     fn search(&self, searched: Searched, sites: &[i64], word: &str, found: &mut dyn FnMut(i64)) -> Result<(), Failure>;
 
-    /// Takes deliveries for this node until a time, unless another one has taken them; answers which it got.
-    fn claim(&self, deliveries: &[i64], now: i64, until: i64) -> Result<Vec<i64>, Failure>;
+    /// Takes what is due of deliveries for this node, for as long as is said, unless another one has taken them; answers
+    /// which it got.
+    fn claim(&self, deliveries: &[i64], now: i64, lease_ms: i64) -> Result<Vec<i64>, Failure>;
 
     /// For tests of one backend.
     #[cfg(test)]
@@ -259,6 +260,17 @@ impl dyn Sql + '_ {
     }
 }
 
+/// What became of a transaction whose commit was not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Fate {
+    /// It stands.
+    Stands,
+    /// Nothing of it is stored, nor will be.
+    Undone,
+    /// Nobody here will learn it: the database is another one than it was sent to.
+    Untold,
+}
+
 /// Holds a connection and opens it again after it was given up. A thread of the store owns it.
 pub(in crate::store) trait Link: Send {
     /// The connection.
@@ -267,8 +279,8 @@ pub(in crate::store) trait Link: Send {
     /// Gives the connection up, so that the next one is a new one.
     fn give_up(&mut self);
 
-    /// Whether a transaction stands whose commit was not answered. An error means that this cannot be told yet.
-    fn has_committed(&mut self, transaction: u64) -> Result<bool, Failure>;
+    /// What became of a transaction whose commit was not answered. An error means that this cannot be told yet.
+    fn fate(&mut self, transaction: u64) -> Result<Fate, Failure>;
 
     /// For what the writer does between two commits.
     fn after_commit(&mut self);

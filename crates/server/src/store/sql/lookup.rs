@@ -44,7 +44,8 @@ pub(in crate::store) fn site(
     site.ok_or(Failure::Answer(StoreError::NotFound))
 }
 
-/// Has a website stand until the transaction ends: whoever wants to delete it waits.
+/// Has a website stand until the transaction ends: whoever wants to delete it waits. One that somebody is deleting is not
+/// found, and not waited for.
 pub(in crate::store) fn hold_site(conn: &dyn Sql, website: i64) -> Result<(), Failure> {
     conn.one(statements::HOLD_SITE, params![website], |_| Ok(()))?.ok_or(Failure::Answer(StoreError::NotFound))
 }

@@ -320,8 +320,8 @@ struct Lane {
 pub(in crate::store) fn due(conn: &dyn Sql, take: &TakeDeliveries, epoch: &str) -> Result<DueDeliveries, Failure> {
     let (mut due, candidates) = candidates(conn, take, epoch)?;
     let rows: Vec<i64> = candidates.iter().map(|(row, _)| *row).collect();
+    let claimed = conn.claim(&rows, rows::int(take.now.0), rows::int(LEASE_MS))?;
     let until = take.now.plus_millis(LEASE_MS);
-    let claimed = conn.claim(&rows, rows::int(take.now.0), rows::int(until.0))?;
     if claimed.len() < candidates.len() {
         due.next_at = Some(due.next_at.map_or(until, |at| at.min(until)));
     }
@@ -354,17 +354,18 @@ pub(in crate::store) fn candidates(
     }
     conn.query_each(statements::WAITING_DELIVERIES, &sets, &mut |place, row| {
         let (_, _, _, waiting) = &mut lanes_with_room[place];
-        waiting.push((rows::id(row, 0)?, rows::time(row, 1)?, rows::time(row, 2)?, rows::id(row, 3)?));
+        waiting.push((rows::id(row, 0)?, rows::time(row, 1)?, rows::number(row, 2)?, rows::id(row, 3)?));
         Ok(())
     })?;
     for (hook, in_flight, room, waiting) in lanes_with_room {
         let mut taken = 0;
-        for (row, next_at, leased_until, leased_by) in waiting {
+        for (row, next_at, leased_for, leased_by) in waiting {
             if in_flight.contains(&delivery_id(row, epoch)) {
                 continue;
             }
-            if leased_by != conn.node() && leased_until > take.now && next_at <= take.now {
+            if leased_by != conn.node() && leased_for > 0 && next_at <= take.now {
                 // Another node sends it; if it dies over that, somebody else has to.
+                let leased_until = take.now.plus_millis(leased_for);
                 due.next_at = Some(due.next_at.map_or(leased_until, |first| first.min(leased_until)));
                 continue;
             }

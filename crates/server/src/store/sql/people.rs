@@ -9,7 +9,7 @@ use super::link::{Aim, Aimed, Document, Row, Sql};
 use super::lookup::{self, NO_WEBSITE, Person, Site};
 use super::value::params;
 use super::writer::{Write, indexed};
-use super::{lists, rows, statements};
+use super::{lists, rows, setup, statements};
 use crate::store::{
     Audience, Identified, IdentifyVisitor, Member, PersonKey, SiteKey, StoreError, TouchPerson, VisitorRow,
 };
@@ -156,16 +156,13 @@ fn touch_member(conn: &dyn Sql, touch: &TouchPerson) -> Result<(), Failure> {
     renew(&mut profile.avatar_url, touch.avatar_url.as_ref());
     profile.last_seen_at = profile.last_seen_at.max(touch.at);
     profile.save(conn, person.id)?;
-    for website in &touch.websites {
-        match lookup::site(conn, &touch.organization, website) {
-            Ok(site) => {
-                conn.execute(statements::PUT_MEMBER, params![site.id, person.id])?;
-            }
-            // A token may name websites that are gone.
-            Err(Failure::Answer(StoreError::NotFound)) => {}
-            Err(failure) => return Err(failure),
-        }
+    if touch.websites.is_empty() {
+        return Ok(());
     }
+    // A token may name websites that are gone, and as many as it has room for: they cost one statement.
+    let websites: Vec<&str> = touch.websites.iter().map(WebsiteId::as_str).collect();
+    let websites = setup::json(&websites)?;
+    conn.execute(statements::PUT_MEMBERS, params![organization, &websites, person.id])?;
     Ok(())
 }
 

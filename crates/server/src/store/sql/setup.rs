@@ -26,7 +26,8 @@ pub(super) fn taken(failure: Failure) -> Failure {
     if failure.is_unique() { StoreError::Conflict(Conflict::Taken).into() } else { failure }
 }
 
-fn json(texts: &[String]) -> Result<String, Failure> {
+/// Texts as one value.
+pub(super) fn json<T: AsRef<str> + serde::Serialize>(texts: &[T]) -> Result<String, Failure> {
     serde_json::to_string(texts).map_err(|error| StoreError::Corrupt(error.to_string()).into())
 }
 

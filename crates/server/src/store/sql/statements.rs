@@ -81,8 +81,9 @@ statements! {
     ORGANIZATION = "SELECT id FROM organizations WHERE public_id = ?1";
     SITE = "SELECT w.id, o.id, w.head FROM organizations o \
         CROSS JOIN websites w ON w.organization = o.id AND w.public_id = ?2 WHERE o.public_id = ?1";
-    /// A website that is to stand until the transaction ends, or to be deleted in it.
-    HOLD_SITE = "SELECT id FROM websites WHERE id = ?1 /*pg FOR KEY SHARE */";
+    /// A website that is to stand until the transaction ends, unless somebody is deleting it.
+    HOLD_SITE = "SELECT id FROM websites WHERE id = ?1 /*pg FOR KEY SHARE SKIP LOCKED */";
+    /// One that is to be deleted in it.
     LOCK_SITE = "SELECT id FROM websites WHERE id = ?1 /*pg FOR UPDATE */";
     SITES_OF_ORGANIZATION = "SELECT w.id, w.public_id FROM organizations o \
         CROSS JOIN websites w ON w.organization = o.id WHERE o.public_id = ?1 ORDER BY w.public_id";
@@ -185,7 +186,11 @@ statements! {
     MAKE_ALIAS = "UPDATE people SET alias_of = ?2, external_id = NULL, name = NULL, email = NULL, avatar_url = NULL, \
         page = NULL WHERE id = ?1";
     MOVE_ALIASES = "UPDATE people SET alias_of = ?2 WHERE alias_of = ?1";
-    PUT_MEMBER = "INSERT INTO members (website, person) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    /// Of websites by their ids. One that is being deleted, or that was deleted, is left out: nobody waits for it.
+    PUT_MEMBERS = "INSERT INTO members (website, person) SELECT w.id, ?3 \
+        FROM json_each(?2) k CROSS JOIN websites w ON w.organization = ?1 AND w.public_id = k.value \
+        WHERE NOT EXISTS (SELECT 1 FROM members m WHERE m.website = w.id AND m.person = ?3) \
+        /*pg FOR KEY SHARE OF w SKIP LOCKED */ ON CONFLICT DO NOTHING";
     MEMBERS = "SELECT p.kind, p.public_id, p.name, p.avatar_url FROM members m CROSS JOIN people p ON p.id = m.person \
         WHERE m.website = ?1";
     VISITOR_WEBSITES = "SELECT w.public_id FROM people p CROSS JOIN websites w ON w.id = p.website \
@@ -258,7 +263,9 @@ statements! {
     DELIVERIES_BY_STATUS = deliveries!("WHERE webhook = ?1 AND status = ?4 AND id < ?2 ORDER BY id DESC LIMIT ?3");
     RESEND_DELIVERY = "UPDATE deliveries SET status = 0, round = round + 1, attempts = 0, queued_at = ?3, \
         next_at = ?3 /*pg , leased_until = 0 */ WHERE id = ?1 AND webhook = ?2";
-    WAITING_DELIVERIES = "SELECT id, next_at, 0 /*pg + leased_until */, 0 /*pg + leased_by */ FROM deliveries INDEXED BY deliveries_due \
+    /// For how long each is another node's, by the clock of the database: those of two nodes may differ.
+    WAITING_DELIVERIES = "SELECT id, next_at, 0 /*pg + greatest(leased_until \
+        - CAST(extract(epoch FROM statement_timestamp()) * 1000 AS bigint), 0) */, 0 /*pg + leased_by */ FROM deliveries INDEXED BY deliveries_due \
         WHERE webhook = ?1 AND status <= 1 ORDER BY next_at, id LIMIT ?2";
     WAITING_SINCE = "SELECT queued_at FROM deliveries WHERE status <= 1 AND queued_at >= 0 \
         ORDER BY queued_at LIMIT 1";

@@ -23,7 +23,7 @@ use self::operation::Call;
 pub(in crate::store) use self::operation::{Operation, Reach};
 use super::error::{Failure, FaultKind};
 use super::kept::{Kept, NewMessage};
-use super::link::{Aimed, Document, Link, Sql, Step, Words};
+use super::link::{Aimed, Document, Fate, Link, Sql, Step, Words};
 use super::lookup::{NO_WEBSITE, Person};
 use super::outbox::Hooks;
 use super::rows::Thread;
@@ -56,6 +56,8 @@ const STALLED_MAX: usize = GROUP_MAX / 2;
 const STALLED: &str = "another node holds what this is to change";
 /// For how long it is asked whether a commit stands that was not answered, before its writes are given up as unknown.
 const UNANSWERED_PATIENCE: Duration = Duration::from_secs(60);
+/// What is said of them then.
+const UNKNOWN: &str = "whether a commit stands is not known; its writes are told to be unavailable";
 /// How long to wait between two such questions.
 const UNANSWERED_PAUSE: Duration = Duration::from_millis(100);
 
@@ -396,13 +398,17 @@ impl Worker {
         let Some(FaultKind::Unanswered(transaction)) = failure.kind() else { return Err(failure.into()) };
         let deadline = Instant::now() + UNANSWERED_PATIENCE;
         loop {
-            let error = match self.link.has_committed(transaction) {
-                Ok(true) => return Ok(()),
-                Ok(false) => return Err(failure.into()),
+            let error = match self.link.fate(transaction) {
+                Ok(Fate::Stands) => return Ok(()),
+                Ok(Fate::Undone) => return Err(failure.into()),
+                Ok(Fate::Untold) => {
+                    tracing::error!("{UNKNOWN}: it was sent to another database than is there now");
+                    return Err(failure.into());
+                }
                 Err(error) => StoreError::from(error),
             };
             if Instant::now() >= deadline {
-                tracing::error!(%error, "whether a commit stands is not known; its writes are told to be unavailable");
+                tracing::error!(%error, "{UNKNOWN}");
                 return Err(failure.into());
             }
             for operation in waiting.try_iter() {

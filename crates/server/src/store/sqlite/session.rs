@@ -11,7 +11,7 @@ use super::checkpoint::Checkpoints;
 use super::{OpenError, connection};
 use crate::store::sql::error::Failure;
 use crate::store::sql::kept::{Kept, NewMessage};
-use crate::store::sql::link::{Aim, Document, Each, EachOf, Link, Row, Searched, Sql, Step, Words};
+use crate::store::sql::link::{Aim, Document, Each, EachOf, Fate, Link, Row, Searched, Sql, Step, Words};
 use crate::store::sql::rows::{self, Thread};
 use crate::store::sql::value::{Value, params};
 use crate::store::sql::{lookup, statements};
@@ -252,7 +252,7 @@ impl Sql for Session {
         })
     }
 
-    fn claim(&self, deliveries: &[i64], _now: i64, _until: i64) -> Result<Vec<i64>, Failure> {
+    fn claim(&self, deliveries: &[i64], _now: i64, _lease_ms: i64) -> Result<Vec<i64>, Failure> {
         // There is no other node.
         Ok(deliveries.to_vec())
     }
@@ -296,9 +296,9 @@ impl Link for WriterLink {
         self.session = None;
     }
 
-    fn has_committed(&mut self, _transaction: u64) -> Result<bool, Failure> {
+    fn fate(&mut self, _transaction: u64) -> Result<Fate, Failure> {
         // A commit that fails has not happened.
-        Ok(false)
+        Ok(Fate::Undone)
     }
 
     fn after_commit(&mut self) {
@@ -336,8 +336,8 @@ impl Link for ReaderLink {
         self.session = None;
     }
 
-    fn has_committed(&mut self, _transaction: u64) -> Result<bool, Failure> {
-        Ok(false)
+    fn fate(&mut self, _transaction: u64) -> Result<Fate, Failure> {
+        Ok(Fate::Undone)
     }
 
     fn after_commit(&mut self) {}

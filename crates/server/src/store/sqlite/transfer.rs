@@ -14,7 +14,7 @@ use crate::store::transfer::row::{Cell, clean};
 use crate::store::transfer::side::{Batch, IndexSize, Life, MARK, Side, Source, Target, note_key};
 use crate::store::transfer::tables::{Indexed, Numbering, Of, TABLES, Table, join};
 
-/// What holds while a target is filled: commits wait for no disk, since what a crash takes with it is moved again, and
+/// What holds while a target is filled: commits wait for no disk until the source is left, since what a crash takes with it is moved again, and
 /// rows may come before those that they refer to, which is looked at in the end.
 const FILLING: &str = "PRAGMA foreign_keys = OFF; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 16000; \
     PRAGMA cache_size = -131072;";
@@ -257,6 +257,26 @@ impl TransferTarget {
     }
 }
 
+impl TransferTarget {
+    /// Brings all of the log into the file, and file and folder to stable storage.
+    fn sync(&self) -> Result<(), TransferError> {
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let is_busy: bool =
+            self.conn()?.query_row(checkpoint, [], |row| row.get(0)).map_err(|error| self.folder.failed(&error))?;
+        if is_busy {
+            let reason = "somebody else reads it, so that its log cannot be put away".to_owned();
+            return Err(TransferError::Failed { place: self.folder.place.clone(), reason });
+        }
+        // The folder may have been made just now.
+        let dirs = [Some(&*self.folder.dir), self.folder.dir.parent().filter(|dir| !dir.as_os_str().is_empty())];
+        for dir in dirs.into_iter().flatten() {
+            let synced = File::open(dir).and_then(|dir| dir.sync_all());
+            synced.map_err(|error| TransferError::Io { path: dir.to_owned(), error })?;
+        }
+        Ok(())
+    }
+}
+
 impl Side for TransferTarget {
     fn place(&self) -> &str {
         &self.folder.place
@@ -368,15 +388,19 @@ impl Target for TransferTarget {
         })
     }
 
+    fn secure(&mut self) -> Result<(), TransferError> {
+        self.conn()?.execute_batch("PRAGMA synchronous = FULL").map_err(|error| self.folder.failed(&error))?;
+        self.sync()
+    }
+
     fn finish(&mut self, life: &Life, numbers: &[(&'static Table, i64)]) -> Result<(), TransferError> {
         let conn = self.conn()?;
-        let failed = |error: rusqlite::Error| self.folder.failed(&error);
         let orphans = self.folder.number(conn, "SELECT count(*) FROM pragma_foreign_key_check")?.unwrap_or_default();
         if orphans > 0 {
             let reason = format!("{orphans} rows refer to rows that are not there");
             return Err(TransferError::Damaged { place: self.folder.place.clone(), reason });
         }
-        conn.execute_batch("PRAGMA synchronous = FULL").map_err(failed)?;
+        conn.execute_batch("PRAGMA synchronous = FULL").map_err(|error| self.folder.failed(&error))?;
         self.within(|conn| {
             for (table, last) in numbers.iter().filter(|(table, _)| table.numbering == Numbering::Ever) {
                 let name = table.name;
@@ -390,9 +414,7 @@ impl Target for TransferTarget {
             forget_notes(conn)
         })?;
         // A store that a server was stopped on leaves no log either.
-        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
-        let synced = File::open(&self.folder.dir).and_then(|dir| dir.sync_all());
-        synced.map_err(|error| TransferError::Io { path: self.folder.dir.clone(), error })
+        self.sync()
     }
 }
 

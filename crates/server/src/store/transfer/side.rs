@@ -93,6 +93,9 @@ pub(in crate::store) trait Target: Side {
     /// What the index of the search holds, after it was proven to be sound.
     fn index_size(&mut self) -> Result<IndexSize, TransferError>;
 
+    /// Has all that was written, and the mark, on stable storage.
+    fn secure(&mut self) -> Result<(), TransferError>;
+
     /// Has numbers go on behind those that were given, gives it the life, and takes the mark away: a server may start. All
     /// of it is on stable storage after that.
     fn finish(&mut self, life: &Life, numbers: &[(&'static Table, i64)]) -> Result<(), TransferError>;

@@ -4,14 +4,16 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cossistant_testkit::{PostgresOptions, eventually};
 
 use super::super::{DataKind, PostgresConfig, PostgresStore};
+use super::races::{Stopped, stop_behind};
 use super::{config, server};
 use crate::store::contract::world::{World, org, replies, says, web};
-use crate::store::{Store, StoreError};
+use crate::store::sql::writer::Reach;
+use crate::store::{AppendMessage, Appended, Store, StoreError};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -212,4 +214,90 @@ async fn what_the_database_ends_is_told_and_begun_anew() {
         let read = async || store.website_snapshot(org("o"), web("a")).await.ok();
         assert_eq!(eventually(PATIENCE, "it is read", read).await.head, 3 + round);
     }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_what_became_of_a_commit_in_another_life() {
+    let mode = Arc::new(AtomicU8::new(PASS));
+    let url = server().database();
+    let port = hub(server().port(), Arc::clone(&mode));
+    let through = url.replace(&server().port().to_string(), &port.to_string());
+    let store = Arc::new(PostgresStore::open(config(&through)).unwrap());
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    world.append(says("vera", "c", "first", "hello")).await;
+    let stopped = stop_behind(&store, || store.append_message(says("vera", "c", "lost", "hello")));
+    // As when the database dies over a commit and a replica takes over.
+    mode.store(LOSE, Ordering::SeqCst);
+    server().run("UPDATE meta SET value = 'another' WHERE key = 'epoch'", url.rsplit('/').next().unwrap());
+    let started = Instant::now();
+    let refused = stopped.go_on().await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(*store.is_over().borrow() && mode.load(Ordering::SeqCst) == PASS, "the commit came by");
+    drop((world, store));
+    // It takes as long as a connection, and not the minute for which a database that is away is asked.
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+/// Has a node write a message and stop with nothing but the commit before it.
+fn stop_before_commit(store: &PostgresStore, append: AppendMessage) -> Stopped<Appended> {
+    stop_behind(store, || {
+        let said = store.append_message(append);
+        // It looks at rows, so what was kept of them is written.
+        drop(store.writer.call_within(Reach::Rows, |_| Ok(())));
+        said
+    })
+}
+
+/// Silence for a few seconds: a switch that starts anew, a disk that hangs.
+#[tokio::test]
+async fn a_commit_waits_for_a_database_that_is_silent_for_a_moment() {
+    let server = PostgresOptions::new().start();
+    let store = PostgresStore::open(PostgresConfig::new(server.database(), DataKind::Production)).unwrap();
+    let store = Arc::new(store);
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    world.append(says("vera", "c", "first", "hello")).await;
+    let stopped = stop_before_commit(&store, says("vera", "c", "under-way", "hello"));
+    server.pause();
+    let mut late = Box::pin(stopped.go_on());
+    let more = tokio::spawn(store.append_message(says("vera", "c", "behind", "hello")));
+    let early = tokio::time::timeout(Duration::from_secs(3), &mut late).await;
+    assert!(early.is_err(), "nothing is acknowledged that is not stored: {early:?}");
+    server.resume();
+    assert_eq!(late.await.map(|said| said.team_seq), Ok(3));
+    assert_eq!(more.await.unwrap().map(|said| said.team_seq), Ok(4));
+}
+
+/// Silence for longer than a statement may take.
+#[tokio::test]
+async fn a_database_that_says_nothing_loses_nothing_and_doubles_nothing() {
+    let server = PostgresOptions::new().start();
+    let store = PostgresStore::open(PostgresConfig::new(server.database(), DataKind::Production)).unwrap();
+    let store = Arc::new(store);
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    world.append(says("vera", "c", "first", "hello")).await;
+    let first = || says("vera", "c", "under-way", "hello");
+    let stopped = stop_before_commit(&store, first());
+    server.pause();
+    let under_way = tokio::spawn(stopped.go_on());
+    let read = tokio::spawn(store.website_snapshot(org("o"), web("a")));
+    let behind = || says("vera", "c", "behind", "hello");
+    let refused = store.append_message(behind()).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "who comes later is told so: {refused:?}");
+    assert!(!under_way.is_finished(), "what became of the commit is not known");
+    let read = read.await.unwrap();
+    assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+    server.resume();
+    match under_way.await.unwrap() {
+        Ok(said) => assert_eq!(said.team_seq, 3),
+        Err(StoreError::Unavailable(_)) => {}
+        Err(error) => panic!("{error}"),
+    }
+    // As a client does: the same again until it is answered.
+    for (append, team_seq) in [(first(), 3), (behind(), 4)] {
+        let said = async || store.append_message(append.clone()).await.ok();
+        assert_eq!(eventually(PATIENCE, "it is stored", said).await.team_seq, team_seq);
+    }
+    let read = async || store.website_events(org("o"), web("a"), 0, u64::MAX >> 1, 100).await.ok();
+    let events = eventually(PATIENCE, "it is read", read).await;
+    assert_eq!(events.len(), 4, "the conversation and three messages, each once: {events:?}");
 }

@@ -86,7 +86,8 @@ async fn numbers_are_dense_whichever_node_gives_them() {
 
 #[tokio::test]
 async fn a_delivery_is_sent_by_one_node_and_by_another_when_that_dies() {
-    let (nodes, world) = nodes::<2>(&server().database()).await;
+    let url = server().database();
+    let (nodes, world) = nodes::<2>(&url).await;
     let row = WebhookRow {
         id: WebhookId::new("h").unwrap(),
         organization: org("o"),
@@ -120,14 +121,21 @@ async fn a_delivery_is_sent_by_one_node_and_by_another_when_that_dies() {
         assert!(next_at > at(30_000));
     }
     // The first node is gone, and has told of none.
-    let later = at(600_000);
-    let again = nodes[1].due_deliveries(take(later, &by_two)).await.unwrap();
+    end_leases(&url);
+    let again = nodes[1].due_deliveries(take(at(3), &by_two)).await.unwrap();
     assert_eq!(again.deliveries.len(), by_one.len().min(4), "another one sends what it had");
+}
+
+/// A minute passes for the database.
+fn end_leases(url: &str) {
+    let sql = "UPDATE deliveries SET leased_until = leased_until - 60000 WHERE leased_until > 0";
+    server().run(sql, url.rsplit('/').next().unwrap());
 }
 
 #[tokio::test]
 async fn a_node_whose_time_is_over_settles_nothing() {
-    let (nodes, world) = nodes::<2>(&server().database()).await;
+    let url = server().database();
+    let (nodes, world) = nodes::<2>(&url).await;
     let row = WebhookRow {
         id: WebhookId::new("h").unwrap(),
         organization: org("o"),
@@ -142,6 +150,12 @@ async fn a_node_whose_time_is_over_settles_nothing() {
     }
     let take = |ms| TakeDeliveries { now: at(ms), limit: 100, lane: 100, ..TakeDeliveries::default() };
     let first = nodes[0].due_deliveries(take(1)).await.unwrap().deliveries;
+    // Its clock is far ahead, which is no reason to take what another one has.
+    let ahead = nodes[1].due_deliveries(take(100_000)).await.unwrap();
+    assert!(ahead.deliveries.is_empty(), "{ahead:?}");
+    let next_at = ahead.next_at.expect("it looks again when the other one's time is over");
+    assert!(next_at > at(100_000 + 30_000) && next_at <= at(100_000 + 60_000), "{next_at:?}");
+    end_leases(&url);
     let second = nodes[1].due_deliveries(take(100_000)).await.unwrap().deliveries;
     assert_eq!((first.len(), second.len()), (2, 2), "the first one's time is over");
     let attempt = |due: &DueDelivery, ms, outcome| Attempt {

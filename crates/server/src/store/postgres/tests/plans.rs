@@ -10,7 +10,7 @@ use super::super::session::Session;
 use super::super::target::Target;
 use super::super::{PostgresConfig, PostgresStore, bulk, search};
 use super::{config, server};
-use crate::store::contract::world::{World, id, query, says, site};
+use crate::store::contract::world::{World, id, query, says, site, touch, user, website_row};
 use crate::store::sql::link::Sql;
 use crate::store::sql::statements;
 use crate::store::{ConversationQuery, Store};
@@ -140,6 +140,32 @@ async fn a_large_website_is_deleted_by_few_statements() {
     assert_eq!(server().run(left, name), "0 0 0 0 0");
     let retired = "SELECT count(*) FROM retired WHERE channel LIKE 'conversation:%' AND head = 8 AND visitor_head = 7";
     assert_eq!(server().run(retired, name), COUNT.to_string());
+}
+
+#[tokio::test]
+async fn a_log_in_takes_no_more_journeys_for_many_websites_than_for_one() {
+    let store = Arc::new(PostgresStore::open(config(&server().database())).unwrap());
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    let names: Vec<String> = (0..300).map(|n| format!("w{n}")).collect();
+    for name in &names {
+        world.store.create_website(website_row(site("o", name))).await.unwrap();
+    }
+    let journeys = async || {
+        let told = |conn: &dyn Sql| Ok(conn.as_any().downcast_ref::<Session>().unwrap().journeys());
+        store.writer.call(move |write| told(write.conn)).await.unwrap()
+    };
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut counts = Vec::new();
+    for websites in [&names[..1], &names[..2], &names[..], &names[..]] {
+        let before = journeys().await;
+        store.touch_person(touch(user("anna"), websites, 1)).await.unwrap();
+        counts.push(journeys().await - before);
+    }
+    // A statement may be prepared at first.
+    assert!(counts[2] <= counts[1] && counts[3] <= counts[1], "{counts:?}");
+    for name in names {
+        assert_eq!(store.members(site("o", name)).await.unwrap().len(), 1);
+    }
 }
 
 fn parameters(sql: &str) -> usize {

@@ -21,8 +21,8 @@ use crate::store::postgres::PostgresStore;
 use crate::store::postgres::target::Target;
 use crate::store::sql::writer::Reach;
 use crate::store::{
-    CreateConversation, KeyMaterial, KeyRow, OrganizationRow, Outbox as _, RevocationRow, Store, StoreError,
-    StoreFuture, TouchPerson,
+    AppendMessage, CreateConversation, KeyMaterial, KeyRow, OrganizationRow, Outbox as _, RevocationRow, Store,
+    StoreError, StoreFuture, TouchPerson,
 };
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -188,6 +188,23 @@ async fn what_is_begun_while_its_website_is_deleted_is_not_found() {
 }
 
 #[tokio::test]
+async fn nobody_who_logs_in_waits_for_a_website_that_is_deleted() {
+    let url = server().database();
+    let ([one, two], world) = nodes::<2>(&url).await;
+    world.append(says("vera", "c", "k1", "hello")).await;
+    let stopped = stop_behind(&one, || one.delete_website(site("o", "a")));
+    for ms in [3, 4] {
+        let visit = two.touch_person(touch(user("anna"), &["a", "b"], ms)).await;
+        assert_eq!(visit, Ok(()), "while it is deleted elsewhere");
+    }
+    assert_eq!(two.members(site("o", "b")).await.unwrap().len(), 1);
+    let visit = two.touch_person(touch(visitor("walter"), &["a"], 3)).await;
+    assert_eq!(visit, Err(StoreError::NotFound), "as if it was gone");
+    assert_eq!(stopped.go_on().await, Ok(()));
+    nothing_is_left_over(&url, "log-ins");
+}
+
+#[tokio::test]
 async fn what_was_begun_before_its_website_is_deleted_is_deleted_with_it() {
     for what in ["append", "visit", "mark", "member", "key"] {
         let url = server().database();
@@ -339,6 +356,42 @@ async fn people_are_taken_in_one_order() {
             done.await.unwrap();
         }
     }
+    let collisions = one.write_counts().collisions + two.write_counts().collisions;
+    assert_eq!(collisions, 0, "no group was run again");
+}
+
+#[tokio::test]
+async fn a_merge_takes_conversations_in_the_order_in_which_marks_take_them() {
+    let url = server().database();
+    let ([one, two], world) = nodes::<2>(&url).await;
+    world.identify(Some("known"), "ext").await;
+    for (ms, name) in (1..).zip(["c1", "c2", "c3"]) {
+        world.append(AppendMessage { at: at(ms), ..says("vera", name, "k", "hello") }).await;
+    }
+    // Whoever takes some of them waits at the second one, with those before it in its own order.
+    let target = Target::parse(&url).unwrap();
+    let (holder, watch) = (target.connect().await.unwrap(), target.connect().await.unwrap());
+    holder.batch_execute("BEGIN; SELECT id FROM conversations WHERE public_id = 'c2' FOR UPDATE").await.unwrap();
+    let waits = async |count: i64| {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+            AND wait_event_type = 'Lock'";
+        let waiting =
+            async || (watch.query_typed_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == count).then_some(());
+        eventually(PATIENCE, "they wait", waiting).await;
+    };
+    let (go, marks) = stop_before(&two, || {
+        ["c1", "c2", "c3"].map(|name| tokio::spawn(two.mark_seen(seen(team(), user("anna"), name, 2))))
+    });
+    drop(go);
+    waits(1).await;
+    let identified = tokio::spawn(one.identify_visitor(identify(Some("vera"), "ext")));
+    waits(2).await;
+    holder.batch_execute("COMMIT").await.unwrap();
+    for mark in marks {
+        mark.await.unwrap().unwrap();
+    }
+    let identified = identified.await.unwrap().unwrap();
+    assert_eq!((identified.visitor, identified.conversations), (id("known"), ["c3", "c2", "c1"].map(conv).to_vec()));
     let collisions = one.write_counts().collisions + two.write_counts().collisions;
     assert_eq!(collisions, 0, "no group was run again");
 }

@@ -11,7 +11,8 @@ use super::super::{DatabaseError, PostgresConfig, PostgresStore};
 use super::{config, server};
 use crate::store::contract::random;
 use crate::store::contract::world::{World, org, query, replies, says, web};
-use crate::store::{ConversationQuery, MemoryStore, Store};
+use crate::store::sql::rows;
+use crate::store::{ConversationQuery, MemoryStore, Store, StoreError};
 
 /// An authority, in a file of its own.
 struct Authority {
@@ -98,10 +99,7 @@ async fn answers_as_the_store_in_memory(store: PostgresStore, seed: u64) {
 #[tokio::test]
 async fn nodes_work_behind_a_pool_that_gives_each_transaction_another_connection() {
     // Fewer connections than the nodes have of their own.
-    let Some(pool) = server().pool(3) else {
-        eprintln!("not tried, since PgBouncer is not installed (Debian: pgbouncer)");
-        return;
-    };
+    let pool = server().pool(3);
     let url = pool.url(database(&server().database()));
     let open = |url: &str| PostgresStore::open(PostgresConfig { is_prepared: false, ..config(url) }).unwrap();
     let nodes = [open(&url), open(&url)].map(Arc::new);
@@ -127,6 +125,63 @@ async fn nodes_work_behind_a_pool_that_gives_each_transaction_another_connection
     let offsets: Vec<_> = events.iter().map(|event| event.offset).collect();
     assert_eq!(offsets, (1..=8 + 80).collect::<Vec<_>>());
     answers_as_the_store_in_memory(open(&pool.url(database(&server().database()))), 9).await;
+}
+
+/// The version decides: one from 1.21 on knows whose statements are whose, one before that does not.
+#[tokio::test]
+async fn statements_are_prepared_behind_a_pool_that_keeps_them() {
+    let pool = server().pool(3);
+    let url = pool.url(database(&server().database()));
+    let open = || PostgresStore::open(PostgresConfig { is_prepared: true, ..config(&url) }).unwrap();
+    if pool.keeps_prepared() {
+        answers_as_the_store_in_memory(open(), 13).await;
+        return;
+    }
+    let unprepared = PostgresStore::open(PostgresConfig { is_prepared: false, ..config(&url) }).unwrap();
+    let world = World::new(Arc::new(unprepared) as Arc<dyn Store>).await;
+    world.append(says("vera", "c", "first", "hello")).await;
+    let (node, other) = (open(), open());
+    let (mut places, mut refused) = (Vec::new(), 0);
+    for n in 0..30 {
+        let said = |by: &str| replies("anna", "c", &format!("{by}-{n}"), "x");
+        // At once, so that each has another connection now and then.
+        let (one, two) = tokio::join!(node.append_message(said("one")), other.append_message(said("two")));
+        for said in [one, two] {
+            match said {
+                Ok(said) => places.push(said.team_seq),
+                Err(StoreError::Unavailable(_)) => refused += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    places.sort_unstable();
+    assert!(refused > 0, "a statement was found on a connection that has not prepared it");
+    assert_eq!(places, (3..3 + places.len() as u64).collect::<Vec<_>>(), "what was answered stands, and nothing else");
+}
+
+/// An operator may have made commits fast for all else that is in the database.
+#[tokio::test]
+async fn a_commit_waits_for_the_disk_whatever_the_database_is_set_to() {
+    for (of, found, applies) in [
+        ("DATABASE", "off", "on"),
+        ("ROLE test IN DATABASE", "off", "on"),
+        ("DATABASE", "local", "on"),
+        ("ROLE test IN DATABASE", "remote_write", "on"),
+        ("DATABASE", "on", "on"),
+        ("DATABASE", "remote_apply", "remote_apply"),
+    ] {
+        let url = server().database();
+        let name = database(&url);
+        server().run(&format!("ALTER {of} {name} SET synchronous_commit = {found}"), "postgres");
+        assert_eq!(server().run("SHOW synchronous_commit", name), found, "what else is there has it");
+        let store = PostgresStore::open(config(&url)).unwrap();
+        for _ in 0..2 {
+            let told = store.writer.call(|write| {
+                write.conn.must("SELECT current_setting('synchronous_commit')", &[], |row| rows::text(row, 0))
+            });
+            assert_eq!(told.await.unwrap(), applies, "{of} {found}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,15 @@
 //! What becomes of a source: it is as it was, and is another store from then on.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Folders, database, folder, name, refused, run, run_through, server, to_database, to_folder};
 use crate::store::contract::world::{World, says};
-use crate::store::transfer::{TransferError, TransferPhase};
+use crate::store::transfer::row::Cell;
+use crate::store::transfer::side::{Life, MARK, Side, Source};
+use crate::store::transfer::tables::Table;
+use crate::store::transfer::{Run, TransferError, TransferPhase};
+use crate::store::{DataKind, postgres, sqlite};
 
 /// A folder with a few messages, and its epoch.
 async fn filled(dir: &Path) -> String {
@@ -88,4 +92,81 @@ async fn a_source_that_was_just_left_is_recognized() {
     assert_eq!(epoch_of(&data), left);
     let error = refused(&there);
     assert!(matches!(error, TransferError::NotEmpty { .. }), "{error}");
+}
+
+/// Keeps what the target's folder would have after a loss of power at the moment in which the source is left: the file
+/// without its log, which nobody has asked the disk for.
+struct Watched {
+    source: postgres::TransferSource,
+    file: PathBuf,
+    kept: PathBuf,
+}
+
+impl Side for Watched {
+    fn place(&self) -> &str {
+        self.source.place()
+    }
+
+    fn hold(&mut self) -> Result<(), TransferError> {
+        self.source.hold()
+    }
+
+    fn read(
+        &mut self,
+        table: &'static Table,
+        after: Option<&[Cell]>,
+        limit: usize,
+    ) -> Result<Vec<Vec<Cell>>, TransferError> {
+        self.source.read(table, after, limit)
+    }
+
+    fn count(&mut self, table: &'static Table) -> Result<u64, TransferError> {
+        self.source.count(table)
+    }
+
+    fn last_number(&mut self, table: &'static Table) -> Result<i64, TransferError> {
+        self.source.last_number(table)
+    }
+}
+
+impl Source for Watched {
+    fn life(&self) -> &Life {
+        self.source.life()
+    }
+
+    fn leave(&mut self, epoch: &str) -> Result<(), TransferError> {
+        std::fs::copy(&self.file, &self.kept).unwrap();
+        self.source.leave(epoch)
+    }
+}
+
+#[tokio::test]
+async fn a_source_is_left_for_what_is_on_the_disk() {
+    let (folders, url) = (Folders::new(), server().database());
+    let store = database(&url);
+    let epoch = store.epoch().await.unwrap();
+    let world = World::new(store).await;
+    for n in 0..20 {
+        world.append(says("vera", "c", &format!("k{n}"), "hello")).await;
+    }
+    drop(world);
+    let (back, kept) = (folders.dir("back"), folders.dir("kept.db"));
+    let moved = || {
+        let source = postgres::TransferSource::open(&url)?;
+        let mut source = Watched { source, file: back.join("store.db"), kept: kept.clone() };
+        let mut target = sqlite::TransferTarget::open(&back, DataKind::Dev)?;
+        let what = to_folder(&url, &back);
+        let mut progress = |_| ControlFlow::Continue(());
+        Run { transfer: &what, source: &mut source, target: &mut target, progress: &mut progress }.run()
+    };
+    let report = std::thread::scope(|scope| scope.spawn(moved).join().unwrap()).unwrap();
+    assert!(report.is_same());
+    let conn = rusqlite::Connection::open(&kept).unwrap();
+    let count: i64 = conn.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 21, "all rows");
+    let of = |key: &str| -> String {
+        conn.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).unwrap()
+    };
+    assert!(of(MARK).contains(&epoch), "the mark, by which it is gone on with");
+    assert_eq!(of("epoch"), epoch);
 }

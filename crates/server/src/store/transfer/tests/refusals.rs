@@ -253,7 +253,7 @@ async fn data_of_another_version_life_or_kind_is_refused() {
 
 #[tokio::test]
 async fn a_pool_may_stand_between() {
-    let Some(pool) = server().pool(4) else { return };
+    let pool = server().pool(4);
     let folders = Folders::new();
     let (data, url) = (filled(&folders, "data").await, server().database());
     let by_pool = pool.url(name(&url));

@@ -327,9 +327,9 @@ fn who_views_more_and_more_views_the_oldest_no_longer() {
     (0..1_002).for_each(|n| world.hub.begin_doing(world.at.index, view(n)));
     let effects = world.hub.take_effects().into_iter();
     let ended: Vec<String> = effects
-        .filter_map(|effect| match effect {
-            Effect::Publish(Notice::Viewing { conversation, is_viewing: false, .. }) => Some(conversation.to_string()),
-            _ => None,
+        .filter_map(|effect| {
+            let Effect::Publish(Notice::Viewing { conversation, is_viewing: false, .. }) = effect else { return None };
+            Some(conversation.to_string())
         })
         .collect();
     assert_eq!(ended, ["c0", "c1"]);

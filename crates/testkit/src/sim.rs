@@ -51,6 +51,8 @@ pub const FOUND: &[(u64, usize, &str)] = &[
     (119_943, 1, "the same, on the way to the agent's own shard"),
     (13_560, 1, "the judge did not expect a website to bring what was before a conversation's beginning"),
     (75_217, 1, "the judge expected a website to bring it behind what the conversation had gone on with"),
+    (832_923, 1, "whose status was changed twice at once was taken for offline"),
+    (507_493, 3, "the judge expected a refused message at its place that was stored when it was sent once more"),
     (37_670, 1, "the judge took a late answer to a wish that had been given up for one to the wish after it"),
 ];
 

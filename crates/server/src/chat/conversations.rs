@@ -163,16 +163,6 @@ impl Chat {
             self.store.conversation(reach.organization, reach.scope, conversation).await?;
             return Err(ChatError::forbidden("for users and AI agents only"));
         }
-        let was_closed = match change.status {
-            None | Some(ConversationStatus::Closed) => false,
-            Some(ConversationStatus::Open | ConversationStatus::Pending | ConversationStatus::Resolved) => {
-                let before = self
-                    .store
-                    .conversation(reach.organization.clone(), reach.scope.clone(), conversation.clone())
-                    .await?;
-                before.status == ConversationStatus::Closed
-            }
-        };
         let changed = self
             .store
             .change_conversation(store::ChangeConversation {
@@ -187,8 +177,9 @@ impl Chat {
             })
             .await?;
         self.publish(&changed.events);
-        let is_closed = change.status == Some(ConversationStatus::Closed);
-        if !changed.events.is_empty() && was_closed != is_closed {
+        // Whether it was open before is not asked: by now another change may have come between. Nobody is told of what is
+        // as it was.
+        if !changed.events.is_empty() && change.status.is_some() {
             self.bus.publish(Notice::OpenConversations {
                 site: changed.conversation.website.clone(),
                 visitor: changed.conversation.visitor.clone(),

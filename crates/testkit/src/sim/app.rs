@@ -205,6 +205,7 @@ impl World {
             return self.fail(Rule::Contract, format!("{name}'s unknown message {id} ended"));
         };
         let was_open = std::mem::take(&mut sent.is_open);
+        sent.was_refused = failure.is_some();
         say!(self, "{name}'s {id} ended: {failure:?}");
         if !was_open {
             return self.fail(Rule::Contract, format!("{name}'s message {id} ended twice"));

@@ -69,6 +69,8 @@ impl Link {
 pub(super) struct Sent {
     pub(super) conversation: String,
     pub(super) is_open: bool,
+    /// The application was told that it is not stored.
+    pub(super) was_refused: bool,
 }
 
 /// A message that the server acknowledged.

@@ -71,7 +71,7 @@ impl History {
         let client = &mut self.world.clients[at];
         let number = client.next_number;
         client.next_number += 1;
-        client.sent.insert(number, Sent { conversation: id.clone(), is_open: true });
+        client.sent.insert(number, Sent { conversation: id.clone(), is_open: true, was_refused: false });
         let key = format!("{}-{}-{number}", if is_note { "note" } else { "say" }, client.name);
         let word = if is_note { "NOTE" } else { "word" };
         let text = format!("{word} {number} of {} {}", client.name, "x".repeat(padding as usize));

@@ -128,7 +128,10 @@ impl History {
         }
         let mut newest: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         let kept = client.acked.iter().filter(|acked| self.is_kept(acked));
-        let mut in_order: Vec<_> = kept.filter_map(|acked| Some((number(&acked.key)?, acked))).collect();
+        // One that was refused, and stored when it was sent again meanwhile, comes when it comes.
+        let is_placed = |number: &u64| client.sent.get(number).is_some_and(|sent| !sent.was_refused);
+        let numbered = kept.filter_map(|acked| Some((number(&acked.key).filter(is_placed)?, acked)));
+        let mut in_order: Vec<_> = numbered.collect();
         in_order.sort_by_key(|(number, _)| *number);
         for (number, acked) in in_order {
             if let Some((before, seq)) = newest.insert(&acked.conversation, (number, acked.seq))

@@ -117,7 +117,8 @@ async fn status_and_assignee_are_changed_by_the_team() {
     api.heard();
     let team = || api.user("u");
     assert_eq!(patch(json!({"status": "resolved"}), team()).await.ok(200)["status"], "resolved");
-    assert_eq!(api.heard(), ["conversation_status_changed"]);
+    // Whoever speaks for the visitor looks what is so: another request may have closed it just before.
+    assert_eq!(api.heard(), ["conversation_status_changed", "open v"]);
     patch(json!({"status": "resolved"}), team()).await.ok(200);
     assert!(api.heard().is_empty(), "what stands already is no change");
     patch(json!({"status": "closed"}), team()).await.ok(200);

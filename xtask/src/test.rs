@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::layer::{self, Layer, Rounds};
-use crate::step::{command, run as run_command, say};
+use crate::step::{command, run as run_command};
 use crate::{apps, check, cluster, conformance, debian, deny, e2e, fuzz, sim, web};
 
 /// Options of `cargo xtask test`.
@@ -45,7 +45,12 @@ const PGBOUNCER: &str = "/usr/sbin/pgbouncer";
 /// the fuzzer's validators are judged by JavaScript as well.
 fn cargo_test(rounds: Rounds) -> Result<()> {
     let has_faketime = std::env::var_os("LIBFAKETIME").is_some() || Path::new(FAKETIME).exists();
-    wish_for(has_faketime, "faketime", "install libfaketime to have a clock put back");
+    if !has_faketime {
+        debian::install(
+            "faketime",
+            "install libfaketime (Debian: faketime), or say where it is: LIBFAKETIME=/path/to/it",
+        )?;
+    }
     debian::install_postgres_and_nats()?;
     if !Path::new(PGBOUNCER).exists() {
         debian::install("pgbouncer", "install PgBouncer (Debian: pgbouncer)")?;
@@ -54,13 +59,6 @@ fn cargo_test(rounds: Rounds) -> Result<()> {
     let validators = fuzz::bundle_validators()?;
     let mut tests = command("cargo test --workspace --locked");
     run_command(tests.env("COSSISTANT_TEST_LONG", long).env("COSSISTANT_VALIDATORS", validators))
-}
-
-/// Installs what one test alone wants. Where that cannot be, the test says so too.
-fn wish_for(is_there: bool, package: &str, otherwise: &str) {
-    if !is_there && let Err(error) = debian::install(package, otherwise) {
-        say(&format!("{error:#}"));
-    }
 }
 
 /// Runs the layers.

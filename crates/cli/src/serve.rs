@@ -119,7 +119,8 @@ async fn serve(config: Config) -> Result<(), Failure> {
 /// Has certificate and secrets read anew at each SIGHUP. At a terminal, without TLS, the signal keeps its meaning: the
 /// terminal is gone.
 async fn reload_at_hangup(node: &Node) -> Result<(), Failure> {
-    if !node.speaks_tls() && [io::stdin().is_terminal(), io::stderr().is_terminal()].contains(&true) {
+    let is_at_terminal = io::stdin().is_terminal() || io::stderr().is_terminal();
+    if is_at_terminal && !node.speaks_tls() {
         std::future::pending::<()>().await;
     }
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP")?;

@@ -21,11 +21,11 @@ use crate::trace::{self, SpanContext};
 const MAILBOX: usize = 262_144;
 /// How much of that is to be free where what is told can wait until it is.
 const ROOM: usize = MAILBOX / 2;
-/// For how long it waits. What ends with another node that died is told once, and may be more than shards take at once;
-/// but while a shard is waited for nothing is said to other nodes, and they must not think that this one is dead.
-const ROOM_PATIENCE: Duration = Duration::from_secs(5);
 /// How often is looked whether it is.
 const ROOM_LOOKS: Duration = Duration::from_millis(2);
+/// For how long that is waited for. What ends with another node that died is told once, and may be more than shards take at once;
+/// but while a shard is waited for nothing is said to other nodes, and they must not think that this one is dead.
+const ROOM_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a question waits for what other nodes say of a website of which nothing was heard here.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
@@ -191,17 +191,17 @@ impl NodeBus {
     /// The same once every shard has room for more. Where one took too long before, and still has none, it is not waited
     /// for again.
     pub(super) async fn tell_in_turn(&self, notice: Notice, is_patient: &mut bool) {
-        let has_room = || self.shards.iter().all(|shard| shard.mail.capacity() >= ROOM);
-        if !has_room() && *is_patient {
+        let look = || self.shards.iter().all(|shard| shard.mail.capacity() >= ROOM);
+        let mut has_room = look();
+        if !has_room && *is_patient {
             let room = async {
-                while !has_room() {
+                while !look() {
                     tokio::time::sleep(ROOM_LOOKS).await;
                 }
             };
-            *is_patient = tokio::time::timeout(ROOM_PATIENCE, room).await.is_ok();
-        } else {
-            *is_patient |= has_room();
+            has_room = tokio::time::timeout(ROOM_PATIENCE, room).await.is_ok();
         }
+        *is_patient = has_room;
         self.tell(notice);
     }
 

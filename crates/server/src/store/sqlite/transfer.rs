@@ -14,8 +14,8 @@ use crate::store::transfer::row::{Cell, clean};
 use crate::store::transfer::side::{Batch, IndexSize, Life, MARK, Side, Source, Target, note_key};
 use crate::store::transfer::tables::{Indexed, Numbering, Of, TABLES, Table, join};
 
-/// What holds while a target is filled: commits wait for no disk until the source is left, since what a crash takes with it is moved again, and
-/// rows may come before those that they refer to, which is looked at in the end.
+/// What holds while a target is filled: commits wait for no disk until the source is left, since what a crash takes with
+/// it is moved again, and rows may come before those that they refer to, which is looked at in the end.
 const FILLING: &str = "PRAGMA foreign_keys = OFF; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 16000; \
     PRAGMA cache_size = -131072;";
 
@@ -255,9 +255,7 @@ impl TransferTarget {
         };
         all().map_err(|error| self.folder.failed(&error))
     }
-}
 
-impl TransferTarget {
     /// Brings all of the log into the file, and file and folder to stable storage.
     fn sync(&self) -> Result<(), TransferError> {
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";

@@ -248,8 +248,10 @@ test("canned replies: called by a slash, chosen by the keyboard, written in thei
   await ada.page.getByLabel("Name").fill("Refund Done");
   await ada.page.getByLabel("Text").fill("{name}, your money is on its way.");
   await ada.page.getByRole("button", { name: "Keep" }).click();
-  await ada.page.getByText("/refund-done").waitFor();
+  await until("the reply that was kept has the focus", () =>
+    ada.page.evaluate(() => document.activeElement?.textContent?.startsWith("/refund-done") === true));
   await ada.page.keyboard.press("Escape");
+  await ada.page.getByRole("dialog").waitFor({ state: "detached" });
   await ada.field.pressSequentially("So: /ref");
   await ada.page.getByRole("option", { name: "refund-done" }).waitFor();
   await ada.field.press("Enter");

@@ -9,6 +9,12 @@ import { CANNED_MAX, cannedName, cannedReplies, dropCanned, keepCanned, type Can
 export function CannedEditor({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
   const replies = useKept(cannedReplies);
   const [editing, edit] = useState<CannedReply>();
+  // What was edited last has the focus when the form is gone; a new one that was not kept, the button for a new one.
+  const [edited, setEdited] = useState<string>();
+  const leaveForm = (): void => {
+    setEdited(editing?.id);
+    edit(undefined);
+  };
 
   return (
     <Dialog
@@ -17,17 +23,18 @@ export function CannedEditor({ isOpen, onClose }: { isOpen: boolean; onClose: ()
       isOpen={isOpen}
       onClose={() => {
         edit(undefined);
+        setEdited(undefined);
         onClose();
       }}
     >
       {editing ? (
-        <CannedForm key={editing.id} reply={editing} taken={replies} onDone={() => edit(undefined)} />
+        <CannedForm key={editing.id} reply={editing} taken={replies} onDone={leaveForm} />
       ) : (
         <>
           <ul className="canned-list">
             {replies.map((reply) => (
               <li key={reply.id}>
-                <button type="button" className="canned-choice" onClick={() => edit(reply)}>
+                <button type="button" className="canned-choice" autoFocus={reply.id === edited} onClick={() => edit(reply)}>
                   <b>/{reply.name}</b>
                   <span className="soft">{reply.text}</span>
                 </button>
@@ -41,6 +48,7 @@ export function CannedEditor({ isOpen, onClose }: { isOpen: boolean; onClose: ()
           <button
             type="button"
             className="button"
+            autoFocus={edited !== undefined && !replies.some(({ id }) => id === edited)}
             disabled={replies.length >= CANNED_MAX}
             onClick={() => edit({ id: crypto.randomUUID(), name: "", text: "" })}
           >

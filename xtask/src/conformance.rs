@@ -1,4 +1,4 @@
-//! `cargo xtask conformance`: the cases of Autobahn, played against the gateway's framing and compression.
+//! `cargo xtask conformance`: the cases of Autobahn, played against a node that echoes.
 //!
 //! They are played by kosoku, which carries Autobahn's own case files; the original runner needs Python 2. A test run
 //! leaves out those of compression, which send a thousand messages each and take many minutes.
@@ -11,9 +11,9 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::build;
 use crate::debian;
 use crate::layer::Rounds;
+use crate::sim;
 use crate::step::{Running, command, run as run_command, say, succeeds, target_directory};
 
 const KOSOKU: &str = "kosoku==0.1.0";
@@ -37,8 +37,7 @@ pub(crate) fn rounds(rounds: Rounds) -> Result<()> {
 fn play(choice: &[&str], cases: usize) -> Result<()> {
     let folder = target_directory()?.join("conformance");
     let kosoku = install(&folder.join("python"))?;
-    build::as_tested("--example echo")?;
-    let echo = start(&target_directory()?.join("debug/examples/echo"))?;
+    let echo = start(&sim::build_echo()?, &folder.join("data"))?;
     let reports = folder.join("reports");
     if reports.exists() {
         std::fs::remove_dir_all(&reports)?;
@@ -72,10 +71,10 @@ fn install(python: &Path) -> Result<String> {
 }
 
 /// Starts the echo service, which says where it listens.
-fn start(program: &Path) -> Result<Running> {
+fn start(program: &Path, data: &Path) -> Result<Running> {
     let mut service = command(&program.display().to_string());
-    let child =
-        service.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().context("cannot start the echo service")?;
+    service.arg(data).stdout(Stdio::piped()).stderr(Stdio::null());
+    let child = service.spawn().context("cannot start the echo service")?;
     let mut echo = Running { child, url: String::new() };
     let stdout = echo.child.stdout.take().context("its output is a pipe")?;
     let mut line = String::new();

@@ -39,7 +39,7 @@ enum Command {
     Check(check::Args),
     /// Three nodes under load, whose parts are killed and cut off, and what they cost.
     Cluster(cluster::Args),
-    /// The cases of Autobahn, against the gateway's framing and compression.
+    /// The cases of Autobahn, against a node that echoes.
     Conformance,
     /// The client and the web apps in Chromium, against the real server, over networks that fail.
     E2e(e2e::Args),

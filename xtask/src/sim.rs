@@ -85,6 +85,12 @@ fn build_simulation(options: &str) -> Result<PathBuf> {
     Ok(target_directory()?.join("debug/sim"))
 }
 
+/// Builds the echo of the conformance suite, which is a part of what the simulation is built with; the program.
+pub(crate) fn build_echo() -> Result<PathBuf> {
+    cargo("build --bin sim --example echo")?;
+    Ok(target_directory()?.join("debug/examples/echo"))
+}
+
 /// What cargo is to do with the simulation and its tests, built as they always are, and the libraries as all tests have
 /// them (see `build.rs`).
 fn cargo(what: &str) -> Result<()> {

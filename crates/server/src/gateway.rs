@@ -11,6 +11,8 @@ mod upgrade;
 mod wheel;
 
 pub(crate) use connection::ConnectionConfig;
+#[cfg(feature = "sim")]
+pub use driver::echo::echo_from_now_on;
 pub(crate) use driver::{Clocks, Driver, Upgraded};
 pub(crate) use jobs::Jobs;
 pub(crate) use shard::{Arrival, Credential, Shard, ShardConfig};

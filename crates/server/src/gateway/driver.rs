@@ -4,6 +4,8 @@
 //! are watched together (`driver/sockets.rs`), and an idle one is an entry in a table. Whatever a tick queued is
 //! written by one flusher, each connection's frames together.
 
+#[cfg(feature = "sim")]
+pub(super) mod echo;
 mod sockets;
 mod wire;
 

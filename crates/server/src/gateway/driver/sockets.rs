@@ -16,6 +16,8 @@ use super::Driver;
 use super::wire::{Upgraded, Wire};
 use crate::auth::AuthError;
 use crate::gateway::deflate::DeflateParams;
+#[cfg(feature = "sim")]
+use crate::gateway::frame::Opcode;
 use crate::gateway::frame::{Decoded, Decoder, DecoderConfig};
 use crate::gateway::shard::{Arrival, Done};
 use crate::gateway::upgrade::Admitted;
@@ -146,11 +148,17 @@ impl Driver {
             deflate: deflate.is_some(),
             ..DecoderConfig::default()
         };
+        #[cfg(feature = "sim")]
+        let config = super::echo::decoder(config);
         let (at, outputs) = {
             let mut shard = self.shard.borrow_mut();
             let (now, wall) = ((self.clocks.steady)(), (self.clocks.wall)());
             shard.set_wall(wall, now);
-            (shard.open(arrival, now), shard.take_outputs())
+            #[cfg(not(feature = "sim"))]
+            let at = shard.open(arrival, now);
+            #[cfg(feature = "sim")]
+            let at = super::echo::open(&mut shard, arrival, deflate, now);
+            (at, shard.take_outputs())
         };
         // A session may have decrypted more than was asked for.
         let is_readable = matches!(upgraded, Upgraded::Tls(..));
@@ -357,6 +365,10 @@ impl Driver {
                 Ok((count, decoded)) => {
                     taken += count;
                     match decoded {
+                        #[cfg(feature = "sim")]
+                        Some(Decoded::Text(text)) if self.echo(at, Opcode::Text, text.as_bytes()) => has_ended = true,
+                        #[cfg(feature = "sim")]
+                        Some(Decoded::Binary(bytes)) if self.echo(at, Opcode::Binary, bytes) => has_ended = true,
                         Some(Decoded::Text(text)) => {
                             has_ended = true;
                             self.apply(|shard, now| shard.handle_text(index, text, now));
@@ -424,6 +436,8 @@ impl Driver {
         if !self.sockets.borrow_mut().remove(at) {
             return;
         }
+        #[cfg(feature = "sim")]
+        super::echo::forget(at);
         if self.shard.borrow().is_current(at) {
             self.apply(|shard, now| shard.handle_lost(at.index, now));
         }

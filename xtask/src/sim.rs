@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// The seed of the first one; each further one has the next.
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
+    /// With more people, actions and faults in each.
+    #[arg(long)]
+    large: bool,
     /// On so many nodes; as each seed has it unless said.
     #[arg(long, value_name = "N")]
     nodes: Option<u64>,
@@ -40,6 +43,9 @@ pub(crate) struct Args {
     /// How many threads; as many as there are cores unless said.
     #[arg(long, value_name = "N")]
     threads: Option<u32>,
+    /// Build with every optimization first, which takes minutes: for many histories.
+    #[arg(long)]
+    optimized: bool,
     /// Print the whole trace of the first history.
     #[arg(long)]
     trace: bool,
@@ -69,14 +75,26 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             options.push_str(&format!(" {option} {value}"));
         }
     }
-    let flags =
-        [(args.trace, " --trace"), (args.survey, " --survey"), (args.again, " --again"), (args.prove, " --prove")];
+    let flags = [
+        (args.large, " --large"),
+        (args.trace, " --trace"),
+        (args.survey, " --survey"),
+        (args.again, " --again"),
+        (args.prove, " --prove"),
+    ];
     for (is_wanted, option) in flags {
         if is_wanted {
             options.push_str(option);
         }
     }
-    sh(&format!("{} {options}", build_simulation("--quiet")?.display()))
+    let program = if args.optimized { build_optimized()? } else { build_simulation("--quiet")? };
+    sh(&format!("{} {options}", program.display()))
+}
+
+/// Builds the simulation as fast as it gets; the program.
+fn build_optimized() -> Result<PathBuf> {
+    sh("cargo build --quiet --locked --workspace --features cossistant-testkit/sim --bin sim --profile sim")?;
+    Ok(target_directory()?.join("sim/sim"))
 }
 
 /// Builds the simulation; the program.

@@ -37,11 +37,11 @@ mod world;
 
 pub use cossistant_server::sim::Plant;
 use history::History;
-pub use plan::Keep;
+pub use plan::{Keep, Size};
 pub use rule::{Failure, Rule};
 pub use shrink::{Shrunk, shrink};
 
-/// Histories that found a fault once: seed, nodes, and what it was.
+/// Large histories that found a fault once: seed, nodes, and what it was.
 ///
 /// A seed stands for one history as long as nothing is drawn otherwise; whoever changes that finds the fault again
 /// without its mending, or leaves the seed out.
@@ -61,6 +61,8 @@ pub const FOUND: &[(u64, usize, &str)] = &[
 pub struct Run {
     /// What everything follows from.
     pub seed: u64,
+    /// How much happens.
+    pub size: Size,
     /// On how many nodes; as its seed has it, unless given.
     pub nodes: Option<usize>,
     /// A bug to be put in.
@@ -72,10 +74,10 @@ pub struct Run {
 }
 
 impl Run {
-    /// The whole history of a seed, without a trace.
+    /// The whole small history of a seed, without a trace.
     #[must_use]
     pub const fn of(seed: u64, plant: Option<Plant>) -> Self {
-        Self { seed, nodes: None, plant, keep: Keep::ALL, is_traced: false }
+        Self { seed, size: Size::Small, nodes: None, plant, keep: Keep::ALL, is_traced: false }
     }
 }
 

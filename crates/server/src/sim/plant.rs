@@ -47,6 +47,8 @@ pub enum Plant {
     ExpiredReceives,
     /// An outbox takes whatever it is given.
     UnboundedOutbox,
+    /// A client keeps whatever it is given to send.
+    UnboundedQueue,
     /// Conversations of another organization can be subscribed to.
     ForeignTenant,
     /// A node never looks what others have stored and set up.
@@ -84,6 +86,7 @@ impl Plant {
         ("revoked-receives", Self::RevokedReceives),
         ("expired-receives", Self::ExpiredReceives),
         ("unbounded-outbox", Self::UnboundedOutbox),
+        ("unbounded-queue", Self::UnboundedQueue),
         ("foreign-tenant", Self::ForeignTenant),
         ("no-look", Self::NoLook),
         ("endless-lease", Self::EndlessLease),

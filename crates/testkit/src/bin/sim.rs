@@ -1,6 +1,6 @@
 //! Runs histories of the simulation.
 //!
-//! `sim --seeds N [--seed S] [--nodes N] [--plant BUG] [--keep STEPS] [--threads N] [--trace | --survey]` runs N histories. The
+//! `sim --seeds N [--seed S] [--large] [--nodes N] [--plant BUG] [--keep STEPS] [--threads N] [--trace | --survey]` runs N histories. The
 //! first that breaks a promise is shrunk; its trace and the command that runs it again are printed, and the exit code
 //! is 1. If all keep theirs, one hash of all that was said is printed: a change that is to change nothing leaves it.
 //! `--trace` prints the trace of one history, `--survey` goes on behind a failure and prints a line for each.
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cossistant_testkit::sim::{FOUND, Failure, Keep, Outcome, Plant, Run, run, shrink};
+use cossistant_testkit::sim::{FOUND, Failure, Keep, Outcome, Plant, Run, Size, run, shrink};
 
 /// A history is thousands of small pieces of memory that live for a moment, all of them on one thread.
 #[global_allocator]
@@ -22,6 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Wish {
     first: u64,
     count: Option<u64>,
+    size: Size,
     nodes: Option<usize>,
     plant: Option<Plant>,
     keep: Keep,
@@ -40,7 +41,7 @@ const COUNT: u64 = 100;
 const PROOF: u64 = 10_000;
 /// For how long a failure is shrunk.
 const PATIENCE: Duration = Duration::from_secs(60);
-const USAGE: &str = "usage: sim [--seeds N] [--seed S] [--nodes N] [--plant BUG] [--keep STEPS] [--threads N] \
+const USAGE: &str = "usage: sim [--seeds N] [--seed S] [--large] [--nodes N] [--plant BUG] [--keep STEPS] [--threads N] \
                      [--trace | --survey | --again | --prove]";
 
 fn main() -> ExitCode {
@@ -68,6 +69,7 @@ impl Wish {
         let mut wish = Self {
             first: 1,
             count: None,
+            size: Size::Small,
             nodes: None,
             plant: None,
             keep: Keep::ALL,
@@ -82,6 +84,7 @@ impl Wish {
             let mut value = || words.next().ok_or(format!("{word} needs a value"));
             let number = |value: String| value.parse::<u64>().map_err(|error| format!("{word} {value}: {error}"));
             match word.as_str() {
+                "--large" => wish.size = Size::Large,
                 "--trace" => wish.is_traced = true,
                 "--survey" => wish.is_survey = true,
                 "--prove" => wish.is_proof = true,
@@ -106,7 +109,7 @@ impl Wish {
     }
 
     fn run(&self, seed: u64) -> Run {
-        Run { seed, nodes: self.nodes, plant: self.plant, keep: self.keep.clone(), is_traced: false }
+        Run { seed, size: self.size, nodes: self.nodes, plant: self.plant, keep: self.keep.clone(), is_traced: false }
     }
 }
 
@@ -208,7 +211,7 @@ fn search(wish: &Wish) -> bool {
 
 /// Runs the histories that found a fault once, each of which must keep every promise now.
 fn again(wish: &Wish) -> bool {
-    let on = |nodes: usize| Wish { nodes: Some(nodes), keep: Keep::ALL, ..*wish };
+    let on = |nodes: usize| Wish { size: Size::Large, nodes: Some(nodes), keep: Keep::ALL, ..*wish };
     let failed = FOUND.iter().find(|(seed, nodes, _)| run(&on(*nodes).run(*seed)).failure.is_some());
     if let Some((seed, nodes, found)) = failed {
         say(&format!("history {seed} once found this: {found}"));
@@ -222,6 +225,9 @@ fn again(wish: &Wish) -> bool {
 /// Shrinks what failed, and says how to run it again.
 fn report(wish: &Wish, seed: u64) {
     let mut plant = wish.plant.map(|plant| format!(" --plant {}", plant.name())).unwrap_or_default();
+    if wish.size == Size::Large {
+        plant.push_str(" --large");
+    }
     if let Some(nodes) = wish.nodes {
         plant.push_str(&format!(" --nodes {nodes}"));
     }

@@ -22,6 +22,12 @@ impl World {
             self.handle(at, output);
         }
         self.note_wake(at);
+        let client = &self.clients[at];
+        let (kept, bound) = (client.engine.queued_message_count(), client.max_queue_size);
+        if kept > bound {
+            let what = format!("{} keeps {kept} messages of at most {bound}", client.name);
+            self.fail(Rule::Bounds, what);
+        }
         if self.clients[at].engine.poll_timeout().is_some_and(|wake| wake <= now) {
             self.fail(Rule::Contract, format!("{} wants to be woken in the past", self.clients[at].name));
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cossistant_engine::{Channel as EngineChannel, Config, ConnectionState, Engine, SubscriptionState};
 use cossistant_protocol::{Channel, MessageAck, MessageId, PersonId, UserType};
-use cossistant_server::sim::{SimConnection, Tenant};
+use cossistant_server::sim::{Plant, SimConnection, Tenant};
 
 use super::reader::Reader;
 use super::replica::Replica;
@@ -92,6 +92,8 @@ pub(super) struct Client {
     pub(super) kind: UserType,
     pub(super) person: PersonId,
     pub(super) engine: Engine<Payload, Heard>,
+    /// The most messages that it may keep.
+    pub(super) max_queue_size: usize,
     pub(super) clock_ahead: u64,
     /// The browser lets its timers run so seldom, in ms, since it is in the background.
     pub(super) throttle: Option<u64>,
@@ -139,18 +141,22 @@ impl Client {
         config: Config,
         seed: u64,
         clock_ahead: u64,
-        token: Token,
+        plant: Option<Plant>,
     ) -> Self {
+        let max_queue_size = config.max_queue_size;
+        let is_bounded = plant != Some(Plant::UnboundedQueue);
+        let config = Config { max_queue_size: if is_bounded { max_queue_size } else { usize::MAX }, ..config };
         Self {
             name: name.to_owned(),
             tenant,
             kind,
             person,
             engine: Engine::new(config, seed),
+            max_queue_size,
             clock_ahead,
             throttle: None,
-            used: token.clone(),
-            token,
+            used: Token::default(),
+            token: Token::default(),
             link: None,
             is_wanted: false,
             replica: Replica::default(),

@@ -4,7 +4,7 @@ use cossistant_engine::{Config, Input};
 use cossistant_protocol::{ConversationId, PersonId, UserType};
 use cossistant_server::sim::{Dice, SimConfig, Tenant};
 
-use super::client::{Client, LONG, Token};
+use super::client::{Client, LONG};
 use super::judge::LEASE_MS;
 use super::plan::{self, Deed, Keep, Step};
 use super::world::World;
@@ -75,13 +75,13 @@ impl History {
                 + presence_grace_ms
                 + if nodes > 1 { LEASE_MS } else { 3_000 },
         };
-        history.people(&mut dice, heartbeat_ms);
-        history.plan = plan::draw(history.world.clients.len(), &mut dice);
+        history.people(&mut dice, &mut of_nodes.split(), heartbeat_ms, run);
+        history.plan = plan::draw(run.size, history.world.clients.len(), &mut dice);
         history
     }
 
     /// Draws who takes part. Sometimes people of different kinds have the same id, which must make no difference.
-    fn people(&mut self, dice: &mut Dice, heartbeat: u64) {
+    fn people(&mut self, dice: &mut Dice, of_queues: &mut Dice, heartbeat: u64, run: &Run) {
         let is_alike = dice.chance(30);
         let (vera, uma, bot) = if is_alike { ("sam", "sam", "sam") } else { ("vera", "uma", "bot") };
         let mut cast = vec![
@@ -96,7 +96,7 @@ impl History {
             ("uma-2", Tenant::Ours, UserType::User, uma),
             ("eve-1", Tenant::Other, UserType::User, if is_alike { "sam" } else { "eve" }),
         ];
-        cast.extend(more.into_iter().filter(|_| dice.chance(25)));
+        cast.extend(more.into_iter().filter(|_| dice.chance(run.size.others_percent())));
         for (name, tenant, kind, id) in cast {
             let config = Config {
                 heartbeat_interval: heartbeat,
@@ -104,13 +104,13 @@ impl History {
                 max_reconnect_delay: 5_000,
                 request_timeout: if dice.chance(50) { 10_000 } else { 2_500 },
                 has_token_source: dice.chance(40),
-                max_queue_size: 20,
+                max_queue_size: if of_queues.chance(run.size.short_queues_percent()) { 3 } else { 20 },
                 ..Config::default()
             };
             let ahead = dice.below(100_000);
             let who = (tenant, kind, person(id));
             let at = self.world.clients.len();
-            self.world.clients.push(Client::new(name, who, config, dice.bits(), ahead, Token::default()));
+            self.world.clients.push(Client::new(name, who, config, dice.bits(), ahead, run.plant));
             self.world.clients[at].token = self.world.token(at, LONG);
         }
         self.conversations = vec![

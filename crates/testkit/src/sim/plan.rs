@@ -28,10 +28,59 @@ pub(super) struct Step {
     pub(super) roll: u64,
 }
 
+/// How much happens in a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// As little as one may have. For the same time it finds as much as a large one.
+    Small,
+    /// More people, more actions, more faults at once.
+    Large,
+}
+
+impl Size {
+    /// How many of a hundred of those take part who need not.
+    pub(super) const fn others_percent(self) -> u64 {
+        match self {
+            Self::Small => 12,
+            Self::Large => 25,
+        }
+    }
+
+    /// How many of a hundred clients keep but a few messages while they are not connected.
+    pub(super) const fn short_queues_percent(self) -> u64 {
+        match self {
+            Self::Small => 20,
+            Self::Large => 0,
+        }
+    }
+
+    const fn most_actions(self) -> u64 {
+        match self {
+            Self::Small => 41,
+            Self::Large => 48,
+        }
+    }
+
+    const fn most_faults(self) -> u64 {
+        match self {
+            Self::Small => 5,
+            Self::Large => 7,
+        }
+    }
+
+    const fn check_percent(self) -> u64 {
+        match self {
+            Self::Small => 20,
+            Self::Large => 30,
+        }
+    }
+}
+
 /// Draws a plan: everybody comes, then at least 40 actions with at least 3 faults among them.
-pub(super) fn draw(clients: usize, dice: &mut Dice) -> Vec<Step> {
-    let mut deeds = vec![Deed::Act; dice.between(40, 48) as usize];
-    let others = (0..dice.between(3, 7)).map(|_| Deed::Fault).chain(dice.chance(30).then_some(Deed::Check));
+pub(super) fn draw(size: Size, clients: usize, dice: &mut Dice) -> Vec<Step> {
+    let mut deeds = vec![Deed::Act; dice.between(40, size.most_actions()) as usize];
+    let faults = (0..dice.between(3, size.most_faults())).map(|_| Deed::Fault);
+    let others = faults.chain(dice.chance(size.check_percent()).then_some(Deed::Check));
     for deed in others.collect::<Vec<_>>() {
         let at = dice.below(deeds.len() as u64 + 1) as usize;
         deeds.insert(at, deed);

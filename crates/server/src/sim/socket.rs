@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::sync::Arc;
 
 use super::SimConnection;
 use super::node::Place;
@@ -12,7 +13,7 @@ use crate::hub::{ConnRef, MAX_FRAMES_PER_WRITE};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromClient {
     /// A text message.
-    Text(String),
+    Text(Arc<str>),
     /// The answer to a ping.
     Pong,
     /// A close frame.

@@ -21,8 +21,8 @@ pub(crate) enum Incoming {
 macro_rules! place {
     ($event:expr) => {
         EnvelopeKind::Event {
-            conversation: $event.conversation_id.to_string(),
-            website: $event.website_id.to_string(),
+            conversation: $event.conversation_id.as_str().to_owned(),
+            website: $event.website_id.as_str().to_owned(),
             seq: $event.seq,
             offset: $event.offset,
         }
@@ -31,8 +31,8 @@ macro_rules! place {
 
 pub(crate) fn to_engine(channel: &Channel) -> EngineChannel {
     match channel {
-        Channel::Conversation(id) => EngineChannel::Conversation(id.to_string()),
-        Channel::Website(id) => EngineChannel::Website(id.to_string()),
+        Channel::Conversation(id) => EngineChannel::Conversation(id.as_str().to_owned()),
+        Channel::Website(id) => EngineChannel::Website(id.as_str().to_owned()),
     }
 }
 
@@ -152,5 +152,5 @@ pub(crate) fn envelope(incoming: &Incoming) -> Envelope {
         | ServerMessage::VisitorOnline(_)
         | ServerMessage::VisitorOffline(_) => (None, EnvelopeKind::Ephemeral),
     };
-    Envelope { id: id.map(ToString::to_string), kind }
+    Envelope { id: id.map(|id| id.as_str().to_owned()), kind }
 }

@@ -27,11 +27,33 @@ pub enum InvalidId {
     Character,
 }
 
-fn check(text: &str, allowed: fn(u8) -> bool) -> Result<(), InvalidId> {
+/// Which bytes an id may have.
+type Allowed = [bool; 256];
+
+/// Letters, digits and these.
+const fn letters_and(others: &[u8]) -> Allowed {
+    let mut allowed = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        allowed[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        allowed[others[at] as usize] = true;
+        at += 1;
+    }
+    allowed
+}
+
+static PLAIN: Allowed = letters_and(b"_-");
+static PERSON: Allowed = letters_and(b"_-.:@|+");
+
+fn check(text: &str, allowed: &Allowed) -> Result<(), InvalidId> {
     if text.is_empty() {
         return Err(InvalidId::Empty);
     }
-    if !text.bytes().all(allowed) {
+    if !text.bytes().all(|byte| allowed[usize::from(byte)]) {
         return Err(InvalidId::Character);
     }
     if text.len() > MAX_ID_LENGTH {
@@ -40,22 +62,15 @@ fn check(text: &str, allowed: fn(u8) -> bool) -> Result<(), InvalidId> {
     Ok(())
 }
 
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
-}
-
-fn is_person(byte: u8) -> bool {
-    is_plain(byte) || matches!(byte, b'.' | b':' | b'@' | b'|' | b'+')
-}
-
-fn check_key(text: &str, _: fn(u8) -> bool) -> Result<(), InvalidId> {
+fn check_key(text: &str, _: &Allowed) -> Result<(), InvalidId> {
     if text.is_empty() {
         return Err(InvalidId::Empty);
     }
-    if text.contains('\0') {
+    if text.as_bytes().contains(&0) {
         return Err(InvalidId::Character);
     }
-    if text.chars().count() > MAX_KEY_LENGTH {
+    // A text of few bytes cannot have too many characters.
+    if text.len() > MAX_KEY_LENGTH && text.chars().count() > MAX_KEY_LENGTH {
         return Err(InvalidId::TooLong(MAX_KEY_LENGTH));
     }
     Ok(())
@@ -76,7 +91,7 @@ macro_rules! id {
             /// [`InvalidId`] says which rule the text breaks.
             pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
                 let text = text.as_ref();
-                $check(text, $allowed)?;
+                $check(text, &$allowed)?;
                 Ok(Self(Arc::from(text)))
             }
 
@@ -161,41 +176,41 @@ macro_rules! id {
 
 id!(
     /// The id of a customer of the platform, who has websites.
-    OrganizationId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+    OrganizationId, check, PLAIN, "^[A-Za-z0-9_-]+$", 128
 );
 id!(
     /// The id of a website; unique within its organization.
-    WebsiteId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+    WebsiteId, check, PLAIN, "^[A-Za-z0-9_-]+$", 128
 );
 id!(
     /// The id of a conversation; unique within its organization.
-    ConversationId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+    ConversationId, check, PLAIN, "^[A-Za-z0-9_-]+$", 128
 );
 id!(
     /// The id that the server gave a message (`msg_…`); sorts by time.
-    MessageId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+    MessageId, check, PLAIN, "^[A-Za-z0-9_-]+$", 128
 );
 id!(
     /// The id that the server gave a connection (`conn_…`).
-    ConnectionId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+    ConnectionId, check, PLAIN, "^[A-Za-z0-9_-]+$", 128
 );
 id!(
     /// The id of a key; `kid` in the header of a token names it.
-    KeyId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+    KeyId, check, PLAIN, "^[A-Za-z0-9_-]+$", 128
 );
 id!(
     /// The id that the server gave a webhook (`hook_…`).
-    WebhookId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+    WebhookId, check, PLAIN, "^[A-Za-z0-9_-]+$", 128
 );
 id!(
     /// The id that the server gave a delivery to a webhook (`dlv_…`); sorts by time.
-    DeliveryId, check, is_plain, "^[A-Za-z0-9_-]+$", 128
+    DeliveryId, check, PLAIN, "^[A-Za-z0-9_-]+$", 128
 );
 id!(
     /// The id of a visitor, user or AI agent: the `sub` of a token.
-    PersonId, check, is_person, "^[A-Za-z0-9_.:@|+-]+$", 128
+    PersonId, check, PERSON, "^[A-Za-z0-9_.:@|+-]+$", 128
 );
 id!(
     /// The `id` that a client gives a message, echoed by its answer; of a `send_message` the idempotency key.
-    RequestId, check_key, is_plain, "^[^\\u0000]+$", 64
+    RequestId, check_key, PLAIN, "^[^\\u0000]+$", 64
 );

@@ -13,9 +13,8 @@ pub const MAX_DEPTH: usize = 128;
 /// Whether JSON text nests deeper than [`MAX_DEPTH`]. Of text that is no JSON it says nothing useful.
 #[must_use]
 pub fn nests_too_deep(text: &str) -> bool {
-    let is_opening = |byte: &u8| matches!(byte, b'[' | b'{');
     // Most texts are so short, or have so few brackets, that their order does not matter.
-    if text.len() <= MAX_DEPTH || text.bytes().filter(is_opening).count() <= MAX_DEPTH {
+    if text.len() <= MAX_DEPTH || openings(text) <= MAX_DEPTH {
         return false;
     }
     let (mut depth, mut is_in_string, mut is_escaped) = (0_usize, false, false);
@@ -36,6 +35,13 @@ pub fn nests_too_deep(text: &str) -> bool {
         }
     }
     false
+}
+
+/// How many opening brackets a text has, counted in pieces whose count fits a byte: so the processor does many at once.
+fn openings(text: &str) -> usize {
+    let is_opening = |byte: &u8| u8::from(matches!(byte, b'[' | b'{'));
+    let of_piece = |piece: &[u8]| piece.iter().map(is_opening).fold(0, u8::wrapping_add);
+    text.as_bytes().chunks(255).map(|piece| usize::from(of_piece(piece))).sum()
 }
 
 /// How deep a value nests; a string, number, boolean or null is 0, `{}` and `[]` are 1.

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 
 use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer};
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer as _};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::RequestId;
@@ -94,18 +94,48 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'de, '_, A> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        if !matches!(self.key, "id" | "timestamp") {
-            return self.map.next_value_seed(seed);
+        match self.key {
+            "id" => {
+                // One with an escape in it is left to the long way, as with keys.
+                let id = self.map.next_value::<Option<&'de str>>()?;
+                self.common.id = id.map(RequestId::new).transpose().map_err(A::Error::custom)?;
+                // Some bodies have an `id` of their own, which is the same.
+                seed.deserialize(Once(id, PhantomData))
+            }
+            "timestamp" => {
+                let raw = self.map.next_value::<&'de RawValue>()?.get();
+                let timestamp: Option<Integer> = serde_json::from_str(raw).map_err(A::Error::custom)?;
+                self.common.timestamp = timestamp.map(|timestamp| timestamp.0);
+                seed.deserialize(&mut serde_json::Deserializer::from_str(raw)).map_err(A::Error::custom)
+            }
+            _ => self.map.next_value_seed(seed),
         }
-        let raw = self.map.next_value::<&'de RawValue>()?.get();
-        if self.key == "id" {
-            self.common.id = serde_json::from_str(raw).map_err(A::Error::custom)?;
-        } else {
-            let timestamp: Option<Integer> = serde_json::from_str(raw).map_err(A::Error::custom)?;
-            self.common.timestamp = timestamp.map(|timestamp| timestamp.0);
+    }
+}
+
+/// A text that was read already, or `null`.
+struct Once<'de, E>(Option<&'de str>, PhantomData<E>);
+
+impl<'de, E: serde::de::Error> Deserializer<'de> for Once<'de, E> {
+    type Error = E;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        match self.0 {
+            Some(text) => visitor.visit_borrowed_str(text),
+            None => visitor.visit_unit(),
         }
-        // Some bodies have an `id` of their own, which is the same.
-        seed.deserialize(&mut serde_json::Deserializer::from_str(raw)).map_err(A::Error::custom)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        match self.0 {
+            Some(text) => visitor.visit_some(BorrowedStrDeserializer::new(text)),
+            None => visitor.visit_none(),
+        }
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 

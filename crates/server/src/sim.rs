@@ -15,7 +15,7 @@ mod plant;
 mod socket;
 mod store;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cossistant_protocol::{
@@ -136,6 +136,8 @@ pub struct SimServer {
     sockets: BTreeMap<SimConnection, Socket>,
     /// Connections to which something was written.
     written: VecDeque<SimConnection>,
+    /// Nodes that have died, and of which the simulator was not told yet.
+    dead: BTreeSet<usize>,
     next_connection: u64,
     lives: u64,
     dice: Dice,
@@ -188,6 +190,7 @@ impl SimServer {
             auth: authenticator(),
             sockets: BTreeMap::new(),
             written: VecDeque::new(),
+            dead: BTreeSet::new(),
             next_connection: 1,
             lives: 0,
             now,
@@ -248,12 +251,6 @@ impl SimServer {
         self.nodes.len()
     }
 
-    /// Whether a node runs.
-    #[must_use]
-    pub fn is_up(&self, node: usize) -> bool {
-        self.nodes[node].is_some()
-    }
-
     /// Starts a node on what is stored, unless it runs.
     pub fn start(&mut self, node: usize) {
         if self.nodes[node].is_none() {
@@ -263,9 +260,15 @@ impl SimServer {
         }
     }
 
+    /// A node that has died since it was asked last; each once.
+    pub fn next_dead(&mut self) -> Option<usize> {
+        self.dead.pop_first()
+    }
+
     /// Kills a node: whatever it had not written to the store is gone, and every connection with it.
     pub fn crash(&mut self, node: usize) {
         let Some(dead) = self.nodes[node].take() else { return };
+        self.dead.insert(node);
         // A store that nodes share does not die with one of them.
         if let Some(remains) = dead.store.take_remains()
             && self.nodes.len() == 1

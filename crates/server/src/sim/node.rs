@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -32,21 +33,34 @@ const DEAD_ANSWER_MS: u64 = 50;
 
 /// Notices on their way to the shards, and whether they go beyond the node.
 #[derive(Default)]
-pub(super) struct SimBus(Mutex<Vec<(Notice, bool)>>);
+pub(super) struct SimBus {
+    told: Mutex<Vec<(Notice, bool)>>,
+    /// Whether there are any; asked far more often than there are.
+    has_told: AtomicBool,
+}
 
 impl Bus for SimBus {
     fn publish(&self, notice: Notice) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((notice, true));
+        self.put(notice, true);
     }
 
     fn tell_here(&self, notice: Notice) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((notice, false));
+        self.put(notice, false);
     }
 }
 
 impl SimBus {
+    fn put(&self, notice: Notice, goes_beyond: bool) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push((notice, goes_beyond));
+        self.has_told.store(true, Ordering::Relaxed);
+    }
+
     fn take(&self) -> Vec<(Notice, bool)> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        if !self.has_told.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        self.has_told.store(false, Ordering::Relaxed);
+        std::mem::take(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -66,6 +80,14 @@ pub(super) enum Finished {
     Revoked(UserType, PersonId, Timestamp),
     Looked(u64, Result<Box<Looked>, StoreError>),
     Nothing,
+}
+
+/// What happens next at a node.
+#[derive(Debug, Clone, Copy)]
+struct Next {
+    at: u64,
+    /// The shard whose timers are due then; else it is what is planned.
+    timer_of: Option<usize>,
 }
 
 pub(super) struct Task {
@@ -108,8 +130,8 @@ pub(super) struct SimNode {
     pub(super) directory: Arc<SharedDirectory>,
     bus: Arc<SimBus>,
     agenda: Agenda<Due>,
-    /// What [`SimServer::next_due`] answered last, as long as nothing has changed since.
-    next_due: Option<Option<u64>>,
+    /// What happens next, as long as nothing has changed since that was asked.
+    next: Option<Option<Next>>,
     /// By the shard that tells and the one that is told: until when what was told is under way, since a queue keeps its
     /// order. The last ones are those of what comes from beyond the node.
     pub(super) lanes: Vec<Vec<u64>>,
@@ -188,20 +210,38 @@ impl SimNode {
             directory: Arc::clone(&directory),
             bus,
             agenda: Agenda::default(),
-            next_due: None,
+            next: None,
             lanes: vec![vec![0; config.shards]; config.shards + 1],
             beyond: (config.nodes > 1).then(|| Beyond::new(id, server.now)),
         }
     }
 
     pub(super) fn forget_deadlines(&mut self) {
-        self.next_due = None;
+        self.next = None;
         self.deadlines.fill(None);
     }
 
     pub(super) fn put(&mut self, at: u64, due: Due) {
-        self.next_due = None;
+        self.next = None;
         self.agenda.put(at, due);
+    }
+
+    /// What happens next: of those of one time, the timers of a shard are before what is planned.
+    fn next(&mut self, clock_offset: i64, now: u64) -> Option<Next> {
+        if let Some(next) = self.next {
+            return next;
+        }
+        let mut next = self.agenda.next_at().map(|at| Next { at, timer_of: None });
+        for shard in (0..self.shards.len()).rev() {
+            if let Some(deadline) = self.deadline(shard) {
+                let at = deadline.saturating_add_signed(-clock_offset).max(now);
+                if next.is_none_or(|next| at <= next.at) {
+                    next = Some(Next { at, timer_of: Some(shard) });
+                }
+            }
+        }
+        self.next = Some(next);
+        next
     }
 
     /// When a shard's next timer is due, by its own clock.
@@ -289,7 +329,7 @@ impl SimServer {
         let Some(socket) = self.sockets.get_mut(&connection) else { return Vec::new() };
         socket.is_announced = false;
         let frames = socket.take(max_bytes);
-        if socket.is_blocked && socket.wire.len() < socket.capacity {
+        if socket.is_blocked && socket.on_wire() < socket.capacity {
             socket.is_blocked = false;
             self.flush(connection);
         }
@@ -330,58 +370,42 @@ impl SimServer {
 
     /// When something happens next, in ms of the simulator's clock.
     pub fn next_due(&mut self) -> Option<u64> {
-        (0..self.nodes.len()).filter_map(|node| self.next_due_at(node)).min()
+        self.next().map(|(_, next)| next.at)
     }
 
-    fn next_due_at(&mut self, node: usize) -> Option<u64> {
+    /// What happens next, and at which node; of those of one time, that of the first node.
+    fn next(&mut self) -> Option<(usize, Next)> {
         let (offset, now) = (self.clock_offset, self.now);
-        let node = self.nodes[node].as_mut()?;
-        if let Some(next) = node.next_due {
-            return next;
-        }
-        let mut next = node.agenda.next_at();
-        for shard in 0..node.shards.len() {
-            if let Some(deadline) = node.deadline(shard) {
-                let at = deadline.saturating_add_signed(-offset).max(now);
-                next = Some(next.map_or(at, |next| next.min(at)));
+        let mut first: Option<(usize, Next)> = None;
+        for (at, node) in self.nodes.iter_mut().enumerate() {
+            if let Some(next) = node.as_mut().and_then(|node| node.next(offset, now))
+                && first.is_none_or(|(_, first)| next.at < first.at)
+            {
+                first = Some((at, next));
             }
         }
-        node.next_due = Some(next);
-        next
+        first
     }
 
     /// Lets time pass and everything happen that is due by then.
     pub fn advance(&mut self, now: u64) {
-        while let Some(at) = self.next_due().filter(|at| *at <= now) {
-            self.now = self.now.max(at);
-            self.step();
+        while let Some((node, next)) = self.next().filter(|(_, next)| next.at <= now) {
+            self.now = self.now.max(next.at);
+            self.step(node, next.timer_of);
         }
         self.now = self.now.max(now);
     }
 
-    /// Does one thing that is due.
-    fn step(&mut self) {
+    /// Does the next thing at a node: lets the timers of a shard fire, or takes up what is planned.
+    fn step(&mut self, at: usize, timer_of: Option<usize>) {
         let now = self.now;
-        let Some(node) = (0..self.nodes.len()).find(|node| self.next_due_at(*node).is_some_and(|at| at <= now)) else {
-            return;
-        };
-        self.step_at(node);
-        if self.nodes[node].as_ref().is_some_and(|node| node.store.has_died()) {
-            self.crash(node);
-        }
-    }
-
-    fn step_at(&mut self, at: usize) {
-        let (now, clock) = (self.now, self.clock());
         let Some(node) = &mut self.nodes[at] else { return };
-        node.next_due = None;
+        node.next = None;
         let place = |shard| Place { node: at, shard };
-        for shard in 0..node.shards.len() {
-            if node.deadline(shard).is_some_and(|deadline| deadline <= clock.as_millis()) {
-                node.deadlines[shard] = None;
-                self.apply(place(shard), Shard::handle_timers);
-                return;
-            }
+        if let Some(shard) = timer_of {
+            node.deadlines[shard] = None;
+            self.apply(place(shard), Shard::handle_timers);
+            return;
         }
         let Some(due) = node.agenda.take_due(now) else { return };
         match due {
@@ -437,7 +461,7 @@ impl SimServer {
         let clock = self.clock();
         let shard = place.shard;
         let node = self.nodes[place.node].as_mut()?;
-        node.next_due = None;
+        node.next = None;
         let core = &mut node.shards[shard];
         let result = action(core, clock);
         let outputs = core.take_outputs();
@@ -503,9 +527,7 @@ impl SimServer {
             Output::Follow(topic, is_followed) => self.follow(place.node, topic, is_followed),
             Output::Refuse(at, frames) => {
                 if let Some(socket) = find(&mut self.sockets, place, at) {
-                    for frame in frames {
-                        socket.wire.extend(&frame);
-                    }
+                    frames.iter().for_each(|frame| socket.write(frame));
                     socket.announce(&mut self.written);
                 }
                 self.wake(place, at);
@@ -513,7 +535,7 @@ impl SimServer {
             Output::Drop(at) => {
                 if let Some(socket) = find(&mut self.sockets, place, at) {
                     socket.is_gone = true;
-                    socket.wire.clear();
+                    socket.forget_wire();
                     socket.announce(&mut self.written);
                 }
             }
@@ -532,7 +554,7 @@ impl SimServer {
         let place = Place { node, shard: task.shard };
         let polled = task.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         if self.nodes[node].as_ref().is_none_or(|node| node.store.has_died()) {
-            return;
+            return self.crash(node);
         }
         // What it published before it had to wait is under way already.
         self.send_notices(place);
@@ -683,7 +705,7 @@ impl SimServer {
                     self.flush(id);
                     let reply = self.apply(place, |core, now| core.handle_close(index, code, now));
                     if let Some(socket) = self.sockets.get_mut(&id) {
-                        socket.wire.extend(reply.as_deref().unwrap_or_default());
+                        socket.write(reply.as_deref().unwrap_or_default());
                         socket.is_gone = true;
                         socket.announce(&mut self.written);
                     }
@@ -717,7 +739,7 @@ impl SimServer {
             self.fullest_outbox = self.fullest_outbox.max(conn.outbox.counted());
         }
         let flushed = socket.flush(&mut node.shards[place.shard]);
-        if !socket.wire.is_empty() {
+        if socket.on_wire() > 0 {
             socket.announce(&mut self.written);
         }
         match flushed {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::sync::Arc;
 
 use super::SimConnection;
 use super::node::Place;
@@ -12,7 +13,7 @@ use crate::hub::{ConnRef, MAX_FRAMES_PER_WRITE};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromClient {
     /// A text message.
-    Text(String),
+    Text(Arc<str>),
     /// The answer to a ping.
     Pong,
     /// A close frame.
@@ -41,8 +42,10 @@ pub(super) struct Socket {
     pub(super) inbound: VecDeque<FromClient>,
     /// Whether the node reads from it, as it found when it looked last.
     pub(super) is_reading: bool,
-    /// Written and not yet taken by the network.
-    pub(super) wire: VecDeque<u8>,
+    /// What the node has written. Of the last `on_wire` bytes the network has taken nothing; what is before them was taken
+    /// and is not yet a whole frame.
+    wire: Vec<u8>,
+    on_wire: usize,
     pub(super) capacity: usize,
     pub(super) is_blocked: bool,
     /// The node has let go of it.
@@ -50,8 +53,6 @@ pub(super) struct Socket {
     is_told_gone: bool,
     /// The simulator knows that something was written.
     pub(super) is_announced: bool,
-    /// Taken from the wire, not yet a whole frame.
-    partial: Vec<u8>,
 }
 
 /// What became of a flush.
@@ -71,12 +72,12 @@ impl Socket {
             at,
             inbound: VecDeque::new(),
             is_reading: false,
-            wire: VecDeque::new(),
+            wire: Vec::new(),
+            on_wire: 0,
             capacity,
             is_blocked: false,
             is_gone: false,
             is_told_gone: false,
-            partial: Vec::new(),
         }
     }
 
@@ -87,6 +88,23 @@ impl Socket {
         }
     }
 
+    /// How many bytes wait for the network.
+    pub(super) const fn on_wire(&self) -> usize {
+        self.on_wire
+    }
+
+    /// Writes bytes, whether or not there is room for them.
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        self.wire.extend_from_slice(bytes);
+        self.on_wire += bytes.len();
+    }
+
+    /// Forgets what the network has not yet taken.
+    pub(super) fn forget_wire(&mut self) {
+        self.wire.truncate(self.wire.len() - self.on_wire);
+        self.on_wire = 0;
+    }
+
     /// Writes what the outbox holds, as far as there is room.
     pub(super) fn flush(&mut self, shard: &mut Shard) -> Flushed {
         if self.is_blocked || !shard.is_current(self.at) {
@@ -94,7 +112,7 @@ impl Socket {
         }
         let Some(conn) = shard.hub_mut().conn_mut(self.at.index) else { return Flushed::Nothing };
         while !conn.outbox.is_empty() {
-            let room = self.capacity.saturating_sub(self.wire.len());
+            let room = self.capacity.saturating_sub(self.on_wire);
             if room == 0 {
                 self.is_blocked = true;
                 return Flushed::Blocked;
@@ -104,9 +122,10 @@ impl Socket {
             let mut written = 0;
             for slice in &slices[..count] {
                 let part = &slice[..slice.len().min(room - written)];
-                self.wire.extend(part);
+                self.wire.extend_from_slice(part);
                 written += part.len();
             }
+            self.on_wire += written;
             conn.outbox.advance(written);
         }
         Flushed::Drained
@@ -114,20 +133,16 @@ impl Socket {
 
     /// Takes up to so many bytes off the wire and reads the frames that they complete.
     pub(super) fn take(&mut self, max_bytes: usize) -> Vec<FromServer> {
-        let count = max_bytes.min(self.wire.len());
-        let (front, back) = self.wire.as_slices();
-        let first = front.len().min(count);
-        self.partial.extend_from_slice(&front[..first]);
-        self.partial.extend_from_slice(&back[..count - first]);
-        self.wire.drain(..count);
+        self.on_wire -= max_bytes.min(self.on_wire);
+        let taken = self.wire.len() - self.on_wire;
         let mut frames = Vec::new();
         let mut at = 0;
-        while let Some((frame, length)) = read_frame(&self.partial[at..]) {
+        while let Some((frame, length)) = read_frame(&self.wire[at..taken]) {
             at += length;
             frames.extend(frame);
         }
-        self.partial.drain(..at);
-        if self.is_gone && self.wire.is_empty() && !self.is_told_gone {
+        self.wire.drain(..at);
+        if self.is_gone && self.on_wire == 0 && !self.is_told_gone {
             self.is_told_gone = true;
             frames.push(FromServer::Gone);
         }
@@ -147,7 +162,7 @@ fn read_frame(bytes: &[u8]) -> Option<(Option<FromServer>, usize)> {
         short => (2, usize::from(short)),
     };
     let payload = bytes.get(start..start + length)?;
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| "no UTF-8".to_owned());
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).unwrap_or("no UTF-8").to_owned();
     let frame = match first & 0x0f {
         0x1 => Some(FromServer::Text(text(payload))),
         0x8 => {

@@ -57,7 +57,7 @@ impl World {
                     self.note_pass(at, &text);
                 }
                 say!(self, "{} -> {text}", self.clients[at].name);
-                self.transmit(at, generation, FromClient::Text(text.to_string()));
+                self.transmit(at, generation, FromClient::Text(text));
             }
             Output::Deliver(message) => self.show(at, &message),
             Output::StateChanged(state) => {

@@ -201,8 +201,6 @@ impl History {
 
     /// Over HTTP: status, assignee, a message of one's own.
     fn change(&mut self, at: usize) -> bool {
-        let client = &self.world.clients[at];
-        let (token, own) = (client.token.clone(), client.acked.clone());
         let id = conversation(&self.any_conversation(at));
         let request = match self.dice.below(10) {
             0..4 if !self.world.clients[at].is_visitor() => {
@@ -214,7 +212,7 @@ impl History {
                 SimRequest::Change { conversation: id, status: None, assignee: Some(assignee) }
             }
             roll => {
-                let Some(Acked { conversation: id, message, is_note, .. }) = self.dice.pick(&own).cloned() else {
+                let Some(Acked { conversation: id, message, is_note, .. }) = self.dice.pick(&self.world.clients[at].acked).cloned() else {
                     return false;
                 };
                 let id = conversation(&id);
@@ -227,7 +225,7 @@ impl History {
             }
         };
         say!(self.world, "over HTTP: {request:?}");
-        self.world.server.request(&token.text, request);
+        self.world.server.request(&self.world.clients[at].token.text, request);
         true
     }
 }

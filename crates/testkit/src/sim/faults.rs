@@ -112,7 +112,7 @@ impl History {
             .filter_map(|acked| client.frames.get(&acked.key))
             .collect();
         let (Some(payload), Some(link)) = (self.dice.pick(&acked), &client.link) else { return false };
-        let (text, generation) = (payload.to_string(), link.generation);
+        let (text, generation) = (Payload::clone(payload), link.generation);
         say!(self.world, "fault: {} says again {text}", client.name);
         for _ in 0..self.dice.between(1, 2) {
             self.world.transmit(at, generation, FromClient::Text(text.clone()));

@@ -4,7 +4,7 @@ use cossistant_engine::{Config, Input};
 use cossistant_protocol::{ConversationId, PersonId, UserType};
 use cossistant_server::sim::{Dice, SimConfig, Tenant};
 
-use super::client::{Client, LONG};
+use super::client::Client;
 use super::judge::LEASE_MS;
 use super::plan::{self, Deed, Keep, Step};
 use super::world::World;
@@ -111,7 +111,7 @@ impl History {
             let who = (tenant, kind, person(id));
             let at = self.world.clients.len();
             self.world.clients.push(Client::new(name, who, config, dice.bits(), ahead, run.plant));
-            self.world.clients[at].token = self.world.token(at, LONG);
+            self.world.clients[at].token = self.world.first_token(at);
         }
         self.conversations = vec![
             (person(vera), vec!["conv-a1".to_owned(), "conv-a2".to_owned()]),

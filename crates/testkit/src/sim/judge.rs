@@ -118,7 +118,7 @@ impl History {
                             let id = id.clone();
                             let channel =
                                 if *is_conversation { Channel::Conversation(id) } else { Channel::Website(id) };
-                            let text = subscribe_frame(&channel)?.to_string();
+                            let text = subscribe_frame(&channel)?;
                             self.world.server.deliver(connection, FromClient::Text(text));
                         }
                     }
@@ -148,7 +148,7 @@ impl History {
     fn people_with_two_clients(&self) -> BTreeSet<Person> {
         let (mut once, mut twice) = (BTreeSet::new(), BTreeSet::new());
         for client in self.world.clients.iter().filter(|client| client.tenant == Tenant::Ours) {
-            let person = (client.kind, client.person.to_string());
+            let person = (client.kind, client.person.clone());
             if !once.insert(person.clone()) {
                 twice.insert(person);
             }
@@ -195,7 +195,7 @@ struct Known<'a> {
 
 fn compare_one(client: &Client, fresh: &Replica, known: &Known<'_>, differences: &mut Vec<String>) {
     let Known { open, twice, noted } = known;
-    let own = (client.kind, client.person.to_string());
+    let own = (client.kind, client.person.clone());
     let is_told = |typist: &Person| !twice.contains(typist) && *typist != own;
     for channel in client.confirmed() {
         match channel {
@@ -232,7 +232,7 @@ fn compare_one(client: &Client, fresh: &Replica, known: &Known<'_>, differences:
 }
 
 /// Nobody is told of oneself. Whether a visitor without an open conversation is online is told to nobody.
-fn without_own(view: &ConversationView, own: &(UserType, String), open: &BTreeSet<String>) -> ConversationView {
+fn without_own(view: &ConversationView, own: &Person, open: &BTreeSet<String>) -> ConversationView {
     let mut view = view.clone();
     view.typing.remove(own);
     match own.0 {
@@ -244,7 +244,7 @@ fn without_own(view: &ConversationView, own: &(UserType, String), open: &BTreeSe
         }
         UserType::Visitor => {}
     }
-    if view.visitor.as_ref().is_some_and(|visitor| !open.contains(visitor)) {
+    if view.visitor.as_ref().is_some_and(|visitor| !open.contains(visitor.as_str())) {
         view.online = None;
     }
     view

@@ -1,10 +1,13 @@
 //! The network between clients and node.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use cossistant_engine::{Input, TokenOutcome};
-use cossistant_protocol::ServerMessage;
+use cossistant_protocol::{PersonId, ServerMessage, UserType};
 use cossistant_server::sim::{FromClient, FromServer, SimConnection, Tenant};
 
-use super::client::{Link, Token};
+use super::client::{LONG, Link, Token};
 use super::rule::Rule;
 use super::trace::hash_of;
 use super::wire::{Copies, Heard};
@@ -112,10 +115,20 @@ impl World {
         Token { text, issued_at, expires_at: issued_at + seconds * 1_000 }
     }
 
+    /// The token with which a client begins: as every history begins at the same moment, it is signed but once.
+    pub(super) fn first_token(&self, at: usize) -> Token {
+        thread_local! {
+            static SIGNED: RefCell<BTreeMap<(bool, UserType, PersonId), Token>> = RefCell::default();
+        }
+        let client = &self.clients[at];
+        let who = (client.tenant == Tenant::Ours, client.kind, client.person.clone());
+        SIGNED.with_borrow_mut(|signed| signed.entry(who).or_insert_with(|| self.token(at, LONG)).clone())
+    }
+
     pub(super) fn give_token(&mut self, at: usize, request: u32) {
         let outcome = if !self.is_calm && self.dice.chance(10) { TokenOutcome::Failed } else { TokenOutcome::Ready };
         if outcome == TokenOutcome::Ready {
-            let seconds = if self.is_calm { super::client::LONG } else { self.dice.between(62, 90) };
+            let seconds = if self.is_calm { LONG } else { self.dice.between(62, 90) };
             self.clients[at].token = self.token(at, seconds);
         }
         self.input(at, Input::Token { request, outcome });

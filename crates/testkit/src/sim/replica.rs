@@ -3,22 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cossistant_protocol::{
-    Channel, ConversationStatus, OnlineState, PHASE_DONE, PersonId, ServerMessage, SubscriptionConfirmed, UserType,
+    Channel, ConversationId, ConversationStatus, OnlineState, PHASE_DONE, PersonId, ServerMessage, SubscriptionConfirmed, UserType,
 };
 
 /// A person as others tell it apart.
-pub(super) type Person = (UserType, String);
+pub(super) type Person = (UserType, PersonId);
 
 /// The state of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct ConversationView {
-    pub(super) visitor: Option<String>,
+    pub(super) visitor: Option<PersonId>,
     pub(super) status: Option<ConversationStatus>,
     pub(super) assignee: Option<PersonId>,
     pub(super) seen: BTreeMap<Person, u64>,
     pub(super) typing: BTreeSet<Person>,
-    pub(super) activity: BTreeMap<String, (String, Option<String>)>,
-    pub(super) viewing: BTreeSet<String>,
+    pub(super) activity: BTreeMap<PersonId, (String, Option<String>)>,
+    pub(super) viewing: BTreeSet<PersonId>,
     /// Told to the team.
     pub(super) online: Option<bool>,
 }
@@ -27,8 +27,8 @@ pub(super) struct ConversationView {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct WebsiteView {
     /// By visitor: its conversations that are not closed.
-    pub(super) online: BTreeMap<String, BTreeSet<String>>,
-    pub(super) typing: BTreeSet<(String, Person)>,
+    pub(super) online: BTreeMap<PersonId, BTreeSet<ConversationId>>,
+    pub(super) typing: BTreeSet<(ConversationId, Person)>,
 }
 
 /// All that one client shows.
@@ -86,43 +86,42 @@ impl Replica {
             }
             ServerMessage::ConversationSeen(event) => {
                 if let Some((_, view)) = self.conversations.get_mut(event.conversation_id.as_str()) {
-                    let mark = view.seen.entry((event.user_type, event.user_id.to_string())).or_default();
+                    let mark = view.seen.entry((event.user_type, event.user_id.clone())).or_default();
                     *mark = event.last_seen_seq.max(*mark);
                 }
             }
             ServerMessage::TypingIndicator(event) => {
-                let (id, person) = (event.conversation_id.as_str(), (event.user_type, event.user_id.to_string()));
-                if let Some((_, view)) = self.conversations.get_mut(id) {
+                let (id, person) = (&event.conversation_id, (event.user_type, event.user_id.clone()));
+                if let Some((_, view)) = self.conversations.get_mut(id.as_str()) {
                     set(&mut view.typing, person.clone(), event.is_typing);
                 }
                 if let Some(website) = &mut self.website {
-                    set(&mut website.typing, (id.to_owned(), person), event.is_typing);
+                    set(&mut website.typing, (id.clone(), person), event.is_typing);
                 }
             }
             ServerMessage::ViewingIndicator(event) => {
                 if let Some((_, view)) = self.conversations.get_mut(event.conversation_id.as_str()) {
-                    set(&mut view.viewing, event.user_id.to_string(), event.is_viewing);
+                    set(&mut view.viewing, event.user_id.clone(), event.is_viewing);
                 }
             }
             ServerMessage::AgentActivity(event) => {
                 if let Some((_, view)) = self.conversations.get_mut(event.conversation_id.as_str()) {
-                    let agent = event.user_id.to_string();
                     if event.phase == PHASE_DONE {
-                        view.activity.remove(&agent);
+                        view.activity.remove(&event.user_id);
                     } else {
-                        view.activity.insert(agent, (event.phase.clone(), event.text.clone()));
+                        view.activity.insert(event.user_id.clone(), (event.phase.clone(), event.text.clone()));
                     }
                 }
             }
             ServerMessage::VisitorOnline(event) => {
-                self.presence(event.visitor_id.as_str(), true);
+                self.presence(&event.visitor_id, true);
                 if let Some(website) = &mut self.website {
-                    let open = event.conversation_ids.iter().map(ToString::to_string).collect();
-                    website.online.insert(event.visitor_id.to_string(), open);
+                    let open = event.conversation_ids.iter().cloned().collect();
+                    website.online.insert(event.visitor_id.clone(), open);
                 }
             }
             ServerMessage::VisitorOffline(event) => {
-                self.presence(event.visitor_id.as_str(), false);
+                self.presence(&event.visitor_id, false);
                 if let Some(website) = &mut self.website {
                     website.online.remove(event.visitor_id.as_str());
                 }
@@ -131,9 +130,9 @@ impl Replica {
         }
     }
 
-    fn presence(&mut self, visitor: &str, is_online: bool) {
+    fn presence(&mut self, visitor: &PersonId, is_online: bool) {
         for (_, view) in self.conversations.values_mut() {
-            if view.visitor.as_deref() == Some(visitor) && view.online.is_some() {
+            if view.visitor.as_ref() == Some(visitor) && view.online.is_some() {
                 view.online = Some(is_online);
             }
         }
@@ -144,44 +143,44 @@ impl Replica {
         match &confirmed.channel {
             Channel::Conversation(id) => {
                 let view = ConversationView {
-                    visitor: confirmed.visitor_id.as_ref().map(ToString::to_string),
+                    visitor: confirmed.visitor_id.clone(),
                     status: confirmed.status,
                     assignee: confirmed.assigned_team_member_id.clone().flatten(),
                     seen: confirmed
                         .seen
                         .iter()
                         .flatten()
-                        .map(|seen| ((seen.user_type, seen.user_id.to_string()), seen.last_seen_seq))
+                        .map(|seen| ((seen.user_type, seen.user_id.clone()), seen.last_seen_seq))
                         .collect(),
-                    typing: typing.map(|typist| (typist.user_type, typist.user_id.to_string())).collect(),
+                    typing: typing.map(|typist| (typist.user_type, typist.user_id.clone())).collect(),
                     activity: confirmed
                         .activity
                         .iter()
                         .flatten()
-                        .map(|activity| (activity.user_id.to_string(), (activity.phase.clone(), activity.text.clone())))
+                        .map(|activity| (activity.user_id.clone(), (activity.phase.clone(), activity.text.clone())))
                         .collect(),
-                    viewing: confirmed.viewing.iter().flatten().map(|viewer| viewer.user_id.to_string()).collect(),
+                    viewing: confirmed.viewing.iter().flatten().map(|viewer| viewer.user_id.clone()).collect(),
                     online: match confirmed.online {
                         Some(OnlineState::Conversation(is_online)) => Some(is_online),
                         Some(OnlineState::Website(_)) | None => None,
                     },
                 };
-                self.conversations.insert(id.to_string(), (confirmed.head, view));
+                self.conversations.insert(id.as_str().to_owned(), (confirmed.head, view));
             }
             Channel::Website(_) => {
                 let online = match &confirmed.online {
                     Some(OnlineState::Website(visitors)) => visitors
                         .iter()
                         .map(|visitor| {
-                            let open = visitor.conversation_ids.iter().map(ToString::to_string).collect();
-                            (visitor.visitor_id.to_string(), open)
+                            let open = visitor.conversation_ids.iter().cloned().collect();
+                            (visitor.visitor_id.clone(), open)
                         })
                         .collect(),
                     Some(OnlineState::Conversation(_)) | None => BTreeMap::new(),
                 };
                 let typing = typing.filter_map(|typist| {
-                    let conversation = typist.conversation_id.as_ref()?.to_string();
-                    Some((conversation, (typist.user_type, typist.user_id.to_string())))
+                    let conversation = typist.conversation_id.clone()?;
+                    Some((conversation, (typist.user_type, typist.user_id.clone())))
                 });
                 self.website = Some(WebsiteView { online, typing: typing.collect() });
             }

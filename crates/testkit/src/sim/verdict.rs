@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cossistant_engine::{Channel, Input};
+use cossistant_protocol::PersonId;
 use cossistant_server::sim::{Tenant, WEBSITE};
 use cossistant_server::store::{Audience, EventBody, StoredEvent};
 
@@ -206,7 +207,7 @@ impl History {
                 );
             }
             if let Some(website) = &replica.website {
-                let online: BTreeSet<&str> = website.online.keys().map(String::as_str).collect();
+                let online: BTreeSet<&str> = website.online.keys().map(PersonId::as_str).collect();
                 let truth: BTreeSet<&str> = here.iter().copied().filter(|id| open.contains(*id)).collect();
                 if online != truth || !website.typing.is_empty() {
                     why.push(
@@ -219,16 +220,16 @@ impl History {
                 if !client.confirmed().contains(&Channel::Conversation(id.clone())) {
                     continue;
                 }
-                let viewing: BTreeSet<String> = clients
+                let viewing: BTreeSet<PersonId> = clients
                     .iter()
                     .filter(|other| other.viewing.contains(id) && other.person != client.person)
-                    .map(|other| other.person.to_string())
+                    .map(|other| other.person.clone())
                     .collect();
-                let others: BTreeSet<String> =
-                    view.viewing.iter().filter(|other| **other != client.person.as_str()).cloned().collect();
-                let visitor = view.visitor.clone().unwrap_or_default();
-                let is_online = here.contains(visitor.as_str());
-                let is_wrong = view.online.is_some_and(|online| online != is_online) && open.contains(&visitor);
+                let others: BTreeSet<PersonId> =
+                    view.viewing.iter().filter(|other| **other != client.person).cloned().collect();
+                let visitor = view.visitor.as_ref().map_or("", PersonId::as_str);
+                let is_online = here.contains(visitor);
+                let is_wrong = view.online.is_some_and(|online| online != is_online) && open.contains(visitor);
                 if (!is_visitor && others != viewing) || !view.typing.is_empty() || is_wrong {
                     why.push(
                         Rule::Truth,

@@ -84,10 +84,10 @@ pub(super) struct World {
     /// Whose access was asked to be ended, and when by the node's clock and by the world's.
     pub(super) revoked: BTreeMap<(UserType, PersonId), (u64, u64)>,
     agenda: Agenda<Due>,
-    /// When each client wants to be woken; looked at far more often than it changes.
-    wakes: Vec<Option<u64>>,
-    /// By node.
-    was_up: Vec<bool>,
+    /// When each client wants to be woken, `u64::MAX` for never, and the earliest of these times: it is looked at far more
+    /// often than it changes.
+    wakes: Vec<u64>,
+    next_wake: u64,
     /// Connections that were cut: what is under way does not arrive.
     pub(super) cut: BTreeSet<SimConnection>,
     /// But for these, whose frames still get to the node.
@@ -97,7 +97,6 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(config: SimConfig, dice: Dice, is_traced: bool) -> Self {
         let (max_outbox_bytes, notice_delay_ms) = (config.max_outbox_bytes, config.notice_delay_ms);
-        let was_up = vec![true; config.nodes];
         let mut server = SimServer::new(config, EPOCH_MS);
         if is_traced {
             server.keep_log();
@@ -117,7 +116,7 @@ impl World {
             revoked: BTreeMap::new(),
             agenda: Agenda::default(),
             wakes: Vec::new(),
-            was_up,
+            next_wake: u64::MAX,
             cut: BTreeSet::new(),
             late_up: BTreeSet::new(),
         }
@@ -166,7 +165,7 @@ impl World {
     fn next(&mut self) -> Option<u64> {
         let agenda = self.agenda.next_at();
         let server = self.server.next_due();
-        let clients = self.wakes.iter().flatten().min().copied();
+        let clients = Some(self.next_wake).filter(|at| *at < u64::MAX);
         [agenda, server, clients].into_iter().flatten().min()
     }
 
@@ -177,20 +176,23 @@ impl World {
             self.happen(due);
             self.collect();
         }
-        for at in 0..self.wakes.len() {
-            if self.wakes[at].is_some_and(|wake| wake <= self.now) {
-                self.input(at, Input::Tick);
+        if self.next_wake <= self.now {
+            for at in 0..self.wakes.len() {
+                if self.wakes[at] <= self.now {
+                    self.input(at, Input::Tick);
+                }
             }
+            self.collect();
         }
-        self.collect();
     }
 
     /// A client's engine, its clock or its throttle has changed.
     pub(super) fn note_wake(&mut self, at: usize) {
         if self.wakes.len() <= at {
-            self.wakes.resize(at + 1, None);
+            self.wakes.resize(at + 1, u64::MAX);
         }
-        self.wakes[at] = self.clients[at].wake_at();
+        self.wakes[at] = self.clients[at].wake_at().unwrap_or(u64::MAX);
+        self.next_wake = self.wakes.iter().copied().min().unwrap_or(u64::MAX);
     }
 
     fn happen(&mut self, due: Due) {
@@ -235,7 +237,6 @@ impl World {
             Due::Start(node) => {
                 say!(self, "node {node} starts");
                 self.server.start(node);
-                self.was_up[node] = true;
             }
             Due::Crash(node) => self.crash(node),
             Due::StoreWell => self.server.heal_store(),
@@ -254,10 +255,8 @@ impl World {
                 say!(self, "    {line}");
             }
         }
-        for node in 0..self.was_up.len() {
-            if self.was_up[node] && !self.server.is_up(node) {
-                self.died(node);
-            }
+        while let Some(node) = self.server.next_dead() {
+            self.died(node);
         }
         while let Some(connection) = self.server.next_written() {
             let is_read = |client: &Client| {
@@ -300,7 +299,6 @@ impl World {
 
     fn died(&mut self, node: usize) {
         say!(self, "node {node} dies");
-        self.was_up[node] = false;
         for at in 0..self.clients.len() {
             let Some(link) = self.clients[at].link.as_mut().filter(|link| link.node == node) else { continue };
             let Some(connection) = link.connection else { continue };

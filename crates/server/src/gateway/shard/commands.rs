@@ -41,10 +41,10 @@ impl Shard {
 
     /// Counts a frame of any kind; closes the connection past its rate.
     pub(super) fn count_frame(&mut self, index: u32) -> bool {
-        let (config, now_ms) = (Arc::clone(&self.config.connection), self.now_ms());
+        let now_ms = self.now_ms();
         self.figures.frames_in += 1;
-        let Some(connection) = self.connection_mut(index) else { return false };
-        if connection.count_frame(&config, now_ms) {
+        let Some(Some(connection)) = self.connections.get_mut(index as usize) else { return false };
+        if connection.count_frame(&self.config.connection, now_ms) {
             return true;
         }
         self.close(index, CloseCode::RateLimited, "too many frames");

@@ -66,6 +66,27 @@ async fn wrong_credentials_of_an_address_are_slowed_down() {
 }
 
 #[tokio::test]
+async fn whoever_is_in_guesses_no_faster() {
+    let server = options("limit_wrong_credentials = 0.001\nlimit_wrong_credentials_burst = 6\n").start();
+    let stage = Stage::of(&server);
+    let user = unique("u");
+    let mut client = stage.user(&user).await;
+    let show = async |client: &mut WsClient, token: &str, answer: &str| {
+        client.send(json!({"type": "authenticate", "id": unique("auth"), "token": token})).await;
+        client.expect(answer).await["code"].clone()
+    };
+    for at in 0..6 {
+        assert_eq!(show(&mut client, &format!("sk_guess{at}"), "error").await, "unauthorized", "section 2");
+    }
+    assert_eq!(show(&mut client, "sk_guess", "error").await, "rate_limited", "section 9");
+    assert_eq!(show(&mut client, &stage.secret_key, "error").await, "rate_limited", "it is not even looked at");
+    assert_eq!(refused(&stage, "nonsense").await.0, "rate_limited", "the address has had its guesses");
+    // A good token is nobody's guess.
+    show(&mut client, &stage.user_token(&user), "authenticated").await;
+    client.fence().await;
+}
+
+#[tokio::test]
 async fn the_messages_of_a_websites_visitors_are_limited_together() {
     let server = options("limit_website_messages = 0.001\nlimit_website_messages_burst = 4\n").start();
     let stage = Stage::of(&server);

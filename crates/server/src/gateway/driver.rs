@@ -159,11 +159,12 @@ impl Driver {
     fn run_job(self: &Rc<Self>, at: ConnRef, job: Job) {
         let driver = Rc::clone(self);
         let kind = job.kind();
+        let address = self.address_of(at);
         tokio::task::spawn_local(async move {
             let started = Instant::now();
             let span = if kind == JobKind::Send { Span::begin("send_message", None) } else { None };
             let context = span.as_ref().map(Span::context);
-            let done = driver.jobs.run(job, (driver.clocks.wall)()).within(context).await;
+            let done = driver.jobs.run(job, address, (driver.clocks.wall)()).within(context).await;
             let done = driver.seat(at, done);
             driver.note_job(kind, started.elapsed());
             if let Some(span) = span {

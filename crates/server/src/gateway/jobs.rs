@@ -1,5 +1,6 @@
 //! What a shard's core asks for and cannot do itself: keys, the store, other shards.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use cossistant_protocol::{ConversationId, PersonId, ServerMessage, Timestamp, UserType, VisitorPresence, WebsiteId};
@@ -54,8 +55,9 @@ impl Jobs {
         self.directory.current()
     }
 
-    /// Runs a job; the result goes back to the core. Who is let in has been noted by then.
-    pub(crate) async fn run(&self, job: Job, now: Timestamp) -> Done {
+    /// Runs a job of a connection from an address, where one is known; the result goes back to the core. Who is let in
+    /// has been noted by then.
+    pub(crate) async fn run(&self, job: Job, address: Option<IpAddr>, now: Timestamp) -> Done {
         match job {
             Job::LogIn(log_in) => {
                 let page = log_in.page.clone();
@@ -71,7 +73,13 @@ impl Jobs {
                 Done::LoggedIn(result.map(Box::new))
             }
             Job::Renew { id, token } => {
-                let result = self.auth.authenticate_socket(token.expose(), None, &self.directory.current(), now).await;
+                let directory = self.directory.current();
+                let judged = self.auth.authenticate_socket(token.expose(), None, &directory, now);
+                let result = match address {
+                    // Whoever is in may guess no faster than whoever is not.
+                    Some(address) => self.guard.judge(token.expose(), address, now, judged).await,
+                    None => judged.await,
+                };
                 let result = match result {
                     Ok(principal) => self.chat.resolve(principal).await,
                     Err(error) => Err(error),

@@ -94,6 +94,11 @@ impl Admission {
 }
 
 impl Admitted {
+    /// Whose address it counts for.
+    pub(crate) const fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
     /// Counts it as one of the visitors of a website.
     ///
     /// # Errors

@@ -483,7 +483,7 @@ impl SimServer {
         let jobs = Arc::clone(&node.jobs);
         match output {
             Output::Job(at, job) => {
-                self.spawn(place, Box::pin(async move { Finished::Job(at, jobs.run(job, clock).await) }));
+                self.spawn(place, Box::pin(async move { Finished::Job(at, jobs.run(job, None, clock).await) }));
             }
             Output::Fill { site, key, after } => {
                 if self.config.plant == Some(Plant::NoFill) {

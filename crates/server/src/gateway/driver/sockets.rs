@@ -5,6 +5,7 @@
 //! its connection takes no more for now, or that a write must wait.
 
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -184,6 +185,11 @@ impl Driver {
         }
         self.woken.borrow_mut().push(at);
         self.perform(outputs);
+    }
+
+    /// Where a connection comes from, as limits go by it.
+    pub(super) fn address_of(&self, at: ConnRef) -> Option<IpAddr> {
+        self.sockets.borrow_mut().get(at).and_then(|socket| socket.admitted.address())
     }
 
     /// Counts a visitor who has logged in for the website, which may have no room.

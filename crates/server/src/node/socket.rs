@@ -1,7 +1,8 @@
 //! A socket as the HTTP parser has it.
 //!
 //! A request whose head cannot be read never reaches a handler: the parser answers it with a bare status and closes.
-//! That answer is put into the form of all others on its way out.
+//! That answer is put into the form of all others on its way out. A head with two lengths is made one that cannot be
+//! read: the parser would go by one of them, and somebody before it may have gone by the other.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};
@@ -93,6 +94,7 @@ impl AsyncWrite for Stream {
 pub(super) struct HttpSocket {
     io: TokioIo<Stream>,
     refusal: Option<Refusal>,
+    lengths: Lengths,
     /// For how long the peer may take nothing of what is written.
     patience: Duration,
     /// When that is over, while it takes nothing.
@@ -110,7 +112,7 @@ struct Refusal {
 
 impl HttpSocket {
     pub(super) fn new(stream: Stream, patience: Duration) -> Self {
-        Self { io: TokioIo::new(stream), refusal: None, patience, stalled: None }
+        Self { io: TokioIo::new(stream), refusal: None, lengths: Lengths::default(), patience, stalled: None }
     }
 
     /// A peer that asks and never reads would hold its socket for ever.
@@ -125,6 +127,7 @@ impl HttpSocket {
     }
 
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.lengths = Lengths::default();
         let Self { io, refusal: under_way, .. } = self;
         if under_way.is_none() {
             *under_way = refusal(bytes);
@@ -186,9 +189,65 @@ pub(super) fn turn_away(stream: &TcpStream, failure: Failure) {
     }
 }
 
+/// How a request says how long its body is (RFC 9112, 6.3), told from the head of what comes first and of what comes
+/// behind an answer. A request that was sent before the one ahead of it was answered is left to the parser, which goes
+/// by the chunks and then closes.
+#[derive(Debug, Default)]
+struct Lengths {
+    /// How the present line begins: as much of it as the longer name has, with its colon.
+    line: Vec<u8>,
+    has_begun: bool,
+    has_length: bool,
+    has_encoding: bool,
+    is_over: bool,
+}
+
+impl Lengths {
+    const LENGTH: &[u8] = b"content-length:";
+    const ENCODING: &[u8] = b"transfer-encoding:";
+
+    /// Looks at what has come; whether a head ends in it that has both.
+    fn are_two(&mut self, bytes: &[u8]) -> bool {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if self.is_over {
+                break;
+            }
+            let room = Self::ENCODING.len() - self.line.len();
+            self.line.extend(piece.iter().take(room));
+            if piece.ends_with(b"\n") {
+                self.end_line();
+            }
+        }
+        self.is_over && self.has_length && self.has_encoding
+    }
+
+    fn end_line(&mut self) {
+        let begins = |name: &[u8]| self.line.get(..name.len()).is_some_and(|line| line.eq_ignore_ascii_case(name));
+        self.has_length |= begins(Self::LENGTH);
+        self.has_encoding |= begins(Self::ENCODING);
+        let is_empty = matches!(self.line.as_slice(), b"\n" | b"\r\n");
+        // Lines before the first count for nothing.
+        self.is_over = is_empty && self.has_begun;
+        self.has_begun |= !is_empty;
+        self.line.clear();
+    }
+}
+
 impl Read for HttpSocket {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, into)
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        if self.lengths.is_over {
+            return Pin::new(&mut self.io).poll_read(cx, into);
+        }
+        let mut room = [0; 4 * 1024];
+        let most = room.len().min(into.remaining());
+        let mut read = ReadBuf::new(&mut room[..most]);
+        ready!(Pin::new(self.io.inner_mut()).poll_read(cx, &mut read))?;
+        if self.lengths.are_two(read.filled()) {
+            // No head may have it anywhere.
+            read.filled_mut()[0] = 0;
+        }
+        into.put_slice(read.filled());
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -233,6 +292,27 @@ impl Write for HttpSocket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_lengths_are_seen_however_a_head_is_cut() {
+        let both = "POST / HTTP/1.1\r\nHost: x\r\ncontent-LENGTH: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let reversed = "\r\nPOST / HTTP/1.1\nTRANSFER-encoding:chunked\nContent-Length:5\n\n";
+        for head in [both, reversed] {
+            for at in 0..head.len() {
+                let (first, second) = head.split_at(at);
+                let mut lengths = Lengths::default();
+                assert!(!lengths.are_two(first.as_bytes()), "{first:?} is not all of it");
+                assert!(lengths.are_two(second.as_bytes()), "{first:?} and {second:?}");
+            }
+        }
+        for other in [
+            "POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nX-Content-Length: 5\r\n\r\n0\r\n\r\nContent-Length: 5\r\n\r\n",
+            "GET /?content-length:transfer-encoding: HTTP/1.1\r\nContent-Length\r\nTransfer-Encoding: x\r\n\r\n",
+        ] {
+            assert!(!Lengths::default().are_two(other.as_bytes()), "{other:?}");
+        }
+    }
 
     #[test]
     fn only_the_parsers_own_answers_are_replaced() {

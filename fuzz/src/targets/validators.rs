@@ -13,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use cossistant_protocol::examples::{CLIENT, SERVER};
 use cossistant_protocol::{ClientFrame, ServerMessage, json::MAX_DEPTH};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::{Target, json};
 
@@ -69,65 +70,50 @@ fn is_comparable(text: &str) -> bool {
         deepest = deepest.max(depth);
     }
     // Brackets in texts count as well, which leaves out a few more.
-    deepest < MAX_DEPTH && !serde_json::from_str::<Once>(text).is_err_and(|error| error.to_string().contains(TWICE))
+    deepest < MAX_DEPTH && !has_twins(text)
 }
 
-const TWICE: &str = "a field stands twice";
+/// Whether a field stands twice somewhere in JSON. Texts in it are not looked at: JavaScript takes some that are none.
+fn has_twins(json: &str) -> bool {
+    let Ok(Parts { names, values }) = serde_json::from_str(json) else { return false };
+    names.iter().collect::<HashSet<_>>().len() < names.len() || values.iter().any(|value| has_twins(value.get()))
+}
 
-/// Any JSON in which no field stands twice.
-struct Once;
+/// The fields of an object, or what an array holds.
+#[derive(Default)]
+struct Parts<'a> {
+    names: Vec<String>,
+    values: Vec<&'a RawValue>,
+}
 
-impl<'de> Deserialize<'de> for Once {
+impl<'de> Deserialize<'de> for Parts<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Once;
+        struct Outermost;
+        impl<'de> Visitor<'de> for Outermost {
+            type Value = Parts<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("JSON")
+                f.write_str("an object or an array")
             }
 
-            fn visit_bool<E>(self, _: bool) -> Result<Once, E> {
-                Ok(Once)
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Once, E> {
-                Ok(Once)
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Once, E> {
-                Ok(Once)
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Once, E> {
-                Ok(Once)
-            }
-
-            fn visit_str<E>(self, _: &str) -> Result<Once, E> {
-                Ok(Once)
-            }
-
-            fn visit_unit<E>(self) -> Result<Once, E> {
-                Ok(Once)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Once, A::Error> {
-                while items.next_element::<Once>()?.is_some() {}
-                Ok(Once)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Once, A::Error> {
-                let mut names = HashSet::new();
-                while let Some(name) = fields.next_key::<String>()? {
-                    if !names.insert(name) {
-                        return Err(serde::de::Error::custom(TWICE));
-                    }
-                    fields.next_value::<Once>()?;
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Parts<'de>, A::Error> {
+                let mut parts = Parts::default();
+                while let Some(item) = items.next_element()? {
+                    parts.values.push(item);
                 }
-                Ok(Once)
+                Ok(parts)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Parts<'de>, A::Error> {
+                let mut parts = Parts::default();
+                while let Some((name, value)) = fields.next_entry()? {
+                    parts.names.push(name);
+                    parts.values.push(value);
+                }
+                Ok(parts)
             }
         }
-        deserializer.deserialize_any(Any)
+        deserializer.deserialize_any(Outermost)
     }
 }
 
@@ -162,5 +148,24 @@ impl Drop for Judge {
         // It ends with its input.
         drop(self.0.stdin.take());
         let _ended = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_that_stand_twice_are_seen_beside_texts_that_are_none() {
+        for (json, expected) in [
+            (r#"{"a":1,"b":{"a":1},"c":["a","a"]}"#, false),
+            (r#"{"a":1,"b":2,"a":3}"#, true),
+            (r#"{"a":1,"\u0061":3}"#, true),
+            (r#"[{"b":[{"c":"\ud800","d":1,"d":2}]}]"#, true),
+            (r#""a""#, false),
+            (r#"{"a":1,"a":2"#, false),
+        ] {
+            assert_eq!(has_twins(json), expected, "{json}");
+        }
     }
 }

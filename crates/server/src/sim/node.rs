@@ -222,7 +222,12 @@ impl SimNode {
     }
 
     pub(super) fn put(&mut self, at: u64, due: Due) {
-        self.next = None;
+        // What is put in comes behind what is there of the same time.
+        if let Some(next) = &mut self.next
+            && next.is_none_or(|next| at < next.at)
+        {
+            *next = Some(Next { at, timer_of: None });
+        }
         self.agenda.put(at, due);
     }
 
@@ -247,9 +252,6 @@ impl SimNode {
     /// When a shard's next timer is due, by its own clock.
     fn deadline(&mut self, shard: usize) -> Option<u64> {
         let core = &mut self.shards[shard];
-        if core.has_sooner_timer() {
-            self.deadlines[shard] = None;
-        }
         *self.deadlines[shard].get_or_insert_with(|| core.watch_timers())
     }
 }
@@ -461,10 +463,13 @@ impl SimServer {
         let clock = self.clock();
         let shard = place.shard;
         let node = self.nodes[place.node].as_mut()?;
-        node.next = None;
         let core = &mut node.shards[shard];
         let result = action(core, clock);
         let outputs = core.take_outputs();
+        if core.has_sooner_timer() {
+            node.next = None;
+            node.deadlines[shard] = None;
+        }
         for output in outputs {
             self.perform(place, output);
         }

@@ -212,7 +212,9 @@ impl History {
                 SimRequest::Change { conversation: id, status: None, assignee: Some(assignee) }
             }
             roll => {
-                let Some(Acked { conversation: id, message, is_note, .. }) = self.dice.pick(&self.world.clients[at].acked).cloned() else {
+                let Some(Acked { conversation: id, message, is_note, .. }) =
+                    self.dice.pick(&self.world.clients[at].acked).cloned()
+                else {
                     return false;
                 };
                 let id = conversation(&id);

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cossistant_protocol::{
-    Channel, ConversationId, ConversationStatus, OnlineState, PHASE_DONE, PersonId, ServerMessage, SubscriptionConfirmed, UserType,
+    Channel, ConversationId, ConversationStatus, OnlineState, PHASE_DONE, PersonId, ServerMessage,
+    SubscriptionConfirmed, UserType,
 };
 
 /// A person as others tell it apart.

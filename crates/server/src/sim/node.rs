@@ -232,10 +232,16 @@ impl SimNode {
     }
 
     /// What happens next: of those of one time, the timers of a shard are before what is planned.
+    #[inline]
     fn next(&mut self, clock_offset: i64, now: u64) -> Option<Next> {
-        if let Some(next) = self.next {
-            return next;
+        match self.next {
+            Some(next) => next,
+            None => self.find_next(clock_offset, now),
         }
+    }
+
+    #[inline(never)]
+    fn find_next(&mut self, clock_offset: i64, now: u64) -> Option<Next> {
         let mut next = self.agenda.next_at().map(|at| Next { at, timer_of: None });
         for shard in (0..self.shards.len()).rev() {
             if let Some(deadline) = self.deadline(shard) {

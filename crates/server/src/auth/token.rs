@@ -166,11 +166,11 @@ impl Verified<'_> {
 
 /// Reads a base64url part that holds a JSON object.
 fn read<T: DeserializeOwned>(part: &str) -> Option<T> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(part).ok()?).ok()?;
+    if !text.trim_ascii_start().starts_with('{') {
         return None;
     }
-    serde_json::from_slice(&bytes).ok()
+    serde_json::from_str(&text).ok()
 }
 
 /// A time in seconds, whole or not, as milliseconds; a time before 1970 is the beginning of 1970.

@@ -222,15 +222,26 @@ impl SimNode {
     }
 
     pub(super) fn put(&mut self, at: u64, due: Due) {
-        self.next = None;
+        // What is put in comes behind what is there of the same time.
+        if let Some(next) = &mut self.next
+            && next.is_none_or(|next| at < next.at)
+        {
+            *next = Some(Next { at, timer_of: None });
+        }
         self.agenda.put(at, due);
     }
 
     /// What happens next: of those of one time, the timers of a shard are before what is planned.
+    #[inline]
     fn next(&mut self, clock_offset: i64, now: u64) -> Option<Next> {
-        if let Some(next) = self.next {
-            return next;
+        match self.next {
+            Some(next) => next,
+            None => self.find_next(clock_offset, now),
         }
+    }
+
+    #[inline(never)]
+    fn find_next(&mut self, clock_offset: i64, now: u64) -> Option<Next> {
         let mut next = self.agenda.next_at().map(|at| Next { at, timer_of: None });
         for shard in (0..self.shards.len()).rev() {
             if let Some(deadline) = self.deadline(shard) {
@@ -247,9 +258,6 @@ impl SimNode {
     /// When a shard's next timer is due, by its own clock.
     fn deadline(&mut self, shard: usize) -> Option<u64> {
         let core = &mut self.shards[shard];
-        if core.has_sooner_timer() {
-            self.deadlines[shard] = None;
-        }
         *self.deadlines[shard].get_or_insert_with(|| core.watch_timers())
     }
 }
@@ -461,10 +469,13 @@ impl SimServer {
         let clock = self.clock();
         let shard = place.shard;
         let node = self.nodes[place.node].as_mut()?;
-        node.next = None;
         let core = &mut node.shards[shard];
         let result = action(core, clock);
         let outputs = core.take_outputs();
+        if core.has_sooner_timer() {
+            node.next = None;
+            node.deadlines[shard] = None;
+        }
         for output in outputs {
             self.perform(place, output);
         }

@@ -29,21 +29,18 @@ pub(super) struct Letter {
 impl Letter {
     /// What of it a visitor must never be told.
     pub(super) fn secret(&self) -> Option<&'static str> {
-        *self.secret.get_or_init(|| self.find_secret())
-    }
-
-    /// Goes by what stands between marks of quotation, of which each text has a few dozens.
-    fn find_secret(&self) -> Option<&'static str> {
-        let said = self.text.split('"').find_map(|part| match part {
-            "internal" => Some("of a note"),
-            "offset" => Some("an offset"),
-            "changedBy" => Some("who changed something"),
-            "viewing_indicator" => Some("who is viewing"),
-            "visitor_online" | "visitor_offline" => Some("of a visitor's presence"),
-            "for the team" => Some("what an agent does for the team"),
-            _ => None,
-        });
-        said.or_else(|| self.text.contains("NOTE").then_some("what a note says"))
+        let forbidden = [
+            ("\"visibility\":\"internal\"", "of a note"),
+            ("NOTE", "what a note says"),
+            ("\"offset\"", "an offset"),
+            ("\"changedBy\"", "who changed something"),
+            ("\"viewing_indicator\"", "who is viewing"),
+            ("\"visitor_online\"", "of a visitor's presence"),
+            ("\"visitor_offline\"", "of a visitor's presence"),
+            ("\"for the team\"", "what an agent does for the team"),
+        ];
+        let find = || forbidden.iter().find(|(part, _)| self.text.contains(part)).map(|(_, what)| *what);
+        *self.secret.get_or_init(find)
     }
 
     /// Whether it is about the demo's organization.

@@ -12,6 +12,15 @@ beforeAll(async () => {
 afterEach(() => world.clear());
 afterAll(() => world.stop());
 
+/** In the page: these keys before the next frame, each at what has the focus then. Gives the label of what has it behind them. */
+async function pressed(keys: string[]): Promise<string | null | undefined> {
+  for (const key of keys) {
+    document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+    await Promise.resolve();
+  }
+  return document.activeElement?.getAttribute("aria-label");
+}
+
 /** The texts of the messages that are shown, in order. */
 const texts = (desk: Desk) => desk.page.locator("article.message .plain").allTextContents();
 
@@ -154,6 +163,10 @@ test("one edits and deletes one's own messages, by mouse and by keyboard", async
   await ada.message("will come").getByText("Edited").waitFor();
   await until("the focus is back in the composer", () => ada.field.evaluate((field) => field === document.activeElement));
   await visitor.heard("message_updated", ({ content }) => (content as { text: string }).text === "Your order will come");
+  // Whoever gives it up writes on at once: no key falls between the field that goes and the composer.
+  await ada.field.press("ArrowUp");
+  await edit.waitFor();
+  expect(await ada.page.evaluate(pressed, ["Escape"])).toBe(await ada.field.getAttribute("aria-label"));
 
   await ada.message("will come").hover();
   await ada.message("will come").getByRole("button", { name: "What to do" }).click();
@@ -235,6 +248,12 @@ test("the keyboard alone is enough, and the focus is never lost", async () => {
   await press("ArrowDown");
   await isOpen(last);
   await until("the focus followed", () => ada.row(last).evaluate((row) => row === document.activeElement));
+  // Whoever goes on to write at once is not called back to the list.
+  expect(await ada.page.evaluate(pressed, ["ArrowDown", "r"])).toMatch(/^Answer/);
+  await isOpen(first);
+  await ada.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  expect(await ada.field.evaluate((field) => field === document.activeElement)).toBe(true);
+  await ada.row(first).focus();
   await press("Shift+D");
   await ada.page.getByRole("button", { name: /WebSocket: connected/ }).waitFor();
 });
@@ -256,6 +275,16 @@ test("canned replies: called by a slash, chosen by the keyboard, written in thei
   await ada.page.getByRole("option", { name: "refund-done" }).waitFor();
   await ada.field.press("Enter");
   await until("it stands there", async () => /^So: Visitor \w+, your money is on its way\.$/.test(await ada.field.inputValue()));
+  // In the middle of a text what is written next goes behind it, however soon.
+  await ada.field.fill("/ref Bye");
+  for (let n = 0; n < " Bye".length; n += 1) await ada.field.press("ArrowLeft");
+  await ada.page.getByRole("option", { name: "refund-done" }).waitFor();
+  const behind = await ada.field.evaluate(async (field: HTMLTextAreaElement) => {
+    field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
+    await Promise.resolve();
+    return field.value.slice(field.selectionStart);
+  });
+  expect(behind).toBe(" Bye");
   await ada.field.fill("/");
   await ada.field.press("ArrowDown");
   await ada.field.press("Escape");

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
+import { until } from "../harness/wait.js";
 import { type Desk, InboxWorld } from "./inbox-world.js";
 import { ADDRESSES, PAYLOADS } from "./payloads.js";
 
@@ -96,8 +97,10 @@ test("rich text of an agent keeps its words and loses what could run", async () 
   const desk = await watched("/inbox/conv-html");
   await desk.page.locator(".rich").first().waitFor();
   // The first of them is on an older page.
-  await desk.page.getByTestId("timeline").evaluate((box) => (box.scrollTop = 0));
-  await desk.page.locator(".rich b", { hasText: "kept" }).waitFor();
+  await until("the first of them is there", async () => {
+    await desk.page.getByTestId("timeline").evaluate((box) => (box.scrollTop = 0));
+    return desk.page.locator(".rich b", { hasText: "kept" }).isVisible();
+  });
   expect(await desk.page.locator(".rich a[href='https://x.example/']").first().getAttribute("rel")).toContain("noopener");
   await provoke(desk);
   expect(await traces(desk)).toEqual(CLEAN);

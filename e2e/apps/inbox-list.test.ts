@@ -93,6 +93,23 @@ test("a count is exact beyond a page, and follows what happens", async () => {
   expect(desk.problems).toEqual([]);
 });
 
+test("a further page that a lost connection ended is asked for again", async () => {
+  await conversations("below", 1, "hello");
+  // The newest page has nothing to show, so the next one is asked for by itself.
+  await conversations("above", 60, undefined);
+  const desk = await world.desk();
+  let asked = 0;
+  await desk.page.route(/limit=50&cursor=/, (route) => {
+    asked += 1;
+    return asked === 1 ? undefined : route.continue();
+  });
+  await desk.page.getByRole("button", { name: /ada/i }).click();
+  await until("the next page is asked for", () => asked > 0);
+  await world.proxy.cut();
+  await desk.row("below-0").waitFor();
+  expect(desk.problems).toEqual([]);
+});
+
 test("the line above what is new stands where that begins, however much it is, and reading begins there", async () => {
   const [ada, id] = [await world.desk({ person: "ada" }), unique("unread")];
   const visitor = await world.visitor(unique("ulf"));

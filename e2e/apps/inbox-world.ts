@@ -55,6 +55,7 @@ export class Desk {
   /** Opens a conversation from the list. */
   async open(conversationId: string): Promise<void> {
     await this.row(conversationId).click();
+    await this.page.waitForURL(`**/inbox/${conversationId}`);
     await this.page.locator(".composer-text:not([aria-hidden])").waitFor();
   }
 

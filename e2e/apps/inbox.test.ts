@@ -12,6 +12,15 @@ beforeAll(async () => {
 afterEach(() => world.clear());
 afterAll(() => world.stop());
 
+/** In the page: these keys before the next frame, each at what has the focus then. Gives the label of what has it behind them. */
+async function pressed(keys: string[]): Promise<string | null | undefined> {
+  for (const key of keys) {
+    document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+    await Promise.resolve();
+  }
+  return document.activeElement?.getAttribute("aria-label");
+}
+
 /** The texts of the messages that are shown, in order. */
 const texts = (desk: Desk) => desk.page.locator("article.message .plain").allTextContents();
 
@@ -21,7 +30,7 @@ test("a visitor writes, the preview grows, a colleague answers, and both see mar
   await visitor.say(id, "Where is my order?");
   await ada.row(id).getByText("Where is my order?").waitFor();
   expect(await ada.row(id).locator(".unread-dot").count()).toBe(1);
-  expect(await ada.page.title()).toMatch(/^\(1\) /);
+  await until("the title has the number", async () => (await ada.page.title()).startsWith("(1) "));
 
   await ada.open(id);
   await ada.message("Where is my order?").waitFor();
@@ -154,6 +163,10 @@ test("one edits and deletes one's own messages, by mouse and by keyboard", async
   await ada.message("will come").getByText("Edited").waitFor();
   await until("the focus is back in the composer", () => ada.field.evaluate((field) => field === document.activeElement));
   await visitor.heard("message_updated", ({ content }) => (content as { text: string }).text === "Your order will come");
+  // Whoever gives it up writes on at once: no key falls between the field that goes and the composer.
+  await ada.field.press("ArrowUp");
+  await edit.waitFor();
+  expect(await ada.page.evaluate(pressed, ["Escape"])).toBe(await ada.field.getAttribute("aria-label"));
 
   await ada.message("will come").hover();
   await ada.message("will come").getByRole("button", { name: "What to do" }).click();
@@ -235,6 +248,12 @@ test("the keyboard alone is enough, and the focus is never lost", async () => {
   await press("ArrowDown");
   await isOpen(last);
   await until("the focus followed", () => ada.row(last).evaluate((row) => row === document.activeElement));
+  // Whoever goes on to write at once is not called back to the list.
+  expect(await ada.page.evaluate(pressed, ["ArrowDown", "r"])).toMatch(/^Answer/);
+  await isOpen(first);
+  await ada.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  expect(await ada.field.evaluate((field) => field === document.activeElement)).toBe(true);
+  await ada.row(first).focus();
   await press("Shift+D");
   await ada.page.getByRole("button", { name: /WebSocket: connected/ }).waitFor();
 });
@@ -256,6 +275,16 @@ test("canned replies: called by a slash, chosen by the keyboard, written in thei
   await ada.page.getByRole("option", { name: "refund-done" }).waitFor();
   await ada.field.press("Enter");
   await until("it stands there", async () => /^So: Visitor \w+, your money is on its way\.$/.test(await ada.field.inputValue()));
+  // In the middle of a text what is written next goes behind it, however soon.
+  await ada.field.fill("/ref Bye");
+  for (let n = 0; n < " Bye".length; n += 1) await ada.field.press("ArrowLeft");
+  await ada.page.getByRole("option", { name: "refund-done" }).waitFor();
+  const behind = await ada.field.evaluate(async (field: HTMLTextAreaElement) => {
+    field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
+    await Promise.resolve();
+    return field.value.slice(field.selectionStart);
+  });
+  expect(behind).toBe(" Bye");
   await ada.field.fill("/");
   await ada.field.press("ArrowDown");
   await ada.field.press("Escape");
@@ -289,13 +318,16 @@ test("one reads where one is: nothing that comes moves it, and a button tells of
   await until("still at the end", isAtEnd);
 
   const placeOf = (text: string) => ada.page.getByText(text, { exact: true }).evaluate((element) => element.getBoundingClientRect().top);
-  await scroller.evaluate((box) => box.scrollBy(0, -300));
+  await until("one reads above the end", async () => {
+    // What is rendered before the list hears that it was scrolled leaves it at its end.
+    await scroller.evaluate((box) => (box.scrollTop = box.scrollHeight - box.clientHeight - 300));
+    return ada.page.getByRole("button", { name: "To the newest messages" }).isVisible();
+  });
   const seen = await scroller.evaluate((box) => {
     const top = box.getBoundingClientRect().top + 100;
     const found = [...box.querySelectorAll("article.message .plain")].find((text) => text.getBoundingClientRect().top > top);
     return found?.textContent ?? "";
   });
-  await ada.page.getByRole("button", { name: "To the newest messages" }).waitFor();
   const before = await placeOf(seen);
   await visitor.say(id, "comes while one reads");
   await ada.page.getByRole("button", { name: "1 new message", exact: true }).waitFor();

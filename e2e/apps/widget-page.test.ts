@@ -106,6 +106,7 @@ test("wrong attributes are said with a code, and throw nothing", async () => {
   const wrong = { "data-color": "blurple", "data-theme": "neon", "data-language": "!", "data-position": "up", "data-questions": "[1", "data-identity-token": "x", "data-server": "ftp://x" };
   const visit = await stage.visit({ attributes: wrong });
   const codes = () => visit.problems.flatMap((problem) => /^error: \[cossistant\] (\w+): /.exec(problem)?.[1] ?? `other: ${problem}`);
+  await until("all of them are said", () => codes().length >= Object.keys(wrong).length);
   expect(codes().sort()).toEqual(["bad_color", "bad_identity_token", "bad_language", "bad_position", "bad_questions", "bad_server", "bad_theme"]);
 
   const context = await stage.browser.newContext();

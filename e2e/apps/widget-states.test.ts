@@ -103,14 +103,17 @@ test.each(Object.entries(VIEWS))("%s", async (view, browser) => {
   await visit.write("Thank you! https://shop.example/orders/2026/a-very-long-address-that-goes-on-and-on-without-any-place-to-break-it/0042?ref=mail");
   await visit.write(`And a word: ${"Donaudampfschifffahrtselektrizitäten".repeat(3)}`);
   const { seq } = (await stage.server.messages(id)).at(-1) ?? {};
-  await until("the last one is stored", async () => (await visit.panel.locator("[data-delivery=queued], [data-delivery=sending]").count()) === 0);
+  await visit.message("And a word").and(visit.panel.locator("[data-delivery=sent]")).waitFor();
   grace.say({ type: "mark_seen", conversationId: id, seq: (seq ?? 0) + 5 });
   grace.say({ type: "typing_start", conversationId: id });
   await visit.panel.locator(".mark.seen").last().waitFor();
   await visit.panel.locator(".writing", { hasText: "Grace Hopper is writing" }).waitFor();
   await judge(visit, view, "07 chat");
-  await visit.panel.locator(".list").evaluate((list) => (list.scrollTop = list.scrollHeight / 3));
-  await visit.panel.locator(".to-end").waitFor();
+  await until("one reads above the end", async () => {
+    // What is rendered before the list hears that it was scrolled leaves it at its end.
+    await visit.panel.locator(".list").evaluate((list) => (list.scrollTop = list.scrollHeight / 3));
+    return visit.panel.locator(".to-end").isVisible();
+  });
   await judge(visit, view, "08 scrolled up");
   await visit.panel.getByRole("button", { name: "Newest messages" }).click();
 
@@ -125,7 +128,7 @@ test.each(Object.entries(VIEWS))("%s", async (view, browser) => {
   await visit.field.fill("Here is a picture of it,\nand two lines.\nAnd a third one.");
   await judge(visit, view, "11 attachment");
   await visit.field.press("Enter");
-  await until("it is sent", async () => (await visit.panel.locator("[data-delivery=queued], [data-delivery=sending]").count()) === 0);
+  await visit.message("And a third one").and(visit.panel.locator("[data-delivery=sent]")).waitFor();
 
   await stage.proxy.set({ type: "refuse" });
   await stage.crash();

@@ -1,4 +1,4 @@
-/** What every stage does: it starts a browser, ends the server as a loss of power would, and is cleared between tests. */
+/** What every stage does: it starts a browser and watches it, ends the server as a loss of power would, and is cleared between tests. */
 
 import { type Browser, chromium } from "playwright-core";
 
@@ -6,6 +6,7 @@ import { CHROMIUM } from "./paths.js";
 import type { Proxy } from "./proxy.js";
 import type { Server } from "./server.js";
 import { until } from "./wait.js";
+import { watch } from "./witness.js";
 
 /** Nothing that the browser does on its own account may disturb a test. */
 const FLAGS = [
@@ -19,8 +20,10 @@ const FLAGS = [
 ];
 
 /** Starts the browser. */
-export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+export async function launch(): Promise<Browser> {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+  watch(browser);
+  return browser;
 }
 
 /** Ends the server as a loss of power would, and starts it again on its data. */

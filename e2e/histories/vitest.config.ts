@@ -8,5 +8,7 @@ export default defineConfig({
     // The histories themselves have deadlines; this is for a hundred of them.
     testTimeout: 3_600_000,
     hookTimeout: 90_000,
+    // What failed is told before its pages are closed.
+    sequence: { hooks: "list" },
   },
 });

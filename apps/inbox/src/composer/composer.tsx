@@ -2,6 +2,7 @@ import { MAX_TEXT_LENGTH } from "@cossistant/protocol/types";
 import type { UseConversationReturn } from "@cossistant/react/websocket";
 import { Lock, SendHorizontal, Zap } from "lucide-react";
 import { useId, useImperativeHandle, useRef, useState, type KeyboardEvent, type Ref } from "react";
+import { flushSync } from "react-dom";
 
 import { useKept } from "../kept.js";
 import { settings } from "../settings/settings.js";
@@ -72,11 +73,10 @@ export function Composer({ conversation, visitorName, onEditLast, ref }: Compose
   };
   const insert = (reply: CannedReply): void => {
     const next = withCanned(text, cursor, reply, visitorName);
-    write(next.text, next.cursor);
-    requestAnimationFrame(() => {
-      field.current?.focus();
-      field.current?.setSelectionRange(next.cursor, next.cursor);
-    });
+    // It stands there before the next key comes, which is to be behind it.
+    flushSync(() => write(next.text, next.cursor));
+    field.current?.focus();
+    field.current?.setSelectionRange(next.cursor, next.cursor);
   };
   const press = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
     if (event.nativeEvent.isComposing) return;

@@ -32,15 +32,17 @@ export function ListPane({ rows, openId }: ListPaneProps) {
   const pane = useRef<HTMLElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const filter = filterOf(chosen, search);
-  const { conversations: loaded, isLoading, hasMore, error, subscription, loadMore, ...inbox } = useInbox(website.id, filter);
+  const { conversations: loaded, isLoading, isLoadingMore, hasMore, error, subscription, loadMore, ...inbox } = useInbox(website.id, filter);
   const draftOf = useDrafts();
   const conversations = useMemo(() => worthARow(loaded, openId, draftOf), [loaded, openId, draftOf]);
   const isEmpty = conversations.length === 0;
+  // What is loaded anew ends a further page that is on its way, which is then asked for again.
+  const canLoadMore = hasMore && !isLoading && !isLoadingMore && !error;
   useLayoutEffect(() => rows.put(conversations), [rows, conversations]);
   useEffect(() => {
     // A page of which nothing is worth a row asks for the next one by itself.
-    if (isEmpty && hasMore && !error) void loadMore();
-  }, [isEmpty, hasMore, error, loaded.length, loadMore]);
+    if (isEmpty && canLoadMore) void loadMore();
+  }, [isEmpty, canLoadMore, loadMore]);
 
   const step = (by: 1 | -1) => (): void => goTo(rows.beside(openId, by) ?? openId);
   useShortcuts({ j: step(1), k: step(-1), "/": () => field.current?.focus() });
@@ -95,8 +97,8 @@ export function ListPane({ rows, openId }: ListPaneProps) {
         <VirtualRows
           key={`${website.id} ${chosen.status} ${chosen.assignee} ${search}`}
           conversations={conversations}
-          loadedCount={loaded.length}
           hasMore={hasMore}
+          canLoadMore={canLoadMore}
           hasStatus={chosen.status === "all"}
           isStale={isStale}
           openId={openId}

@@ -14,9 +14,9 @@ const LOAD_AHEAD = 30;
 
 interface VirtualRowsProps {
   conversations: readonly InboxConversation[];
-  /** How many are loaded, those without a row too. */
-  loadedCount: number;
   hasMore: boolean;
+  /** Whether a further page can be asked for now. */
+  canLoadMore: boolean;
   hasStatus: boolean;
   /** Whether the rows are those of another filter, until its own are there. */
   isStale: boolean;
@@ -25,7 +25,7 @@ interface VirtualRowsProps {
 }
 
 /** The rows in sight, of any number. Those that somebody looks at stay where they are, whatever happens above them. */
-export function VirtualRows({ conversations, loadedCount, hasMore, hasStatus, isStale, openId, onNeedMore }: VirtualRowsProps) {
+export function VirtualRows({ conversations, hasMore, canLoadMore, hasStatus, isStale, openId, onNeedMore }: VirtualRowsProps) {
   const draftOf = useDrafts();
   const scroller = useRef<HTMLDivElement>(null);
   const focused = useRef<string>(undefined);
@@ -54,9 +54,8 @@ export function VirtualRows({ conversations, loadedCount, hasMore, hasStatus, is
   }, [conversations]);
 
   useEffect(() => {
-    if (hasMore && last >= conversations.length - LOAD_AHEAD) onNeedMore();
-    // A page of which no conversation has a row is no reason to stop.
-  }, [hasMore, last, conversations.length, loadedCount, onNeedMore]);
+    if (canLoadMore && last >= conversations.length - LOAD_AHEAD) onNeedMore();
+  }, [canLoadMore, last, conversations.length, onNeedMore]);
 
   useEffect(() => {
     const index = indexOf(openId);
@@ -72,7 +71,11 @@ export function VirtualRows({ conversations, loadedCount, hasMore, hasStatus, is
     goTo(next.conversationId);
     focused.current = next.conversationId;
     virtualizer.scrollToIndex(indexOf(next.conversationId), { align: "auto" });
-    requestAnimationFrame(() => rowElement(scroller.current, next.conversationId)?.focus({ preventScroll: true }));
+    requestAnimationFrame(() => {
+      // Whoever has gone on to write by then is not called back.
+      if (!scroller.current?.contains(document.activeElement)) return;
+      rowElement(scroller.current, next.conversationId)?.focus({ preventScroll: true });
+    });
   };
 
   const stop = items.some(({ index }) => conversations[index]?.conversationId === openId) ? openId : undefined;

@@ -1,5 +1,6 @@
 import { useConversation, useWebSocketSelector, type ConversationMessage, type RequestError } from "@cossistant/react/websocket";
 import { useEffect, useMemo, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 
 import { Composer, type ComposerHandle } from "../composer/composer.js";
 import type { Rows } from "../list/rows.js";
@@ -55,9 +56,10 @@ export function Thread({ conversationId, rows }: ThreadProps) {
       onRetry: retry,
       onDiscard: discard,
       onEdit(key) {
-        setEdited(key);
-        // The field that had the focus is gone; what one does next is to write.
-        if (key === undefined) requestAnimationFrame(() => composer.current?.focus());
+        if (key !== undefined) return setEdited(key);
+        // What one does next is to write: no key may come between, when what had the focus is gone. Who is elsewhere stays there.
+        flushSync(() => setEdited(undefined));
+        if (document.activeElement === document.body) composer.current?.focus();
       },
       onSave: async ({ messageId, content }, text) => {
         if (messageId === undefined) return undefined;

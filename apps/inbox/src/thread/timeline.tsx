@@ -42,15 +42,17 @@ export function Timeline({ conversation, visitorName, edited, actions }: Timelin
   // What is new may begin above all that is loaded.
   const isLineFar = unreadFrom !== undefined && hasMore && (messages[0]?.seq ?? 0) > unreadFrom && messages.length < UNREAD_MAX;
   const items = useMemo(() => layout(messages, events, unreadFrom), [messages, events, unreadFrom]);
-  const scroll = useScroll(items, edited, hasMore ? onNearTop : undefined);
+  // What is loaded anew ends a further page that is on its way, which is then asked for again.
+  const canLoadMore = hasMore && !isLoading && !isLoadingMore && !error;
+  const scroll = useScroll(items, edited, canLoadMore ? onNearTop : undefined);
   const { scroller, parts, isAtEnd, staysAtEnd, toEnd, toItem } = scroll;
 
   useEffect(() => {
     wasAtEnd.current = isAtEnd;
   }, [isAtEnd]);
   useEffect(() => {
-    if (isLineFar && !isLoadingMore && !error) void loadMore();
-  }, [isLineFar, isLoadingMore, error, loadMore]);
+    if (isLineFar && canLoadMore) void loadMore();
+  }, [isLineFar, canLoadMore, loadMore]);
   useEffect(() => {
     // What was new on opening is read from its beginning, unless one has gone elsewhere while that was loaded.
     if (unreadFrom !== undefined && !isLineFar && staysAtEnd()) toItem(UNREAD);

@@ -24,11 +24,15 @@ export function Composer({ isFocused }: { isFocused: boolean }) {
   const field = useRef<HTMLTextAreaElement>(null);
   const isEmpty = !draft.text.trim() && draft.attachments.length === 0;
 
+  /** Where the caret goes once the field has the text that was put in. */
+  const caret = useRef<number>(undefined);
   useLayoutEffect(() => {
     const area = field.current;
     if (!area) return;
     area.style.height = "auto";
     area.style.height = `${area.scrollHeight}px`;
+    if (caret.current !== undefined) area.setSelectionRange(caret.current, caret.current);
+    caret.current = undefined;
   }, [draft.text, isOpen]);
   const takesFocus = useRef(isFocused);
   useEffect(() => {
@@ -59,11 +63,10 @@ export function Composer({ isFocused }: { isFocused: boolean }) {
   const insert = (emoji: string) => {
     const area = field.current;
     const [start, end] = [area?.selectionStart ?? draft.text.length, area?.selectionEnd ?? draft.text.length];
+    caret.current = start + emoji.length;
     write(draft.text.slice(0, start) + emoji + draft.text.slice(end));
     setTool(undefined);
     area?.focus();
-    // The caret goes behind it once the field has the new text.
-    requestAnimationFrame(() => area?.setSelectionRange(start + emoji.length, start + emoji.length));
   };
   const toggle = (next: "attach" | "emoji") => setTool(tool === next ? undefined : next);
 

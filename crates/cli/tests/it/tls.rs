@@ -209,6 +209,18 @@ async fn http_and_websockets_go_by_tls() {
 }
 
 #[tokio::test]
+async fn handshakes_of_an_address_are_limited() {
+    let pair = Pair::valid();
+    let files = Files::of(&pair);
+    let server = files.options().config("limit_requests = 0.001\nlimit_requests_burst = 3\n").start();
+    let client = pair.trusting();
+    for _ in 0..3 {
+        assert!(get(&server, &client, "/healthz").await.expect("a handshake").contains("200 OK"));
+    }
+    connect(&server, &client).await.expect_err("one more than it may at once");
+}
+
+#[tokio::test]
 async fn a_slow_reader_gets_all_of_it_in_order() {
     const MESSAGES: usize = 200;
     let pair = Pair::valid();

@@ -208,9 +208,9 @@ keys! {
     limit_wrong_credentials: f64 = "5";
     /// Wrong credentials at once of an address.
     limit_wrong_credentials_burst: u64 = "100";
-    /// Requests a second of an address to the API; 0 for no limit.
+    /// Requests a second of an address to the API, and handshakes of TLS; 0 for no limit.
     limit_requests: f64 = "500";
-    /// Requests at once of an address to the API.
+    /// Requests and handshakes of TLS at once of an address.
     limit_requests_burst: u64 = "5000";
     /// Open HTTP connections of an address that are no WebSockets; 0 for no limit. Trusted proxies have none.
     limit_http_connections: u64 = "1000";

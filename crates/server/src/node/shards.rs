@@ -324,6 +324,10 @@ impl Server {
             return Ok(None);
         }
         let address = (!self.common.config.trusts_proxy(peer)).then_some(peer);
+        if let (Some(address), Some(_)) = (address, &self.common.files.tls) {
+            // A handshake costs more than most requests.
+            self.common.requests.take(limit_key(address), clock().as_millis()).map_err(Failure::rate_limited)?;
+        }
         self.common.doors.admit(address, clock()).map(Some)
     }
 }

@@ -153,6 +153,8 @@ mod tests {
         r#"{"type":"ping","type":"ping"}"#,
         r#"{"type":"ping","conversationId":"a","conversationId":"b"}"#,
         r#"{"type":"ping","id":""}"#,
+        r#"{"type":"ping","id":"p\u002d1"}"#,
+        r#"{"type":"ping","id":5}"#,
         r#"{"type":"ping","\u0069d":"","x":[{"type":2}]}"#,
         r#"{"type":"pi\u006eg"}"#,
         r#"{ "type":"ping"}"#,

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 
 use crate::build;
+use crate::debian;
 use crate::layer::Rounds;
-use crate::step::{command, sh, target_directory};
+use crate::step::{command, run as run_command, sh, succeeds, target_directory};
 
 /// How many histories a test run has, and a long one.
 const SHORT: u64 = 50_000;
 const LONG: u64 = 250_000;
+/// How many histories the program is laid out by.
+const TRAINING: u64 = 2_000;
 /// What a history spends its time in. These are optimized; the rest is as every other test has it, so that nothing else
 /// is built for this.
 const HOT: [&str; 4] = ["cossistant-engine", "cossistant-protocol", "cossistant-server", "cossistant-testkit"];
@@ -43,7 +46,7 @@ pub(crate) struct Args {
     /// How many threads; as many as there are cores unless said.
     #[arg(long, value_name = "N")]
     threads: Option<u32>,
-    /// Build with every optimization first, which takes minutes: for many histories.
+    /// Build it as fast as it gets first, which takes many minutes: for many histories.
     #[arg(long)]
     optimized: bool,
     /// Print the whole trace of the first history.
@@ -91,10 +94,42 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     sh(&format!("{} {options}", program.display()))
 }
 
-/// Builds the simulation as fast as it gets; the program.
+/// Builds the simulation as fast as it gets, laid out by a profile of what its histories do; the program.
+///
+/// It is built twice: a history goes once through another part of the server with each step, so that a processor waits
+/// for its code more than for anything else.
 fn build_optimized() -> Result<PathBuf> {
-    sh("cargo build --quiet --locked --workspace --features cossistant-testkit/sim --bin sim --profile sim")?;
-    Ok(target_directory()?.join("sim/sim"))
+    let profdata = install_profdata()?;
+    let folder = target_directory()?.join("sim-profile");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    let build = |name: &str, flag: String| -> Result<PathBuf> {
+        let target = folder.join(name);
+        let mut build = command("cargo build --quiet --locked --workspace --features cossistant-testkit/sim --bin sim");
+        run_command(build.args(["--profile", "sim", "--target-dir"]).arg(&target).env("RUSTFLAGS", flag))?;
+        Ok(target.join("sim/sim"))
+    };
+    let counts = folder.join("counts");
+    let counting = build("counting", format!("-Cprofile-generate={}", counts.display()))?;
+    sh(&format!("{} --seeds {TRAINING} --threads 1", counting.display()))?;
+    let profile = folder.join("profile");
+    run_command(command(&profdata).arg("merge").arg("-o").arg(&profile).arg(&counts))?;
+    build("laid-out", format!("-Cprofile-use={}", profile.display()))
+}
+
+/// Installs what merges the counts of a program, of the version of LLVM that the compiler has; its path.
+fn install_profdata() -> Result<String> {
+    let version = command("rustc -vV").output()?.stdout;
+    let version = String::from_utf8(version).context("the compiler's version is text")?;
+    let version = version.lines().find_map(|line| line.strip_prefix("LLVM version: ")).unwrap_or_default();
+    let major = version.split('.').next().unwrap_or_default();
+    let profdata = format!("/usr/lib/llvm-{major}/bin/llvm-profdata");
+    if !succeeds(&format!("{profdata} --version")) {
+        let package = format!("llvm-{major}");
+        debian::install(&package, &format!("install llvm-profdata {major} (Debian: {package})"))?;
+    }
+    Ok(profdata)
 }
 
 /// Builds the simulation; the program.

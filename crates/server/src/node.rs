@@ -207,6 +207,7 @@ impl Node {
             config.limit_connections,
             config.limit_connections_total,
             config.limit_website_connections,
+            config.limit_waiting_connections,
         );
         let upgrader = Arc::new(Upgrader {
             auth: Arc::clone(&auth),

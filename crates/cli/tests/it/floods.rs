@@ -135,6 +135,26 @@ async fn connections_of_the_process_are_limited() {
 }
 
 #[tokio::test]
+async fn connections_that_have_not_logged_in_are_limited() {
+    let server = options("limit_waiting_connections = 2\nauth_timeout = \"60s\"\n").start();
+    let stage = Stage::of(&server);
+    let silent = || stage.options(Credential::None).connect();
+    let known = || stage.options(Credential::Header(stage.user_token("u"))).connect();
+    let mut first = silent().await.expect("section 9, within the limit");
+    // Whoever has logged in counts no longer.
+    let _members = [stage.user(&unique("u")).await, stage.user(&unique("u")).await, stage.user(&unique("u")).await];
+    let second = silent().await.expect("section 9, within the limit");
+    assert_refused(silent().await, 503, "limit_waiting_connections");
+    assert_refused(known().await, 503, "whoever knows a token has to wait as well");
+    first.send(json!({"type": "authenticate", "id": "a", "token": stage.user_token("u")})).await;
+    first.expect("connection_established").await;
+    let third = silent().await.expect("section 9, a place is free again");
+    assert_refused(silent().await, 503, "limit_waiting_connections");
+    drop((second, third));
+    eventually(PATIENCE, "section 9, a place is free again", || async { known().await.ok() }).await;
+}
+
+#[tokio::test]
 async fn pings_of_a_peer_that_never_reads_take_little_memory() {
     let server = options("").start();
     let stage = Stage::of(&server);

@@ -186,6 +186,8 @@ keys! {
     limit_connections: u64 = "10000";
     /// Open connections of the process; 0 for no limit.
     limit_connections_total: u64 = "0";
+    /// Open connections of the process that have not logged in; 0 for no limit.
+    limit_waiting_connections: u64 = "10000";
     /// New visitors a second of an address; 0 for no limit.
     limit_new_visitors: f64 = "5";
     /// New visitors at once of an address; 0 for as many as a second brings, at least 1.

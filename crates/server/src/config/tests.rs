@@ -49,6 +49,7 @@ fn the_defaults_are_those_of_the_contract() {
         (config.limit_subscriptions, config.limit_connections, config.limit_connections_total),
         (1000, 10_000, 0)
     );
+    assert_eq!(config.limit_waiting_connections, 10_000);
     assert_eq!((config.limit_new_visitors, config.limit_new_visitors_burst), (5.0, 5));
     assert_eq!((config.limit_new_conversations, config.limit_new_conversations_burst), (1.0, 1));
     assert_eq!((config.limit_website_messages, config.limit_website_messages_burst), (500.0, 5000));

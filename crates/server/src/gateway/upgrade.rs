@@ -31,6 +31,7 @@ pub(crate) struct Admission {
     per_address: u64,
     total: u64,
     per_website: u64,
+    waiting: u64,
     // Guards the counts alone; held for one step.
     open: Mutex<Open>,
 }
@@ -41,6 +42,8 @@ struct Open {
     addresses: HashMap<IpAddr, u64>,
     websites: HashMap<SiteKey, u64>,
     total: u64,
+    /// Of these, who has not logged in.
+    waiting: u64,
 }
 
 /// Counts one less, and forgets who has none.
@@ -59,12 +62,14 @@ pub(crate) struct Admitted {
     admission: Arc<Admission>,
     address: Option<IpAddr>,
     website: Option<Box<SiteKey>>,
+    is_waiting: bool,
 }
 
 impl Admission {
-    /// 0 is no limit.
-    pub(crate) fn new(connects: Rate, per_address: u64, total: u64, per_website: u64) -> Self {
-        Self { connects: Buckets::new(connects), per_address, total, per_website, open: Mutex::default() }
+    /// So many connections: of an address, in all, of a website's visitors, and of those who have not logged in; 0 is no
+    /// limit.
+    pub(crate) fn new(connects: Rate, per_address: u64, total: u64, per_website: u64, waiting: u64) -> Self {
+        Self { connects: Buckets::new(connects), per_address, total, per_website, waiting, open: Mutex::default() }
     }
 
     fn counts(&self) -> MutexGuard<'_, Open> {
@@ -81,6 +86,9 @@ impl Admission {
         if self.total > 0 && open.total >= self.total {
             return Err(Failure::unavailable("the server has no room for more connections", RETRY_MS));
         }
+        if self.waiting > 0 && open.waiting >= self.waiting {
+            return Err(Failure::unavailable("too many connections have not logged in", RETRY_MS));
+        }
         if let Some(address) = address {
             let count = open.addresses.entry(address).or_default();
             if self.per_address > 0 && *count >= self.per_address {
@@ -89,7 +97,8 @@ impl Admission {
             *count += 1;
         }
         open.total += 1;
-        Ok(Admitted { admission: Arc::clone(self), address, website: None })
+        open.waiting += 1;
+        Ok(Admitted { admission: Arc::clone(self), address, website: None, is_waiting: true })
     }
 }
 
@@ -97,6 +106,13 @@ impl Admitted {
     /// Whose address it counts for.
     pub(crate) const fn address(&self) -> Option<IpAddr> {
         self.address
+    }
+
+    /// Counts it no longer among those who have not logged in.
+    pub(crate) fn has_logged_in(&mut self) {
+        if std::mem::take(&mut self.is_waiting) {
+            self.admission.counts().waiting -= 1;
+        }
     }
 
     /// Counts it as one of the visitors of a website.
@@ -123,6 +139,7 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         let mut open = self.admission.counts();
         open.total -= 1;
+        open.waiting -= u64::from(self.is_waiting);
         if let Some(address) = self.address {
             leave(&mut open.addresses, &address);
         }

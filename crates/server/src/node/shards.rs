@@ -109,7 +109,7 @@ impl ShardSet {
         }
         let room = Room::default();
         let (of_address, in_all) = (config.limit_http_connections, config.limit_http_connections_total);
-        let doors = Arc::new(Admission::new(Rate::OFF, of_address, in_all, 0));
+        let doors = Arc::new(Admission::new(Rate::OFF, of_address, in_all, 0, 0));
         let requests = Buckets::new(rate(config.limit_requests, config.limit_requests_burst));
         let common = Arc::new(Common {
             config: config.clone(),

@@ -192,12 +192,14 @@ impl Driver {
         self.sockets.borrow_mut().get(at).and_then(|socket| socket.admitted.address())
     }
 
-    /// Counts a visitor who has logged in for the website, which may have no room.
+    /// Notes that somebody has logged in; a visitor counts for its website, which may have no room.
     pub(super) fn seat(&self, at: ConnRef, done: Done) -> Done {
         let Done::LoggedIn(Ok(logged_in)) = &done else { return done };
-        let Some(site) = logged_in.principal.visitor_site() else { return done };
         let mut sockets = self.sockets.borrow_mut();
-        match sockets.get(at).map_or(Ok(()), |socket| socket.admitted.count_for(site)) {
+        let Some(socket) = sockets.get(at) else { return done };
+        socket.admitted.has_logged_in();
+        let Some(site) = logged_in.principal.visitor_site() else { return done };
+        match socket.admitted.count_for(site) {
             Ok(()) => done,
             Err(wait) => {
                 Done::LoggedIn(Err(AuthError::rate_limited("the website has no room for more visitors", wait)))

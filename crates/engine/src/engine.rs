@@ -90,7 +90,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
         let is_of_socket = input.is_of_socket();
         if is_of_socket {
             self.hear(&input);
-        } else if self.wake_at.is_some_and(|at| at <= self.now) {
+        } else {
             self.catch_up(is_asleep_over);
         }
         self.apply(input);

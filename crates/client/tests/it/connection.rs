@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use cossistant_client::{Client, Config, ConnectionState, Event, StopReason, TokenError, TokenSource};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
 
-use crate::peer::{DEADLINE, Peer, find};
+use crate::peer::{DEADLINE, Peer, config_for, find};
 
 #[tokio::test]
 async fn the_handshake_carries_credentials_and_subprotocol() {
@@ -25,12 +25,13 @@ async fn the_handshake_carries_credentials_and_subprotocol() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_tried_again() {
-    let peer = Peer::listen().await;
-    let (address, config) = (peer.address, peer.config());
-    drop(peer);
-    let (_client, mut events) = Client::connect(config);
+    // The port is held, so that nobody else gets it meanwhile; nobody listens.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let address = socket.local_addr().expect("an address");
+    let (_client, mut events) = Client::connect(config_for(address));
     find(&mut events, |event| matches!(event, Event::ReconnectAttempt(2)).then_some(())).await;
-    let listener = TcpListener::bind(address).await.expect("the port is free again");
+    let listener = socket.listen(16).expect("the port is ours");
     let peer = Peer { listener, address };
     let _link = peer.welcome().await;
     find(&mut events, |event| matches!(event, Event::ReconnectSuccess).then_some(())).await;

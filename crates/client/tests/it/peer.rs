@@ -32,6 +32,14 @@ pub(crate) struct Link {
     stream: WebSocketStream<TcpStream>,
 }
 
+/// A configuration for what is at an address, or is not, that comes back quickly.
+pub(crate) fn config_for(address: SocketAddr) -> Config {
+    let mut config = Config::new(&format!("ws://{address}/ws")).expect("a url");
+    config.engine.reconnect_delay = 10;
+    config.engine.reconnect_jitter = 0.0;
+    config
+}
+
 impl Peer {
     pub(crate) async fn listen() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -41,10 +49,7 @@ impl Peer {
 
     /// A configuration that comes back quickly.
     pub(crate) fn config(&self) -> Config {
-        let mut config = Config::new(&format!("ws://{}/ws", self.address)).expect("a url");
-        config.engine.reconnect_delay = 10;
-        config.engine.reconnect_jitter = 0.0;
-        config
+        config_for(self.address)
     }
 
     /// The next connection, not yet established.

@@ -14,6 +14,9 @@ const SHORT: u64 = 50_000;
 const LONG: u64 = 250_000;
 /// How many histories the program is laid out by.
 const TRAINING: u64 = 2_000;
+/// How its code is ordered: by what follows what, with what is never reached out of the way.
+const LAYOUT: &str = "-reorder-blocks=ext-tsp -reorder-functions=cdsort -split-functions -split-all-cold -split-eh -icf=1 \
+                      -use-gnu-stack";
 /// What a history spends its time in. These are optimized; the rest is as every other test has it, so that nothing else
 /// is built for this.
 const HOT: [&str; 4] = ["cossistant-engine", "cossistant-protocol", "cossistant-server", "cossistant-testkit"];
@@ -94,42 +97,46 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     sh(&format!("{} {options}", program.display()))
 }
 
-/// Builds the simulation as fast as it gets, laid out by a profile of what its histories do; the program.
+/// Builds the simulation as fast as it gets, for this machine's processor and by a profile of what its histories do; the
+/// program.
 ///
-/// It is built twice: a history goes once through another part of the server with each step, so that a processor waits
-/// for its code more than for anything else.
+/// A history goes once through another part of the server with each step, so a processor waits for its code more than for
+/// anything else. So it is built twice, the second time by the counts of the first, and laid out anew when it is linked.
 fn build_optimized() -> Result<PathBuf> {
-    let profdata = install_profdata()?;
+    let llvm = install_llvm()?;
     let folder = target_directory()?.join("sim-profile");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
-    let build = |name: &str, flag: String| -> Result<PathBuf> {
-        let target = folder.join(name);
+    let path = |name: &str| folder.join(name).display().to_string();
+    let build = |name: &str, flags: String| -> Result<String> {
         let mut build = command("cargo build --quiet --locked --workspace --features cossistant-testkit/sim --bin sim");
-        run_command(build.args(["--profile", "sim", "--target-dir"]).arg(&target).env("RUSTFLAGS", flag))?;
-        Ok(target.join("sim/sim"))
+        run_command(build.args(["--profile", "sim", "--target-dir", &path(name)]).env("RUSTFLAGS", flags))?;
+        Ok(format!("{}/sim/sim", path(name)))
     };
-    let counts = folder.join("counts");
-    let counting = build("counting", format!("-Cprofile-generate={}", counts.display()))?;
-    sh(&format!("{} --seeds {TRAINING} --threads 1", counting.display()))?;
-    let profile = folder.join("profile");
-    run_command(command(&profdata).arg("merge").arg("-o").arg(&profile).arg(&counts))?;
-    build("laid-out", format!("-Cprofile-use={}", profile.display()))
+    let train = |program: &str| sh(&format!("{program} --seeds {TRAINING} --threads 1"));
+    let (counts, profile) = (path("counts"), path("profile"));
+    train(&build("counting", format!("-Cprofile-generate={counts}"))?)?;
+    sh(&format!("{llvm}/llvm-profdata merge -o {profile} {counts}"))?;
+    let built = build("built", format!("-Ctarget-cpu=native -Clink-arg=-Wl,--emit-relocs -Cprofile-use={profile}"))?;
+    let (watched, branches, laid_out) = (path("watched"), path("branches"), path("laid-out"));
+    sh(&format!("{llvm}/llvm-bolt {built} -o {watched} -instrument --instrumentation-file={branches}"))?;
+    train(&watched)?;
+    sh(&format!("{llvm}/llvm-bolt {built} -o {laid_out} -data={branches} {LAYOUT}"))?;
+    Ok(PathBuf::from(laid_out))
 }
 
-/// Installs what merges the counts of a program, of the version of LLVM that the compiler has; its path.
-fn install_profdata() -> Result<String> {
-    let version = command("rustc -vV").output()?.stdout;
-    let version = String::from_utf8(version).context("the compiler's version is text")?;
+/// Installs what merges profiles and lays programs out, of the version of LLVM that the compiler has; where it is.
+fn install_llvm() -> Result<String> {
+    let version = String::from_utf8(command("rustc -vV").output()?.stdout).context("the compiler's version is text")?;
     let version = version.lines().find_map(|line| line.strip_prefix("LLVM version: ")).unwrap_or_default();
     let major = version.split('.').next().unwrap_or_default();
-    let profdata = format!("/usr/lib/llvm-{major}/bin/llvm-profdata");
-    if !succeeds(&format!("{profdata} --version")) {
-        let package = format!("llvm-{major}");
-        debian::install(&package, &format!("install llvm-profdata {major} (Debian: {package})"))?;
+    let folder = format!("/usr/lib/llvm-{major}/bin");
+    if !["llvm-profdata", "llvm-bolt"].iter().all(|tool| succeeds(&format!("{folder}/{tool} --version"))) {
+        let packages = format!("llvm-{major} bolt-{major}");
+        debian::install(&packages, &format!("install LLVM's tools of version {major} (Debian: {packages})"))?;
     }
-    Ok(profdata)
+    Ok(folder)
 }
 
 /// Builds the simulation; the program.

@@ -97,8 +97,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     sh(&format!("{} {options}", program.display()))
 }
 
-/// Builds the simulation as fast as it gets, for this machine's processor and by a profile of what its histories do; the
-/// program.
+/// Builds the simulation as fast as it gets, by a profile of what its histories do; the program.
 ///
 /// A history goes once through another part of the server with each step, so a processor waits for its code more than for
 /// anything else. So it is built twice, the second time by the counts of the first, and laid out anew when it is linked.
@@ -118,7 +117,7 @@ fn build_optimized() -> Result<PathBuf> {
     let (counts, profile) = (path("counts"), path("profile"));
     train(&build("counting", format!("-Cprofile-generate={counts}"))?)?;
     sh(&format!("{llvm}/llvm-profdata merge -o {profile} {counts}"))?;
-    let built = build("built", format!("-Ctarget-cpu=native -Clink-arg=-Wl,--emit-relocs -Cprofile-use={profile}"))?;
+    let built = build("built", format!("-Clink-arg=-Wl,--emit-relocs -Cprofile-use={profile}"))?;
     let (watched, branches, laid_out) = (path("watched"), path("branches"), path("laid-out"));
     sh(&format!("{llvm}/llvm-bolt {built} -o {watched} -instrument --instrumentation-file={branches}"))?;
     train(&watched)?;

@@ -267,6 +267,7 @@ impl Write for HttpSocket {
         match (filled.next(), filled.next()) {
             (Some(only), None) => self.poll_write(cx, only),
             _ => {
+                self.lengths = Lengths::default();
                 let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
                 self.unless_stalled(cx, written)
             }

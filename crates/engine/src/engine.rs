@@ -27,7 +27,7 @@ pub struct Engine<P, M = P, T = String> {
     pub(crate) randomness: Randomness,
     pub(crate) now: Millis,
     /// When the driver was asked to come back.
-    wake_at: Option<Millis>,
+    wake_at: Millis,
     pub(crate) phase: Phase<T>,
     pub(crate) generation: u32,
     numbers: u32,
@@ -59,7 +59,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
             config,
             randomness: Randomness::new(seed),
             now: 0,
-            wake_at: None,
+            wake_at: Millis::MAX,
             phase: Phase::Idle,
             generation: 0,
             numbers: 0,
@@ -84,20 +84,21 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
     pub fn handle_input(&mut self, input: Input<P, M, T>, now: Millis) {
         // What was not polled comes first.
         self.outputs.reverse();
-        self.now = self.now.max(now);
-        let is_asleep_over = self.wake_at.is_some_and(|at| self.now > later(at, CLOCK_JUMP));
+        // The last moment stands for never.
+        self.now = self.now.max(now.min(Millis::MAX - 1));
+        let is_asleep_over = self.now > later(self.wake_at, CLOCK_JUMP);
         // What a socket did, it did before this moment: that comes before the timers that it may put out.
         let is_of_socket = input.is_of_socket();
         if is_of_socket {
             self.hear(&input);
-        } else {
+        } else if self.wake_at <= self.now {
             self.catch_up(is_asleep_over);
         }
         self.apply(input);
         self.catch_up(is_asleep_over && is_of_socket);
         self.pump();
         self.outputs.reverse();
-        self.wake_at = self.next_timer().map(|(at, _)| at);
+        self.wake_at = self.find_next().0;
     }
 
     /// The next thing to do, in order; `None` when all is done.
@@ -108,13 +109,18 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
     /// When to hand in [`Input::Tick`] at the latest, on the driver's clock; `None` when nothing is pending.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Millis> {
-        self.wake_at
+        Some(self.wake_at).filter(|at| *at < Millis::MAX)
     }
 
     /// The wake-up that comes next, with its name, for logs.
     #[must_use]
     pub fn next_timer(&self) -> Option<(Millis, Timer)> {
-        let mut next = Next::default();
+        let Next(at, timer) = self.find_next();
+        (at < Millis::MAX).then_some((at, timer))
+    }
+
+    fn find_next(&self) -> Next {
+        let mut next = Next::NEVER;
         match &self.phase {
             Phase::Token { deadline, .. } | Phase::Dialling { deadline, .. } | Phase::Opening { deadline, .. } => {
                 next.offer(*deadline, Timer::Connect)
@@ -130,7 +136,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
             next.offer(later(*since, timeout), Timer::Request);
         }
         self.typing.offer_timers(self.typing_throttle(), &mut next);
-        next.0
+        next
     }
 
     /// Where the connection stands.
@@ -296,10 +302,11 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
             self.nudge();
         }
         for _ in 0..MAX_FIRINGS {
-            match self.next_timer() {
-                Some((at, timer)) if at <= self.now => self.fire(timer),
-                Some(_) | None => return,
+            let Next(at, timer) = self.find_next();
+            if at > self.now {
+                return;
             }
+            self.fire(timer);
         }
     }
 

@@ -31,15 +31,18 @@ pub enum Timer {
     TypingStop,
 }
 
-/// The earliest of the wake-ups offered.
-#[derive(Debug, Default)]
-pub(crate) struct Next(pub(crate) Option<(Millis, Timer)>);
+/// The earliest of the wake-ups offered, and its time.
+#[derive(Debug)]
+pub(crate) struct Next(pub(crate) Millis, pub(crate) Timer);
 
 impl Next {
-    #[inline(never)]
+    /// Nothing was offered yet.
+    pub(crate) const NEVER: Self = Self(Millis::MAX, Timer::Redial);
+
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
     pub(crate) fn offer(&mut self, at: Millis, timer: Timer) {
-        if self.0.is_none_or(|next| (at, timer) < next) {
-            self.0 = Some((at, timer));
+        if (at, timer) < (self.0, self.1) {
+            *self = Self(at, timer);
         }
     }
 }

@@ -354,8 +354,11 @@ impl Hub {
 
     /// The connections here of a visitor of a website, or of a member of its organization.
     pub(crate) fn connections_of(&self, site: &SiteKey, person: &PersonKey) -> Few<u32> {
-        let place = (person.kind == UserType::Visitor).then(|| site.clone());
-        match self.locals.get(&(place, site.organization.clone(), person.clone())) {
+        let local = match person.kind {
+            UserType::Visitor => self.locals.visitor(site, person),
+            UserType::User | UserType::AiAgent => self.locals.member(&site.organization, person),
+        };
+        match local {
             Some(Local::Here(indexes)) => indexes.clone(),
             Some(Local::Grace(_)) | None => Few::None,
         }

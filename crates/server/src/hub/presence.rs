@@ -41,25 +41,48 @@ pub(crate) enum Local {
     Grace(u64),
 }
 
-/// Where somebody may be: a visitor's website, or for the team an organization.
-type Place = (Option<SiteKey>, OrganizationId);
-
-/// The people of this shard. Places are few and people many, so each place stands once.
+/// The people of this shard: visitors by their website, the team by its organization. Places are few and people many, so
+/// each place stands once.
 #[derive(Debug, Default)]
-pub(crate) struct Locals(HashMap<Place, HashMap<PersonKey, Local>>);
+pub(crate) struct Locals {
+    visitors: HashMap<SiteKey, People>,
+    team: HashMap<OrganizationId, People>,
+}
+
+type People = HashMap<PersonKey, Local>;
 
 impl Locals {
     pub(crate) fn get(&self, (site, organization, person): &LocalKey) -> Option<&Local> {
-        self.0.get(&(site.clone(), organization.clone()))?.get(person)
+        match site {
+            Some(site) => self.visitor(site, person),
+            None => self.member(organization, person),
+        }
+    }
+
+    /// A visitor of a website.
+    pub(crate) fn visitor(&self, site: &SiteKey, person: &PersonKey) -> Option<&Local> {
+        self.visitors.get(site)?.get(person)
+    }
+
+    /// A member of an organization's team.
+    pub(crate) fn member(&self, organization: &OrganizationId, person: &PersonKey) -> Option<&Local> {
+        self.team.get(organization)?.get(person)
     }
 
     pub(crate) fn get_mut(&mut self, (site, organization, person): &LocalKey) -> Option<&mut Local> {
-        self.0.get_mut(&(site.clone(), organization.clone()))?.get_mut(person)
+        let people = match site {
+            Some(site) => self.visitors.get_mut(site),
+            None => self.team.get_mut(organization),
+        };
+        people?.get_mut(person)
     }
 
     /// Puts a person there; whether nobody was there before.
     pub(crate) fn insert(&mut self, (site, organization, person): &LocalKey, local: Local) -> bool {
-        let people = self.0.entry((site.clone(), organization.clone())).or_default();
+        let people = match site {
+            Some(site) => self.visitors.entry(site.clone()).or_default(),
+            None => self.team.entry(organization.clone()).or_default(),
+        };
         let is_first = people.is_empty();
         people.insert(person.clone(), local);
         is_first
@@ -67,26 +90,35 @@ impl Locals {
 
     /// Takes a person away; whether nobody is there any more.
     pub(crate) fn remove(&mut self, (site, organization, person): &LocalKey) -> bool {
-        let place = (site.clone(), organization.clone());
-        let Some(people) = self.0.get_mut(&place) else { return false };
-        people.remove(person);
-        let is_empty = people.is_empty();
-        if is_empty {
-            self.0.remove(&place);
+        fn take<K: Eq + std::hash::Hash>(places: &mut HashMap<K, People>, place: &K, person: &PersonKey) -> bool {
+            let Some(people) = places.get_mut(place) else { return false };
+            people.remove(person);
+            let is_empty = people.is_empty();
+            if is_empty {
+                places.remove(place);
+            }
+            is_empty
         }
-        is_empty
+        match site {
+            Some(site) => take(&mut self.visitors, site, person),
+            None => take(&mut self.team, organization, person),
+        }
     }
 
     /// Everyone, in no order.
     pub(crate) fn people(&self) -> Vec<LocalKey> {
-        let key =
-            |(site, organization): &Place, person: &PersonKey| (site.clone(), organization.clone(), person.clone());
-        self.0.iter().flat_map(|(place, people)| people.keys().map(move |person| key(place, person))).collect()
+        let visitors = self.visitors.iter().flat_map(|(site, people)| {
+            people.keys().map(move |person| (Some(site.clone()), site.organization.clone(), person.clone()))
+        });
+        let team = self.team.iter().flat_map(|(organization, people)| {
+            people.keys().map(move |person| (None, organization.clone(), person.clone()))
+        });
+        visitors.chain(team).collect()
     }
 
     /// The websites that have visitors here, each once, in no order.
     pub(crate) fn sites(&self) -> impl Iterator<Item = &SiteKey> {
-        self.0.keys().filter_map(|(site, _)| site.as_ref())
+        self.visitors.keys()
     }
 }
 

@@ -306,6 +306,11 @@ impl SimServer {
         self.sockets.contains_key(&connection)
     }
 
+    /// The connections that the nodes have and have not let go of.
+    pub fn connections(&self) -> impl Iterator<Item = SimConnection> {
+        self.sockets.iter().filter(|(_, socket)| !socket.is_gone).map(|(id, _)| *id)
+    }
+
     /// Brings what a client sent; the node reads it when it wants to.
     pub fn deliver(&mut self, connection: SimConnection, what: FromClient) {
         if let Some(socket) = self.sockets.get_mut(&connection) {

@@ -6,9 +6,12 @@ use cossistant_server::sim::{Dice, SimConfig, Tenant};
 
 use super::client::Client;
 use super::judge::LEASE_MS;
-use super::plan::{self, Deed, Keep, Step};
+use super::plan::{self, Deed, Keep, Size, Step};
 use super::world::World;
 use super::{Outcome, Run};
+
+/// For how long somebody is shown as typing who says nothing more, in ms.
+const TYPING_MS: u64 = 6_000;
 
 /// For how long a node tries to say why it closes, in ms.
 const CLOSE_MS: u64 = 10_000;
@@ -26,9 +29,13 @@ pub(super) struct History {
     plan: Vec<Step>,
     pub(super) actions: u64,
     pub(super) faults: u64,
-    /// Longer than it takes until all that is under way has come, to notice a silent connection, to try to close it, to wait for a lost person's grace, and to
-    /// believe no longer in a node that is gone, in ms.
+    pub(super) size: Size,
+    /// Longer than it takes until all that is under way has come, to notice a silent connection, to try to close it, and
+    /// then as long as [`Self::rest_ms`], in ms.
     pub(super) quiet_ms: u64,
+    /// Longer than it takes to wait for a lost person's grace or for the end of typing, and to believe no longer in a node that is gone,
+    /// in ms.
+    pub(super) rest_ms: u64,
 }
 
 pub(super) fn person(id: &str) -> PersonId {
@@ -62,6 +69,7 @@ impl History {
             pace_ms: if dice.chance(50) { 5 } else { 60 },
             plant: run.plant,
         };
+        let rest_ms = presence_grace_ms.max(TYPING_MS) + if nodes > 1 { LEASE_MS } else { 3_000 };
         let mut history = Self {
             world: World::new(config, dice.split(), run.is_traced),
             conversations: Vec::new(),
@@ -69,11 +77,9 @@ impl History {
             plan: Vec::new(),
             actions: 0,
             faults: 0,
-            quiet_ms: STALL_MS
-                + heartbeat_ms * 5 / 2
-                + CLOSE_MS
-                + presence_grace_ms
-                + if nodes > 1 { LEASE_MS } else { 3_000 },
+            size: run.size,
+            quiet_ms: STALL_MS + heartbeat_ms * 5 / 2 + CLOSE_MS + rest_ms,
+            rest_ms,
         };
         history.people(&mut dice, &mut of_nodes.split(), heartbeat_ms, run);
         history.plan = plan::draw(run.size, history.world.clients.len(), &mut dice);

@@ -153,7 +153,10 @@ impl World {
     pub(super) fn run(&mut self, ms: u64) {
         let end = self.now + ms;
         while self.failures.is_empty() {
-            let Some(at) = self.next().filter(|at| *at <= end) else { break };
+            let at = self.next();
+            if at > end {
+                break;
+            }
             self.now = self.now.max(at);
             self.step();
         }
@@ -162,11 +165,11 @@ impl World {
         self.collect();
     }
 
-    fn next(&mut self) -> Option<u64> {
-        let agenda = self.agenda.next_at();
-        let server = self.server.next_due();
-        let clients = Some(self.next_wake).filter(|at| *at < u64::MAX);
-        [agenda, server, clients].into_iter().flatten().min()
+    /// When something happens next; `u64::MAX` for never.
+    fn next(&mut self) -> u64 {
+        let agenda = self.agenda.next_at().unwrap_or(u64::MAX);
+        let server = self.server.next_due().unwrap_or(u64::MAX);
+        agenda.min(server).min(self.next_wake)
     }
 
     fn step(&mut self) {
@@ -317,6 +320,15 @@ impl World {
         }
         let down_for = self.dice.between(50, 3_000);
         self.put(down_for, Due::Start(node));
+    }
+
+    /// Whether a node has a connection that no client holds.
+    pub(super) fn has_leftovers(&self) -> bool {
+        let is_held = |connection| {
+            let links = self.clients.iter().filter_map(|client| client.link.as_ref());
+            links.filter_map(|link| link.connection).any(|held| held == connection)
+        };
+        self.server.connections().any(|connection| !is_held(connection))
     }
 
     /// Checks what must hold at any moment.

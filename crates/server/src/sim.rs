@@ -23,6 +23,7 @@ use cossistant_protocol::{
     UserType, WebsiteId,
 };
 
+pub use crate::gateway::MAX_DEFERRED;
 pub use agenda::Agenda;
 use beyond::Ghost;
 pub use dice::Dice;
@@ -57,6 +58,8 @@ pub struct SimConfig {
     pub presence_grace_ms: u64,
     /// Ephemeral messages of a connection a second; 0 is no limit.
     pub ephemeral_rate: f64,
+    /// The most jobs of a connection that are under way before no more is read from it.
+    pub max_jobs: u16,
     /// How many bytes a socket takes before it blocks.
     pub socket_bytes: usize,
     /// The longest that a notice is under way between shards.
@@ -149,6 +152,7 @@ pub struct SimServer {
     /// What a restore brings back.
     backup: MemoryStore,
     fullest_outbox: usize,
+    most_jobs: u16,
     /// A connection is just being lost.
     is_losing: bool,
     /// When a person's access was ended, by the node's clock, once that was answered.
@@ -197,6 +201,7 @@ impl SimServer {
             clock_offset: 0,
             epoch,
             fullest_outbox: 0,
+            most_jobs: 0,
             is_losing: false,
             backup_revoked: BTreeMap::new(),
             revoked: BTreeMap::new(),
@@ -407,6 +412,12 @@ impl SimServer {
     #[must_use]
     pub const fn fullest_outbox(&self) -> usize {
         self.fullest_outbox
+    }
+
+    /// The most jobs of one connection that were ever under way.
+    #[must_use]
+    pub const fn most_jobs(&self) -> u16 {
+        self.most_jobs
     }
 
     /// Rolls the dice anew for whatever the contract leaves open from now on.

@@ -18,6 +18,8 @@ pub(crate) struct ConnectionConfig {
     pub(crate) typing_expiry_ms: u64,
     pub(crate) frames: Rate,
     pub(crate) ephemeral: Rate,
+    /// The most jobs of one connection that are under way before no more is read from it.
+    pub(crate) max_jobs: u16,
     /// As clients are told them.
     pub(crate) limits: Limits,
 }
@@ -83,7 +85,7 @@ const INVALID_WINDOW_MS: u64 = 60_000;
 /// How many conversations' websites a connection remembers.
 const MAX_KNOWN: usize = 32;
 /// How many ephemeral messages wait for their rate; the oldest goes first.
-const MAX_DEFERRED: usize = 32;
+pub const MAX_DEFERRED: u16 = 32;
 
 /// Where a connection came from; only who has not logged in is asked for it.
 #[derive(Debug, Clone)]
@@ -257,7 +259,7 @@ impl Connection {
         lively
             .deferred
             .retain(|older| older.conversation != message.conversation || !older.body.is_replaced_by(&message.body));
-        if lively.deferred.len() == MAX_DEFERRED {
+        if lively.deferred.len() == usize::from(MAX_DEFERRED) {
             lively.deferred.pop_front();
         }
         lively.deferred.push_back(message);
@@ -340,6 +342,7 @@ mod tests {
             typing_expiry_ms: 6_000,
             frames: Rate { per_second: 1.0, burst: 2.0 },
             ephemeral: Rate { per_second: 10.0, burst: 1.0 },
+            max_jobs: 64,
             limits: Limits {
                 max_message_bytes: 65_536,
                 max_text_length: 16_000,

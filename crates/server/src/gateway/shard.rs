@@ -206,8 +206,6 @@ const RETRY_MS: u64 = 1_000;
 const CLOSE_MS: u64 = 10_000;
 /// How long one message may take to arrive, in ms: 64 KiB at 17 kbit/s.
 const MESSAGE_MS: u64 = 30_000;
-/// The most jobs of one connection that are under way before no more is read from it.
-const MAX_IN_FLIGHT: u16 = 64;
 /// The most subscription requests of one connection that wait before no more is read from it.
 const MAX_WAITING_COMMANDS: usize = 1_024;
 
@@ -345,7 +343,7 @@ impl Shard {
             Phase::Waiting { .. } | Phase::Closing { .. } => true,
             Phase::Authenticating { .. } => false,
             Phase::Ready => {
-                connection.in_flight < MAX_IN_FLIGHT
+                connection.in_flight < self.config.connection.max_jobs
                     && connection.locating == 0
                     && connection.beginning().is_none()
                     && !self.hub.is_taking_up(index, |conversation| connection.known(conversation).is_some())

@@ -42,6 +42,8 @@ use crate::tls::Tls;
 
 /// The most connections that wait to be accepted, at each shard.
 const BACKLOG: i32 = 4_096;
+/// The most jobs of one connection that are under way before no more is read from it.
+const MAX_JOBS: u16 = 64;
 /// The most bytes of a request's head; what comes in one read may be as much again.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// How often the files of certificate and secrets are looked at; a change is taken at the second look that finds it.
@@ -200,6 +202,7 @@ fn shard_config(config: &Config, node: NodeId, epoch: &str, at: usize, count: us
             typing_expiry_ms: millis(config.typing_expiry),
             frames: rate(config.limit_frames, config.limit_frames_burst),
             ephemeral: rate(config.limit_ephemeral, config.limit_ephemeral_burst),
+            max_jobs: MAX_JOBS,
             limits: config.wire_limits(),
         }),
     }

@@ -171,8 +171,9 @@ impl SimNode {
             Arc::new(Guard::new(Rate::OFF)),
         );
         let shard_ids = Arc::new(ids());
-        let is_bounded = config.plant != Some(Plant::UnboundedOutbox);
-        let max_outbox_bytes = if is_bounded { config.max_outbox_bytes } else { usize::MAX };
+        let is_bounded = |but: Plant| config.plant != Some(but);
+        let max_outbox_bytes = if is_bounded(Plant::UnboundedOutbox) { config.max_outbox_bytes } else { usize::MAX };
+        let max_jobs = if is_bounded(Plant::UnboundedJobs) { config.max_jobs } else { u16::MAX };
         let shard = |at: usize| {
             let shard_config = ShardConfig {
                 hub: HubConfig {
@@ -189,6 +190,7 @@ impl SimNode {
                     typing_expiry_ms: 6_000,
                     frames: Rate::OFF,
                     ephemeral: Rate { per_second: config.ephemeral_rate, burst: config.ephemeral_rate * 4.0 },
+                    max_jobs,
                     limits: Limits {
                         max_message_bytes: 65_536,
                         max_text_length: 16_000,
@@ -712,7 +714,11 @@ impl SimServer {
             let (place, index) = (socket.place, socket.at.index);
             match what {
                 FromClient::Text(text) => {
-                    self.apply(place, |core, now| core.handle_text(index, &text, now));
+                    let jobs = self.apply(place, |core, now| {
+                        core.handle_text(index, &text, now);
+                        core.connection(index).map(|connection| connection.in_flight)
+                    });
+                    self.most_jobs = self.most_jobs.max(jobs.flatten().unwrap_or_default());
                 }
                 FromClient::Pong => {
                     self.apply(place, |core, now| core.handle_pong(index, now));

@@ -47,6 +47,8 @@ pub enum Plant {
     ExpiredReceives,
     /// An outbox takes whatever it is given.
     UnboundedOutbox,
+    /// Of one connection any number of requests is under way at once.
+    UnboundedJobs,
     /// A client keeps whatever it is given to send.
     UnboundedQueue,
     /// Conversations of another organization can be subscribed to.
@@ -86,6 +88,7 @@ impl Plant {
         ("revoked-receives", Self::RevokedReceives),
         ("expired-receives", Self::ExpiredReceives),
         ("unbounded-outbox", Self::UnboundedOutbox),
+        ("unbounded-jobs", Self::UnboundedJobs),
         ("unbounded-queue", Self::UnboundedQueue),
         ("foreign-tenant", Self::ForeignTenant),
         ("no-look", Self::NoLook),

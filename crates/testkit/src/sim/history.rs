@@ -53,6 +53,7 @@ impl History {
         let drawn = if of_nodes.chance(25) { of_nodes.between(2, 3) as usize } else { 1 };
         let nodes = run.nodes.unwrap_or(drawn);
         let mut dice = Dice::new(run.seed);
+        let max_jobs = if run.size == Size::Small && Dice::new(run.seed ^ 0x10b5).chance(50) { 2 } else { 64 };
         let heartbeat_ms = if dice.chance(30) { 4_000 } else { 10_000 };
         let presence_grace_ms = if dice.chance(50) { 3_000 } else { 10_000 };
         let config = SimConfig {
@@ -64,6 +65,7 @@ impl History {
             heartbeat_ms,
             presence_grace_ms,
             ephemeral_rate: if dice.chance(80) { 0.0 } else { 5.0 },
+            max_jobs,
             socket_bytes: if dice.chance(60) { 64 << 10 } else { 1 << 10 },
             notice_delay_ms: if dice.chance(50) { 5 } else { 150 },
             pace_ms: if dice.chance(50) { 5 } else { 60 },

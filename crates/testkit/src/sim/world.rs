@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cossistant_engine::Input;
 use cossistant_protocol::{MessageId, PersonId, UserType};
-use cossistant_server::sim::{Agenda, Dice, FromClient, FromServer, SimConfig, SimConnection, SimServer};
+use cossistant_server::sim::{Agenda, Dice, FromClient, FromServer, MAX_DEFERRED, SimConfig, SimConnection, SimServer};
 use cossistant_server::store::{Audience, EventBody};
 
 use super::client::Client;
@@ -74,6 +74,9 @@ pub(super) struct World {
     pub(super) trace: Trace,
     pub(super) library: Library,
     pub(super) max_outbox_bytes: usize,
+    /// How many jobs of a connection may be under way: more where ephemeral messages wait for their rate, which are
+    /// taken up by themselves.
+    max_jobs: u16,
     pub(super) notice_delay_ms: u64,
     /// No new faults: dialling works, links are sound.
     pub(super) is_calm: bool,
@@ -97,6 +100,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(config: SimConfig, dice: Dice, is_traced: bool) -> Self {
         let (max_outbox_bytes, notice_delay_ms) = (config.max_outbox_bytes, config.notice_delay_ms);
+        let max_jobs = config.max_jobs + if config.ephemeral_rate > 0.0 { MAX_DEFERRED } else { 0 };
         let mut server = SimServer::new(config, EPOCH_MS);
         if is_traced {
             server.keep_log();
@@ -109,6 +113,7 @@ impl World {
             trace: Trace::new(is_traced),
             library: Library::default(),
             max_outbox_bytes,
+            max_jobs,
             notice_delay_ms,
             is_calm: false,
             failures: Vec::new(),
@@ -336,6 +341,11 @@ impl World {
         let fullest = self.server.fullest_outbox();
         if fullest > self.max_outbox_bytes {
             let what = format!("an outbox held {fullest} bytes of at most {}", self.max_outbox_bytes);
+            self.fail(Rule::Bounds, what);
+        }
+        let most = self.server.most_jobs();
+        if most > self.max_jobs {
+            let what = format!("{most} jobs of one connection were under way, of at most {}", self.max_jobs);
             self.fail(Rule::Bounds, what);
         }
     }

@@ -39,6 +39,7 @@ fn shard_with(ephemeral: Rate) -> Shard {
             typing_expiry_ms: 6_000,
             frames: Rate::OFF,
             ephemeral,
+            max_jobs: 64,
             limits: Limits {
                 max_message_bytes: 65_536,
                 max_text_length: 16_000,

@@ -15,7 +15,7 @@ use super::reader::What;
 use super::rule::{Failure, Rule};
 
 /// In how many of a hundred small histories all wait as long as anything may ever take.
-const FULL_QUIET_PERCENT: u64 = 15;
+const FULL_QUIET_PERCENT: u64 = 10;
 /// How long everything may take to become quiet, in steps of a second.
 const PATIENCE: u64 = 240;
 /// How long it takes to hold what is shown against what newcomers are told, in ms.
@@ -97,11 +97,10 @@ impl History {
         let ids = self.conversations.iter().flat_map(|(_, ids)| ids);
         let books: Books =
             ids.map(|id| (id.as_str(), self.world.server.events(&conversation(id), Audience::Team))).collect();
-        let website = self.world.server.website_events();
         let mut why = Verdicts(Vec::new());
         for client in &self.world.clients {
             self.judge_acks(client, &books, &mut why);
-            self.judge_reader(client, &books, &website, &mut why);
+            self.judge_reader(client, &books, &mut why);
             if let Some(open) = client.sent.iter().find(|(_, sent)| sent.is_open) {
                 why.push(Rule::Convergence, format!("{} has an open message: {open:?}", client.name));
             }
@@ -167,7 +166,7 @@ impl History {
     }
 
     /// Every reader has got every durable event, as it is stored.
-    fn judge_reader(&self, client: &Client, books: &Books, website: &[StoredEvent], why: &mut Verdicts) {
+    fn judge_reader(&self, client: &Client, books: &Books, why: &mut Verdicts) {
         if client.tenant == Tenant::Other {
             if client.reader.threads.values().any(|thread| !thread.told.is_empty()) {
                 why.push(Rule::Audience, format!("{} was told of another organization", client.name));
@@ -196,7 +195,7 @@ impl History {
         }
         let is_live = confirmed.iter().any(|channel| matches!(channel, Channel::Website(_)));
         if let (Some(base), true) = (client.reader.website_base, is_live) {
-            for event in website {
+            for event in books.values().flatten() {
                 let has_jumped = client.reader.threads.get(event.conversation.as_str()).is_some_and(|it| it.has_jumped);
                 if event.offset > base && !client.reader.offsets.contains(&event.offset) && !has_jumped {
                     why.push(
@@ -269,6 +268,11 @@ impl History {
 
 /// Numbers are dense, and no idempotency key is stored twice.
 fn judge_store(books: &Books, why: &mut Verdicts) {
+    let mut offsets: Vec<u64> = books.values().flatten().map(|event| event.offset).collect();
+    offsets.sort_unstable();
+    if let Some((due, offset)) = (1..).zip(&offsets).find(|(due, offset)| due != *offset) {
+        why.push(Rule::OnceInOrder, format!("{WEBSITE} has offset {offset} where {due} is due"));
+    }
     for (id, events) in books {
         for audience in [Audience::Team, Audience::Visitor] {
             for (at, seq) in events.iter().filter_map(|event| event.seq(audience)).enumerate() {

@@ -15,7 +15,7 @@ const LONG: u64 = 250_000;
 /// How many histories the program is laid out by.
 const TRAINING: u64 = 2_000;
 /// How its code is ordered: by what follows what, with what is never reached out of the way.
-const LAYOUT: &str = "-reorder-blocks=ext-tsp -reorder-functions=cdsort -split-functions -split-all-cold -split-eh -icf=1 \
+const LAYOUT: &str = "-reorder-blocks=ext-tsp -reorder-functions=cdsort -split-functions -split-all-cold -split-eh -icf=all \
                       -use-gnu-stack";
 /// What a history spends its time in. These are optimized; the rest is as every other test has it, so that nothing else
 /// is built for this.
@@ -101,6 +101,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 ///
 /// A history goes once through another part of the server with each step, so a processor waits for its code more than for
 /// anything else. So it is built twice, the second time by the counts of the first, and laid out anew when it is linked.
+/// The allocator's C is compiled to what Rust is compiled to, and optimized with it.
 fn build_optimized() -> Result<PathBuf> {
     let llvm = install_llvm()?;
     let folder = target_directory()?.join("sim-profile");
@@ -108,16 +109,22 @@ fn build_optimized() -> Result<PathBuf> {
         std::fs::remove_dir_all(&folder)?;
     }
     let path = |name: &str| folder.join(name).display().to_string();
-    let build = |name: &str, flags: String| -> Result<String> {
+    let build = |name: &str, of_rust: &str, of_c: &str| -> Result<String> {
         let mut build = command("cargo build --quiet --locked --workspace --features cossistant-testkit/sim --bin sim");
-        run_command(build.args(["--profile", "sim", "--target-dir", &path(name)]).env("RUSTFLAGS", flags))?;
+        build.args(["--profile", "sim", "--target-dir", &path(name)]);
+        build.env("CC", format!("{llvm}/clang")).env("AR", format!("{llvm}/llvm-ar"));
+        build.env("CFLAGS", format!("-flto=thin {of_c}"));
+        let linked = format!("-Clinker-plugin-lto -Clinker={llvm}/clang -Clink-arg=-fuse-ld=lld");
+        run_command(build.env("RUSTFLAGS", format!("{linked} {of_rust}")))?;
         Ok(format!("{}/sim/sim", path(name)))
     };
     let train = |program: &str| sh(&format!("{program} --seeds {TRAINING} --threads 1"));
     let (counts, profile) = (path("counts"), path("profile"));
-    train(&build("counting", format!("-Cprofile-generate={counts}"))?)?;
+    let counting = build("counting", &format!("-Cprofile-generate={counts}"), &format!("-fprofile-generate={counts}"))?;
+    train(&counting)?;
     sh(&format!("{llvm}/llvm-profdata merge -o {profile} {counts}"))?;
-    let built = build("built", format!("-Clink-arg=-Wl,--emit-relocs -Cprofile-use={profile}"))?;
+    let by_profile = format!("-Clink-arg=-Wl,--emit-relocs -Cprofile-use={profile}");
+    let built = build("built", &by_profile, &format!("-fprofile-use={profile}"))?;
     let (watched, branches, laid_out) = (path("watched"), path("branches"), path("laid-out"));
     sh(&format!("{llvm}/llvm-bolt {built} -o {watched} -instrument --instrumentation-file={branches}"))?;
     train(&watched)?;
@@ -125,14 +132,16 @@ fn build_optimized() -> Result<PathBuf> {
     Ok(PathBuf::from(laid_out))
 }
 
-/// Installs what merges profiles and lays programs out, of the version of LLVM that the compiler has; where it is.
+/// Installs what compiles C, links, merges profiles and lays programs out, of the version of LLVM that the compiler has;
+/// where it is.
 fn install_llvm() -> Result<String> {
     let version = String::from_utf8(command("rustc -vV").output()?.stdout).context("the compiler's version is text")?;
     let version = version.lines().find_map(|line| line.strip_prefix("LLVM version: ")).unwrap_or_default();
     let major = version.split('.').next().unwrap_or_default();
     let folder = format!("/usr/lib/llvm-{major}/bin");
-    if !["llvm-profdata", "llvm-bolt"].iter().all(|tool| succeeds(&format!("{folder}/{tool} --version"))) {
-        let packages = format!("llvm-{major} bolt-{major}");
+    let tools = ["clang", "ld.lld", "llvm-profdata", "llvm-bolt"];
+    if !tools.iter().all(|tool| succeeds(&format!("{folder}/{tool} --version"))) {
+        let packages = format!("clang-{major} lld-{major} llvm-{major} bolt-{major}");
         debian::install(&packages, &format!("install LLVM's tools of version {major} (Debian: {packages})"))?;
     }
     Ok(folder)

@@ -12,7 +12,7 @@ mod wheel;
 
 pub(crate) use connection::ConnectionConfig;
 #[cfg(feature = "sim")]
-pub use connection::MAX_DEFERRED;
+pub(crate) use connection::MAX_DEFERRED;
 #[cfg(feature = "sim")]
 pub use driver::echo::echo_from_now_on;
 pub(crate) use driver::{Clocks, Driver, Upgraded};

@@ -23,7 +23,6 @@ use cossistant_protocol::{
     UserType, WebsiteId,
 };
 
-pub use crate::gateway::MAX_DEFERRED;
 pub use agenda::Agenda;
 use beyond::Ghost;
 pub use dice::Dice;
@@ -38,6 +37,9 @@ use crate::config::demo_rows;
 use crate::store::{
     Audience, Conversation, MemoryStore, OrganizationRow, SiteKey, Store as _, StoredEvent, WebsiteRow, Websites,
 };
+
+/// How many ephemeral messages of a connection wait for their rate.
+pub const MAX_DEFERRED: u16 = crate::gateway::MAX_DEFERRED;
 
 /// What a simulated node is like. Times are in ms.
 #[derive(Debug, Clone)]

@@ -85,7 +85,7 @@ const INVALID_WINDOW_MS: u64 = 60_000;
 /// How many conversations' websites a connection remembers.
 const MAX_KNOWN: usize = 32;
 /// How many ephemeral messages wait for their rate; the oldest goes first.
-pub const MAX_DEFERRED: u16 = 32;
+pub(crate) const MAX_DEFERRED: u16 = 32;
 
 /// Where a connection came from; only who has not logged in is asked for it.
 #[derive(Debug, Clone)]

@@ -57,6 +57,17 @@ fn b02_disconnected_on_purpose_stays_so() {
 }
 
 #[test]
+fn b02_no_clock_however_broken_undoes_that() {
+    let mut rig = Rig::connected(plain());
+    rig.input(Input::Disconnect);
+    rig.take();
+    rig.now = u64::MAX;
+    rig.input(Input::Tick);
+    assert_eq!(rig.take(), []);
+    assert_eq!(rig.engine.poll_timeout(), None);
+}
+
+#[test]
 fn b02_connecting_twice_makes_one_socket() {
     let mut rig = Rig::new(plain());
     rig.input(Input::Connect);

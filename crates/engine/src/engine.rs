@@ -27,7 +27,7 @@ pub struct Engine<P, M = P, T = String> {
     pub(crate) randomness: Randomness,
     pub(crate) now: Millis,
     /// When the driver was asked to come back.
-    wake_at: Millis,
+    wake_at: Option<Millis>,
     pub(crate) phase: Phase<T>,
     pub(crate) generation: u32,
     numbers: u32,
@@ -59,7 +59,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
             config,
             randomness: Randomness::new(seed),
             now: 0,
-            wake_at: Millis::MAX,
+            wake_at: None,
             phase: Phase::Idle,
             generation: 0,
             numbers: 0,
@@ -84,21 +84,20 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
     pub fn handle_input(&mut self, input: Input<P, M, T>, now: Millis) {
         // What was not polled comes first.
         self.outputs.reverse();
-        // The last moment stands for never.
-        self.now = self.now.max(now.min(Millis::MAX - 1));
-        let is_asleep_over = self.now > later(self.wake_at, CLOCK_JUMP);
+        self.now = self.now.max(now);
+        let is_asleep_over = self.wake_at.is_some_and(|at| self.now > later(at, CLOCK_JUMP));
         // What a socket did, it did before this moment: that comes before the timers that it may put out.
         let is_of_socket = input.is_of_socket();
         if is_of_socket {
             self.hear(&input);
-        } else if self.wake_at <= self.now {
+        } else {
             self.catch_up(is_asleep_over);
         }
         self.apply(input);
         self.catch_up(is_asleep_over && is_of_socket);
         self.pump();
         self.outputs.reverse();
-        self.wake_at = self.find_next().0;
+        self.wake_at = self.next_timer().map(|(at, _)| at);
     }
 
     /// The next thing to do, in order; `None` when all is done.
@@ -109,18 +108,13 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
     /// When to hand in [`Input::Tick`] at the latest, on the driver's clock; `None` when nothing is pending.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Millis> {
-        Some(self.wake_at).filter(|at| *at < Millis::MAX)
+        self.wake_at
     }
 
     /// The wake-up that comes next, with its name, for logs.
     #[must_use]
     pub fn next_timer(&self) -> Option<(Millis, Timer)> {
-        let Next(at, timer) = self.find_next();
-        (at < Millis::MAX).then_some((at, timer))
-    }
-
-    fn find_next(&self) -> Next {
-        let mut next = Next::NEVER;
+        let mut next = Next::default();
         match &self.phase {
             Phase::Token { deadline, .. } | Phase::Dialling { deadline, .. } | Phase::Opening { deadline, .. } => {
                 next.offer(*deadline, Timer::Connect)
@@ -136,7 +130,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
             next.offer(later(*since, timeout), Timer::Request);
         }
         self.typing.offer_timers(self.typing_throttle(), &mut next);
-        next
+        next.0
     }
 
     /// Where the connection stands.
@@ -302,11 +296,10 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
             self.nudge();
         }
         for _ in 0..MAX_FIRINGS {
-            let Next(at, timer) = self.find_next();
-            if at > self.now {
-                return;
+            match self.next_timer() {
+                Some((at, timer)) if at <= self.now => self.fire(timer),
+                Some(_) | None => return,
             }
-            self.fire(timer);
         }
     }
 

@@ -31,18 +31,15 @@ pub enum Timer {
     TypingStop,
 }
 
-/// The earliest of the wake-ups offered, and its time.
-#[derive(Debug)]
-pub(crate) struct Next(pub(crate) Millis, pub(crate) Timer);
+/// The earliest of the wake-ups offered.
+#[derive(Debug, Default)]
+pub(crate) struct Next(pub(crate) Option<(Millis, Timer)>);
 
 impl Next {
-    /// Nothing was offered yet.
-    pub(crate) const NEVER: Self = Self(Millis::MAX, Timer::Redial);
-
-    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[inline(never)]
     pub(crate) fn offer(&mut self, at: Millis, timer: Timer) {
-        if (at, timer) < (self.0, self.1) {
-            *self = Self(at, timer);
+        if self.0.is_none_or(|next| (at, timer) < next) {
+            self.0 = Some((at, timer));
         }
     }
 }

@@ -64,6 +64,7 @@ impl World {
                 say!(self, "{} is {state:?}", self.clients[at].name);
                 if state != ConnectionState::Connected {
                     self.clients[at].viewing.clear();
+                    self.clients[at].viewing_again.clear();
                 }
                 if let ConnectionState::Stopped(reason) = state {
                     if self.is_refusal_due(at) {
@@ -143,8 +144,11 @@ impl World {
             }
         } else if let ServerMessage::Error(error) = message {
             if let Some(conversation) = error.id.as_ref().and_then(|id| id.as_str().strip_prefix("view-")) {
-                // The store was down, and whoever wants to be seen has to say so again.
-                self.clients[at].viewing.remove(conversation);
+                // The store was down, and whoever wants to be seen has to say so again; who was seen still is.
+                let client = &mut self.clients[at];
+                if !client.viewing_again.remove(conversation) {
+                    client.viewing.remove(conversation);
+                }
             }
         } else if let ServerMessage::MessageAck(ack) = message {
             let life = self.clients[at].link.as_ref().map_or(0, |link| link.life);
@@ -230,15 +234,19 @@ impl World {
     }
 
     fn note_pass(&mut self, at: usize, text: &str) {
-        let viewing = &mut self.clients[at].viewing;
+        let client = &mut self.clients[at];
         if !text.contains("viewing_") {
             return;
         }
         if let Ok(ClientFrame { message, .. }) = ClientFrame::parse(text) {
             if let ClientMessage::ViewingStart(reference) = message {
-                viewing.insert(reference.conversation_id.to_string());
+                let conversation = reference.conversation_id.to_string();
+                if !client.viewing.insert(conversation.clone()) {
+                    client.viewing_again.insert(conversation);
+                }
             } else if let ClientMessage::ViewingStop(reference) = message {
-                viewing.remove(reference.conversation_id.as_str());
+                client.viewing.remove(reference.conversation_id.as_str());
+                client.viewing_again.remove(reference.conversation_id.as_str());
             }
         }
     }

@@ -115,6 +115,8 @@ pub(super) struct Client {
     pub(super) next_number: u64,
     /// Conversations that this connection has said it views.
     pub(super) viewing: BTreeSet<String>,
+    /// Of these, those of which it has said so again since.
+    pub(super) viewing_again: BTreeSet<String>,
     /// How often the store had been restored when each held channel was confirmed last.
     pub(super) confirmed_in: BTreeMap<HeldChannel, usize>,
     /// How many restores its reader has taken in.
@@ -167,6 +169,7 @@ impl Client {
             acked: Vec::new(),
             next_number: 1,
             viewing: BTreeSet::new(),
+            viewing_again: BTreeSet::new(),
             confirmed_in: BTreeMap::new(),
             asked: BTreeMap::new(),
             life: 0,

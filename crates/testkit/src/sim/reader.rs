@@ -210,6 +210,10 @@ impl Reader {
                     thread.last = Some(last);
                     thread.may_jump = false;
                     thread.is_fresh = false;
+                } else if confirmed.replayed > 0 && thread.last == thread.begun_at && thread.last > Some(begin) {
+                    // A request was sent again, from where its conversation was known up to, and the first answer was
+                    // that to the one before it: what counts is the second, as nothing has come since.
+                    (thread.last, thread.begun_at) = (Some(begin), Some(begin));
                 }
             }
             Channel::Conversation(id) => {

@@ -41,19 +41,42 @@ pub use plan::{Keep, Size};
 pub use rule::{Failure, Rule};
 pub use shrink::{Shrunk, shrink};
 
-/// Large histories that found a fault once: seed, nodes, and what it was.
+/// Histories that found a fault once: seed, size, on how many nodes (as the seed has it unless said), and what it was.
 ///
 /// A seed stands for one history as long as nothing is drawn otherwise; whoever changes that finds the fault again
 /// without its mending, or leaves the seed out.
-pub const FOUND: &[(u64, usize, &str)] = &[
-    (8_977, 1, "the end of an agent's activity overtook the activity between two shards"),
-    (10_901, 1, "the same, when the agent came back"),
-    (119_943, 1, "the same, on the way to the agent's own shard"),
-    (13_560, 1, "the judge did not expect a website to bring what was before a conversation's beginning"),
-    (75_217, 1, "the judge expected a website to bring it behind what the conversation had gone on with"),
-    (832_923, 1, "whose status was changed twice at once was taken for offline"),
-    (507_493, 3, "the judge expected a refused message at its place that was stored when it was sent once more"),
-    (37_670, 1, "the judge took a late answer to a wish that had been given up for one to the wish after it"),
+pub const FOUND: &[(u64, Size, Option<usize>, &str)] = &[
+    (8_977, Size::Large, Some(1), "the end of an agent's activity overtook the activity between two shards"),
+    (10_901, Size::Large, Some(1), "the same, when the agent came back"),
+    (119_943, Size::Large, Some(1), "the same, on the way to the agent's own shard"),
+    (
+        13_560,
+        Size::Large,
+        Some(1),
+        "the judge did not expect a website to bring what was before a conversation's beginning",
+    ),
+    (
+        75_217,
+        Size::Large,
+        Some(1),
+        "the judge expected a website to bring it behind what the conversation had gone on with",
+    ),
+    (832_923, Size::Large, Some(1), "whose status was changed twice at once was taken for offline"),
+    (
+        507_493,
+        Size::Large,
+        Some(3),
+        "the judge expected a refused message at its place that was stored when it was sent once more",
+    ),
+    (
+        37_670,
+        Size::Large,
+        Some(1),
+        "the judge took a late answer to a wish that had been given up for one to the wish after it",
+    ),
+    (752_014, Size::Small, None, "the judge did not expect the answers to a request and to the one sent again"),
+    (761_494, Size::Small, None, "the judge took whoever was seen viewing for gone when saying so again failed"),
+    (987_532, Size::Small, None, "the same"),
 ];
 
 /// Which history to run, and how.

@@ -211,11 +211,11 @@ fn search(wish: &Wish) -> bool {
 
 /// Runs the histories that found a fault once, each of which must keep every promise now.
 fn again(wish: &Wish) -> bool {
-    let on = |nodes: usize| Wish { size: Size::Large, nodes: Some(nodes), keep: Keep::ALL, ..*wish };
-    let failed = FOUND.iter().find(|(seed, nodes, _)| run(&on(*nodes).run(*seed)).failure.is_some());
-    if let Some((seed, nodes, found)) = failed {
+    let like = |size, nodes| Wish { size, nodes, keep: Keep::ALL, ..*wish };
+    let failed = FOUND.iter().find(|(seed, size, nodes, _)| run(&like(*size, *nodes).run(*seed)).failure.is_some());
+    if let Some((seed, size, nodes, found)) = failed {
         say(&format!("history {seed} once found this: {found}"));
-        report(&on(*nodes), *seed);
+        report(&like(*size, *nodes), *seed);
     } else {
         say(&format!("{} histories that found a fault once kept every promise", FOUND.len()));
     }

@@ -100,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// Builds the simulation as fast as it gets, by a profile of what its histories do; the program.
 ///
 /// A history goes once through another part of the server with each step, so a processor waits for its code more than for
-/// anything else. So it is built twice, the second time by the counts of the first, and laid out anew when it is linked.
+/// anything else. So it is built twice, the second time by the counts of the first, and laid out anew once it is linked.
 /// The allocator's C is compiled to what Rust is compiled to, and optimized with it.
 fn build_optimized() -> Result<PathBuf> {
     let llvm = install_llvm()?;

@@ -33,8 +33,8 @@ pub(super) struct History {
     /// Longer than it takes until all that is under way has come, to notice a silent connection, to try to close it, and
     /// then as long as [`Self::rest_ms`], in ms.
     pub(super) quiet_ms: u64,
-    /// Longer than it takes to wait for a lost person's grace or for the end of typing, and to believe no longer in a node that is gone,
-    /// in ms.
+    /// Longer than it takes to wait for a lost person's grace or for the end of typing, and to believe no longer in a node
+    /// that is gone, in ms.
     pub(super) rest_ms: u64,
 }
 
@@ -53,7 +53,7 @@ impl History {
         let drawn = if of_nodes.chance(25) { of_nodes.between(2, 3) as usize } else { 1 };
         let nodes = run.nodes.unwrap_or(drawn);
         let mut dice = Dice::new(run.seed);
-        let max_jobs = if run.size == Size::Small && Dice::new(run.seed ^ 0x10b5).chance(50) { 2 } else { 64 };
+        let max_jobs = if Dice::new(run.seed ^ 0x10b5).chance(run.size.few_jobs_percent()) { 2 } else { 64 };
         let heartbeat_ms = if dice.chance(30) { 4_000 } else { 10_000 };
         let presence_grace_ms = if dice.chance(50) { 3_000 } else { 10_000 };
         let config = SimConfig {

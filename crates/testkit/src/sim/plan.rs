@@ -54,6 +54,22 @@ impl Size {
         }
     }
 
+    /// In how many of a hundred histories few jobs of a connection may be under way at once.
+    pub(super) const fn few_jobs_percent(self) -> u64 {
+        match self {
+            Self::Small => 50,
+            Self::Large => 0,
+        }
+    }
+
+    /// In how many of a hundred histories all wait at the end as long as anything may ever take.
+    pub(super) const fn full_quiet_percent(self) -> u64 {
+        match self {
+            Self::Small => 10,
+            Self::Large => 100,
+        }
+    }
+
     const fn most_actions(self) -> u64 {
         match self {
             Self::Small => 41,

@@ -10,12 +10,9 @@ use cossistant_server::store::{Audience, EventBody, StoredEvent};
 use super::client::{Acked, Client};
 use super::history::{History, conversation};
 use super::judge::audience;
-use super::plan::Size;
 use super::reader::What;
 use super::rule::{Failure, Rule};
 
-/// In how many of a hundred small histories all wait as long as anything may ever take.
-const FULL_QUIET_PERCENT: u64 = 10;
 /// How long everything may take to become quiet, in steps of a second.
 const PATIENCE: u64 = 240;
 /// How long it takes to hold what is shown against what newcomers are told, in ms.
@@ -69,7 +66,7 @@ impl History {
     /// Waits until nothing more can come of what happened: in some histories as long as that may ever take, in most of the
     /// small ones only until nobody has held half of a connection for as long as such things are remembered.
     fn fall_quiet(&mut self) {
-        if self.size == Size::Large || self.dice.chance(FULL_QUIET_PERCENT) {
+        if self.dice.chance(self.size.full_quiet_percent()) {
             return self.world.run(self.quiet_ms);
         }
         let end = self.world.now + self.quiet_ms;

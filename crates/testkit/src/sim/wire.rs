@@ -28,17 +28,16 @@ pub(super) struct Letter {
     secret: OnceCell<Option<&'static str>>,
 }
 
-/// What stands in no message to a visitor, and what is given away by it. They begin without the quotation mark before
-/// them, of which every text is full.
+/// What stands in no message to a visitor, and what is given away by it.
 const FORBIDDEN: [(&str, &str); 8] = [
-    ("visibility\":\"internal\"", "of a note"),
+    ("\"visibility\":\"internal\"", "of a note"),
     ("NOTE", "what a note says"),
-    ("offset\"", "an offset"),
-    ("changedBy\"", "who changed something"),
-    ("viewing_indicator\"", "who is viewing"),
-    ("visitor_online\"", "of a visitor's presence"),
-    ("visitor_offline\"", "of a visitor's presence"),
-    ("for the team\"", "what an agent does for the team"),
+    ("\"offset\"", "an offset"),
+    ("\"changedBy\"", "who changed something"),
+    ("\"viewing_indicator\"", "who is viewing"),
+    ("\"visitor_online\"", "of a visitor's presence"),
+    ("\"visitor_offline\"", "of a visitor's presence"),
+    ("\"for the team\"", "what an agent does for the team"),
 ];
 /// Finds any of them in one pass, since every text to a visitor is searched.
 static SECRETS: LazyLock<Searcher> = LazyLock::new(|| {

@@ -39,26 +39,28 @@ export function useMarkSeen(isAtEnd: boolean): void {
 }
 
 /**
- * Calls back for each message of somebody else that comes while the list is shown; not for older ones that are loaded.
- * What answers a message that was sent here is new, even if it is there before the rest of the conversation is.
+ * Calls back with what others say while the list is shown; not with older messages that are loaded. What answers a
+ * message of one's own is new, even if both are there before the rest of the conversation is.
  */
-export function useIncoming(callback: (message: ConversationMessage) => void): void {
+export function useIncoming(callback: (messages: readonly ConversationMessage[]) => void): void {
   const { messages, conversation } = useSupport();
   const latest = useRef(callback);
   useInsertionEffect(() => {
     latest.current = callback;
   });
-  const newest = messages.filter(({ seq }) => seq !== undefined).at(-1);
   const last = useRef<number>(undefined);
-  const firstSent = useRef<string>(undefined);
+  const firstOwn = useRef<string>(undefined);
   const isKnown = !!conversation && !conversation.isLoading;
   useEffect(() => {
-    firstSent.current ??= messages.find(({ isOwn, seq }) => isOwn && seq === undefined)?.key;
+    // Whose own message is there before the conversation is has sent it here; its place may be known at once.
+    firstOwn.current ??= messages.find(({ isOwn, seq }) => isOwn && (seq === undefined || !isKnown))?.key;
     if (!isKnown) return;
-    const before = last.current ?? messages.find(({ key }) => key === firstSent.current)?.seq;
-    last.current = newest?.seq ?? 0;
-    if (newest && !newest.isOwn && !newest.isDeleted && before !== undefined && (newest.seq ?? 0) > before) latest.current(newest);
-  }, [isKnown, newest, messages]);
+    const before = last.current ?? messages.find(({ key }) => key === firstOwn.current)?.seq;
+    last.current = Math.max(0, ...messages.map(({ seq = 0 }) => seq));
+    if (before === undefined) return;
+    const incoming = messages.filter(({ isOwn, isDeleted, seq = 0 }) => !isOwn && !isDeleted && seq > before);
+    if (incoming.length > 0) latest.current(incoming);
+  }, [isKnown, messages]);
 }
 
 function useIsVisible(): boolean {

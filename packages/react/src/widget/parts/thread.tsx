@@ -19,6 +19,9 @@ import { Writing } from "./writing.js";
 /** How many messages are in the page at first, and by how many more each time the reader comes to the beginning. */
 const WINDOW = 60;
 
+/** How many messages a screen reader says that come at once: the newest. */
+const SAID_AT_ONCE = 3;
+
 /** The list of messages. */
 export function Thread() {
   const { announce, language, texts } = usePanel();
@@ -44,7 +47,10 @@ export function Thread() {
   const firstKey = shown[0] && `${isErrorShown} ${isLoadingShown} ${shown[0].key}`;
   const scroll = useScroll({ firstKey, sentKey, onBeginning });
   useMarkSeen(scroll.isAtEnd);
-  useIncoming((message) => announce(`${nameOf(message, texts)}: ${saidBy(message)}`));
+  useIncoming((incoming) => {
+    const said = incoming.slice(-SAID_AT_ONCE).map((message) => `${nameOf(message, texts)}: ${saidBy(message)}`);
+    announce(said.join(" \n"));
+  });
 
   const team = connection.team?.members;
   const avatarUrl = useCallback((name?: string) => team?.find((member) => name && member.name === name)?.avatarUrl, [team]);

@@ -143,7 +143,7 @@ fn change_text(text: &mut String, dice: &mut Dice) {
         4 => *text = (*dice.pick(&["https://h", "http://€/", "https://\u{2028}", "Http://a b", "data:,x"])).to_owned(),
         5 => *text = (*dice.pick(&["2024-02-30T00:00:00.000Z", "2024-12-31T23:59:60.000Z", "website:a"])).to_owned(),
         _ => {
-            let limit = *dice.pick(&[64, 128, 256, 2_000, 2_048]);
+            let limit = *dice.pick(&[64, 128, 256, 2_000, 4_096]);
             let unit = *dice.pick(&["x", "ä", "😀", "-"]);
             *text = unit.repeat(limit + dice.below(3) - 1);
         }

@@ -1,11 +1,15 @@
 //! What a client says.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::fields::{Integer, Strict, Text, object, present};
 use crate::json::{self, Object};
-use crate::limits::{MAX_ACTIVITY_LENGTH, MAX_EPOCH_LENGTH, MAX_PHASE_LENGTH, MAX_TOKEN_BYTES, MAX_TYPING_LENGTH};
+use crate::limits::{
+    MAX_ACTIVITY_LENGTH, MAX_EPOCH_LENGTH, MAX_METADATA_DEPTH, MAX_PHASE_LENGTH, MAX_TOKEN_BYTES, MAX_TYPING_LENGTH,
+};
 use crate::messages::messages;
 use crate::whole::Whole;
 use crate::{
@@ -334,12 +338,8 @@ impl ClientFrame {
     /// # Errors
     /// [`Rejected`] with the code and details of the answer.
     pub fn parse(text: &str) -> Result<Self, Rejected> {
-        if json::nests_too_deep(text) {
-            let invalid = Invalid::new("", format!("must nest at most {} levels deep", json::MAX_DEPTH));
-            let code = ErrorCode::InvalidMessage;
-            return Err(Rejected { id: None, code, invalid: Some(invalid), subscription: None });
-        }
-        match Self::parse_whole(text) {
+        let whole = if json::nests_too_deep(text) { None } else { Self::parse_whole(text) };
+        match whole {
             Some(frame) => Ok(frame),
             None => Self::parse_long(text),
         }
@@ -379,6 +379,7 @@ impl ClientFrame {
         let Some(body) = ClientMessage::parse_body(&kind, text) else {
             return Err(reject(ErrorCode::UnknownType, id, None));
         };
+        let body = find_too_deep(text).map_or(body, Err);
         match body.and_then(|message| message.check().map(|()| message)) {
             Ok(message) => Ok(Self { id, timestamp, message }),
             Err(invalid) => Err(Rejected {
@@ -403,6 +404,20 @@ impl ClientFrame {
         let out = Out { message: &self.message, id: &self.id, timestamp: self.timestamp };
         serde_json::to_string(&out).expect("a client message is always JSON")
     }
+}
+
+/// The field that nests too deep of those that are read at all; what is ignored may be as deep as it likes.
+fn find_too_deep(text: &str) -> Option<Invalid> {
+    if !json::nests_too_deep(text) {
+        return None;
+    }
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
+    let deep = ["content", "metadata"].into_iter().find(|name| {
+        let value = fields.get(*name);
+        value.is_some_and(|value| json::nests_deeper_than(value.get(), json::MAX_DEPTH - 1))
+    })?;
+    let most = if deep == "metadata" { MAX_METADATA_DEPTH } else { json::MAX_DEPTH - 1 };
+    Some(Invalid::new(deep, format!("must nest at most {most} levels deep")))
 }
 
 /// Reads a value of JSON text that is known to be well formed; a failure tells its path.

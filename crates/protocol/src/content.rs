@@ -118,7 +118,7 @@ impl Url {
     pub fn new(text: impl Into<String>) -> Result<Self, &'static str> {
         let text = text.into();
         if text.len() > MAX_URL_LENGTH && text.chars().count() > MAX_URL_LENGTH {
-            return Err("must have at most 2048 characters");
+            return Err("must have at most 4096 characters");
         }
         let has_scheme = |scheme: &str| text.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
         let after_scheme = ["https://", "http://"].iter().find(|scheme| has_scheme(scheme)).map(|scheme| scheme.len());

@@ -7,14 +7,19 @@ use serde_json::{Map, Value};
 /// A JSON object of free form.
 pub type Object = Map<String, Value>;
 
-/// The deepest nesting of a whole message, unknown fields included: what `serde_json` reads without a limit of ours.
+/// The deepest nesting of what is read of a message: as far as `serde_json` reads.
 pub const MAX_DEPTH: usize = 128;
 
 /// Whether JSON text nests deeper than [`MAX_DEPTH`]. Of text that is no JSON it says nothing useful.
 #[must_use]
 pub fn nests_too_deep(text: &str) -> bool {
+    nests_deeper_than(text, MAX_DEPTH)
+}
+
+/// Whether JSON text nests deeper than so many levels. Of text that is no JSON it says nothing useful.
+pub(crate) fn nests_deeper_than(text: &str, levels: usize) -> bool {
     // Most texts are so short, or have so few brackets, that their order does not matter.
-    if text.len() <= MAX_DEPTH || openings(text) <= MAX_DEPTH {
+    if text.len() <= levels || openings(text) <= levels {
         return false;
     }
     let (mut depth, mut is_in_string, mut is_escaped) = (0_usize, false, false);
@@ -26,7 +31,7 @@ pub fn nests_too_deep(text: &str) -> bool {
             _ if is_in_string => {}
             b'[' | b'{' => {
                 depth += 1;
-                if depth > MAX_DEPTH {
+                if depth > levels {
                     return true;
                 }
             }

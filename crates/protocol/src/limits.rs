@@ -9,7 +9,7 @@ pub const MAX_TYPING_LENGTH: usize = 2_000;
 /// The most attachments of a message.
 pub const MAX_ATTACHMENTS: usize = 10;
 /// The longest `url` of an attachment, in characters.
-pub const MAX_URL_LENGTH: usize = 2_048;
+pub const MAX_URL_LENGTH: usize = 4_096;
 /// The longest `name` or `type` of an attachment, in characters.
 pub const MAX_ATTACHMENT_NAME_LENGTH: usize = 256;
 /// The most bytes of a `metadata` object, written as JSON without white space.

@@ -46,7 +46,7 @@ export const activityStateSchema = object({
 
 export const attachmentSchema = object({
   id: text(1, 128),
-  url: text(0, 2048, /^[hH][tT][tT][pP][sS]?:\/\/(?=[A-Za-z0-9\[]|[^\u0000-\u007f])[^\s\u0000-\u001f\u007f-\u009f"<>\\]+$/),
+  url: text(0, 4096, /^[hH][tT][tT][pP][sS]?:\/\/(?=[A-Za-z0-9\[]|[^\u0000-\u007f])[^\s\u0000-\u001f\u007f-\u009f"<>\\]+$/),
   type: text(1, 256),
   name: text(1, 256),
   size: optional(integer()),

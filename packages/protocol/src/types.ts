@@ -1051,7 +1051,7 @@ export const MAX_TYPING_LENGTH = 2000;
 export const MAX_ATTACHMENTS = 10;
 
 /** The longest `url` of an attachment, in characters. */
-export const MAX_URL_LENGTH = 2048;
+export const MAX_URL_LENGTH = 4096;
 
 /** The most bytes of a `metadata` object as JSON. */
 export const MAX_METADATA_BYTES = 8192;

@@ -193,8 +193,8 @@ fn text_cases(min: u64, max: Option<u64>, pattern: Option<&str>, is_calendar: bo
             for url in ["http://h", "HTTPS://H/ä?b=1#c", "https://[::1]:80/", "https://bücher.example"] {
                 cases.push(case(&format!("{url:?}"), json!(url), true));
             }
-            cases.push(case("too long", json!(format!("https://h/{FILL}")), false).filled("x", 2039));
-            cases.push(case("the longest", json!(format!("https://h/{FILL}")), true).filled("x", 2038));
+            cases.push(case("too long", json!(format!("https://h/{FILL}")), false).filled("x", 4087));
+            cases.push(case("the longest", json!(format!("https://h/{FILL}")), true).filled("x", 4086));
         }
         (Some(_), _) if is_calendar => {
             for time in ["2023-02-29T00:00:00.000Z", "1969-12-31T23:59:59.999Z", "2024-01-01T24:00:00.000Z"] {

@@ -122,7 +122,7 @@ fn change_text(random: &mut Random, text: &mut String) {
         }
         7 => *text = random.pick(&["2024-02-30T00:00:00.000Z", "2024-12-31T23:59:60.000Z", "website:a"]).to_string(),
         _ => {
-            let limit = *random.pick(&[64, 128, 256, 2_000, 2_048, 8_192, 16_000, 32_000]);
+            let limit = *random.pick(&[64, 128, 256, 2_000, 4_096, 8_192, 16_000, 32_000]);
             let unit = *random.pick(&["x", "ä", "😀", "-"]);
             *text = unit.repeat(limit + random.below(3) - 1);
         }

@@ -68,6 +68,16 @@ async fn control_frames_that_no_peer_may_send_are_closed_with_1002() {
 }
 
 #[tokio::test]
+async fn pings_are_answered_before_anybody_has_logged_in() {
+    let stage = stage();
+    let mut socket = RawSocket::connect_as_nobody(&stage).await;
+    for payload in [&b"one"[..], &b"two"[..]] {
+        socket.send(0x89, payload).await;
+        assert_eq!(socket.frame().await, Some((0x8a, payload.to_vec())), "RFC 6455, section 5.5.2");
+    }
+}
+
+#[tokio::test]
 async fn a_length_that_no_message_has_is_refused_at_the_header() {
     let stage = stage();
     for length in [65_537_u64, 1 << 32, 1 << 62, 1 << 63, u64::MAX] {

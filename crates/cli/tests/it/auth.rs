@@ -394,6 +394,10 @@ async fn a_public_key_verifies_its_own_algorithm_only() {
     let key = own.key("jwt_public", json!({"publicKey": ED25519_PUBLIC, "algorithm": "EdDSA"})).await;
     let token = own.claims("user", &unique("u")).kid(text(&key, "id"));
     header(&own, &token.sign_eddsa(ED25519_PRIVATE)).establish().await;
+    // The kind of key says how it signs.
+    let unsaid = own.key("jwt_public", json!({"publicKey": ED25519_PUBLIC})).await;
+    let by_unsaid = own.claims("user", &unique("u")).kid(text(&unsaid, "id"));
+    header(&own, &by_unsaid.sign_eddsa(ED25519_PRIVATE)).establish().await;
     let confused = token.sign_with(Algorithm::HS256, ED25519_PUBLIC.as_bytes());
     assert_refused(header(&own, &confused), "unauthorized", 4401, "a public key is no HMAC secret").await;
 }

@@ -43,6 +43,43 @@ async fn a_new_token_prolongs_the_connection() {
         .await;
 }
 
+/// Twelve warnings would be a second's, were each renewal answered by the next one at once.
+#[tokio::test]
+async fn who_has_no_better_token_is_not_asked_again_and_again() {
+    let stage = stage();
+    let claims = stage.claims("user", &unique("u"));
+    let token = claims.clone().expires_in(10).sign();
+    let mut client = stage.join(&token, "short-lived").await;
+    client.expect("token_expiring").await;
+    for (id, token) in [("same", token), ("as short", claims.expires_in(11).sign())] {
+        client.send(json!({"type": "authenticate", "id": id, "token": token})).await;
+        assert_eq!(client.expect_answer(id).await["type"], "authenticated", "section 2");
+    }
+    client.assert_silent(Duration::from_secs(3), "the warning before was answered just now").await;
+    client.expect("token_expiring").await;
+}
+
+/// What comes with the upgrade counts for a connection that says who it is behind it as well.
+#[tokio::test]
+async fn a_first_message_may_bring_any_token() {
+    let stage = stage();
+    let bot = unique("bot");
+    let waiting = stage.options(Credential::None).query("agentId", &bot);
+    let mut agent = waiting.connect().await.expect("the upgrade comes first");
+    agent.send(json!({"type": "authenticate", "token": stage.secret_key})).await;
+    let established = agent.expect("connection_established").await;
+    assert_eq!((&established["userId"], &established["userType"]), (&json!(bot), &json!("ai_agent")), "section 2");
+    let (id, page) = (unique("v"), "https://shop.example/shoes");
+    let waiting = stage.options(Credential::None).origin(PAGE).query("page", page);
+    let mut visitor = waiting.connect().await.expect("the upgrade comes first");
+    visitor.send(json!({"type": "authenticate", "token": stage.visitor_token(&id)})).await;
+    visitor.expect("connection_established").await;
+    visitor.expect("authenticated").await;
+    let path = format!("/v1/visitors/{id}");
+    let seen = stage.http.get(&path).bearer(&stage.user_token("u")).send().await.expect(200, "section 8, a visitor");
+    assert_eq!(seen["page"], page, "section 8, the last ?page= of its connections: {seen}");
+}
+
 #[tokio::test]
 async fn a_new_token_brings_the_new_name() {
     let stage = stage();
@@ -99,6 +136,20 @@ async fn another_principal_cannot_take_over_a_connection() {
     agent.send(json!({"type": "authenticate", "id": "bad", "token": "nonsense"})).await;
     agent.expect_error("bad", "forbidden", "section 2, a connection by secret key takes none, good or bad").await;
     agent.fence().await;
+}
+
+#[tokio::test]
+async fn of_a_website_that_is_gone_not_even_typing_is_taken() {
+    let stage = stage().own_organization().await;
+    let (_visitor, conversation) = stage.visitor_in_conversation().await;
+    let mut user = stage.join(&stage.claims("user", &unique("u")).websites(&["*"]).sign(), "user of all").await;
+    user.send(json!({"type": "typing_start", "conversationId": conversation})).await;
+    user.fence().await;
+    let path = format!("/v1/websites/{}", stage.website);
+    let deleted = stage.http.delete(&path).bearer(&stage.admin_key).send().await;
+    assert_eq!(deleted.status, 204, "section 8, DELETE: {deleted:?}");
+    user.send(json!({"type": "typing_start", "id": "late", "conversationId": conversation})).await;
+    user.expect_error("late", "not_found", "section 5, access is checked on every message").await;
 }
 
 #[tokio::test]

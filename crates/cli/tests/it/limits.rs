@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
-    PAGE, PATIENCE, Stage, event, number, options, say, say_with, subscribe, subscribe_with, text, try_say,
+    PAGE, PATIENCE, Stage, event, number, options, say, say_with, subscribe, subscribe_website, subscribe_with, text,
+    try_say,
 };
 
 /// How often a test knocks until a bucket is empty: a slow machine refills it meanwhile.
@@ -152,6 +153,24 @@ async fn subscriptions_are_limited() {
     visitor.send(json!({"type": "unsubscribe_conversation", "id": "less", "conversationId": held[1]})).await;
     visitor.expect_answer("less").await;
     subscribe(&mut visitor, &more).await;
+}
+
+#[tokio::test]
+async fn websites_count_as_subscriptions_each_by_itself() {
+    let server = options("limit_subscriptions = 1\n").start();
+    let stage = Stage::of(&server).own_website().await;
+    let other = stage.own_website().await;
+    let mut user = stage.user(&unique("u")).await;
+    subscribe_website(&mut user, &stage.website, json!({})).await;
+    for again in ["again", "and again"] {
+        let message = json!({"type": "subscribe_website", "id": again, "websiteId": stage.website});
+        user.send(message).await;
+    }
+    for again in ["again", "and again"] {
+        assert_eq!(user.expect_answer(again).await["type"], "subscription_confirmed", "section 3, it is held already");
+    }
+    user.send(json!({"type": "subscribe_website", "id": "more", "websiteId": other.website})).await;
+    assert_eq!(user.expect_answer("more").await["code"], "limit_exceeded", "section 9");
 }
 
 #[tokio::test]

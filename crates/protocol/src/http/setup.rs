@@ -117,10 +117,12 @@ pub enum KeyType {
     JwtPublic,
 }
 
-/// How tokens are signed by a key of two halves.
+/// How tokens are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum KeyAlgorithm {
+    /// HMAC with SHA-256, by a secret that both sides have.
+    HS256,
     /// RSA with SHA-256.
     RS256,
     /// ECDSA on P-256 with SHA-256.
@@ -134,6 +136,7 @@ impl KeyAlgorithm {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::HS256 => "HS256",
             Self::RS256 => "RS256",
             Self::ES256 => "ES256",
             Self::EdDSA => "EdDSA",
@@ -156,7 +159,7 @@ pub struct CreateKey {
     /// Of a `jwt_public` key, required: the key as PEM.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub public_key: Option<Text<1, 8192>>,
-    /// Of a `jwt_public` key, required: how it signs.
+    /// How it signs; without it, the type and the kind of key say so.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<KeyAlgorithm>,
 }

@@ -1,7 +1,7 @@
 //! What is refused: with which code, where, and why.
 
 use cossistant_protocol::{
-    Channel, ClientFrame, ConversationId, ErrorCode, ServerMessage, UnreadableMessage, WebsiteId,
+    Channel, ClientFrame, ConversationId, ErrorCode, RequestId, ServerMessage, UnreadableMessage, WebsiteId,
 };
 use serde_json::{Value, json};
 
@@ -203,7 +203,7 @@ fn attachments() {
 #[test]
 fn urls_of_attachments() {
     let path = "content.attachments.0.url";
-    let longest = format!("https://h/{}", "ä".repeat(2038));
+    let longest = format!("https://h/{}", "ä".repeat(4086));
     for url in ["http://h", "HTTPS://H/", "https://[::1]:80/", "https://bücher.example/ä?q=1#f", longest.as_str()] {
         accepted(&attachment("url", &json!(url)));
     }
@@ -228,7 +228,7 @@ fn urls_of_attachments() {
     ] {
         refused_at(&attachment("url", &json!(url)), path, "must be an http or https URL");
     }
-    refused_at(&attachment("url", &json!(format!("{longest}x"))), path, "must have at most 2048 characters");
+    refused_at(&attachment("url", &json!(format!("{longest}x"))), path, "must have at most 4096 characters");
 }
 
 #[test]
@@ -252,6 +252,28 @@ fn metadata() {
         for value in [json!([]), json!("x")] {
             refused_at(&message(value), path, "must be an object");
         }
+    }
+}
+
+#[test]
+fn however_deep_a_message_nests_its_answer_names_it() {
+    let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+    let refused = |rest: &str| ClientFrame::parse(&format!(r#"{{"id":"i","conversationId":"c",{rest}}}"#)).unwrap_err();
+    for (rest, path) in [
+        (format!(r#""type":"send_message","content":{{"text":"x"}},"metadata":{{"a":{deep}}}"#), "metadata"),
+        (format!(r#""type":"send_message","content":{{"text":"x","more":{deep}}}"#), "content"),
+        (format!(r#""type":"subscribe_conversation","after":{deep}"#), "after"),
+    ] {
+        let rejected = refused(&rest);
+        assert_eq!(rejected.id.as_ref().map(RequestId::as_str), Some("i"), "{rest}");
+        assert_eq!(rejected.code, ErrorCode::InvalidMessage);
+        assert_eq!(rejected.invalid.as_ref().unwrap().path, path);
+        assert_eq!(rejected.subscription.is_some(), path == "after");
+    }
+    assert_eq!(refused(&format!(r#""type":"golden","more":{deep}"#)).code, ErrorCode::UnknownType);
+    ClientFrame::parse(&format!(r#"{{"type":"ping","more":{deep}}}"#)).expect("what is not known is ignored");
+    for text in ["[".repeat(200), format!(r#"{{"type":"ping","more":{}"#, "[".repeat(200))] {
+        assert_eq!(ClientFrame::parse(&text).unwrap_err().code, ErrorCode::InvalidJson);
     }
 }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use cossistant_protocol::fields::Text;
 use cossistant_protocol::http::{
-    ChangeWebsite, CreateKey, CreateOrganization, CreateWebsite, KeyType, MAX_DOMAINS, MAX_QUESTIONS, MAX_UNSEEN_AFTER,
+    ChangeWebsite, CreateKey, CreateOrganization, CreateWebsite, KeyAlgorithm, KeyType, MAX_DOMAINS, MAX_QUESTIONS,
+    MAX_UNSEEN_AFTER,
 };
 use cossistant_protocol::{ErrorCode, Invalid, KeyId, OrganizationId, Timestamp, TypingPreview, WebsiteId};
 use sha2::{Digest as _, Sha256};
@@ -220,15 +221,18 @@ impl Chat {
                 Ok((KeyMaterial::Secret { sha256: Sha256::digest(&key).into() }, Some(key)))
             }
             KeyType::JwtHs256 => {
+                if create.algorithm.is_some_and(|algorithm| algorithm != KeyAlgorithm::HS256) {
+                    return Err(ChatError::invalid(Invalid::new("algorithm", "must be HS256 for a key of this type")));
+                }
                 let key = made_secret("")?;
                 Ok((KeyMaterial::JwtHs256 { secret: key.clone().into_bytes() }, Some(key)))
             }
             KeyType::JwtPublic => {
                 let pem = create.public_key.ok_or_else(|| required("publicKey"))?.into_string();
-                let algorithm = create.algorithm.ok_or_else(|| required("algorithm"))?.as_str();
-                let checked = algorithm.parse().and_then(|algorithm| VerifyingKey::from_pem(&pem, Some(algorithm)));
-                checked.map_err(|error| ChatError::invalid(Invalid::new("publicKey", error.to_string())))?;
-                Ok((KeyMaterial::JwtPublic { pem, algorithm: algorithm.to_owned() }, None))
+                let algorithm = create.algorithm.map(|algorithm| algorithm.as_str().parse()).transpose();
+                let key = algorithm.and_then(|algorithm| VerifyingKey::from_pem(&pem, algorithm));
+                let key = key.map_err(|error| ChatError::invalid(Invalid::new("publicKey", error.to_string())))?;
+                Ok((KeyMaterial::JwtPublic { pem, algorithm: key.algorithm().to_string() }, None))
             }
         }
     }

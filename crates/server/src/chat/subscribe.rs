@@ -72,6 +72,7 @@ impl Chat {
         now: Timestamp,
     ) -> Result<Snapshot, ChatError> {
         let audience = actor.scope().audience();
+        let mut is_new = false;
         let (site, website_head, conversation, head) = match &request.channel {
             Channel::Conversation(id) => {
                 let snapshot = match self.conversation_snapshot(actor, id).await {
@@ -79,9 +80,12 @@ impl Chat {
                         let created = self.create_own(actor, id, now).await;
                         match (self.conversation_snapshot(actor, id).await, created) {
                             // Past its rate a visitor may still have begun this one on another connection.
-                            (Ok(snapshot), _) => snapshot,
+                            (Ok(snapshot), created) => {
+                                is_new = created.unwrap_or(false);
+                                snapshot
+                            }
                             (Err(_), Err(refused)) => return Err(refused),
-                            (Err(error), Ok(())) => return Err(error),
+                            (Err(error), Ok(_)) => return Err(error),
                         }
                     }
                     answer => answer?,
@@ -96,7 +100,9 @@ impl Chat {
                 (site, head, None, head)
             }
         };
-        let (is_recovered, replay_after) = self.plan(request, head);
+        // What was seen of one that did not stand until now was of another life of it.
+        let is_lost = is_new && request.after.is_some_and(|after| after > 0);
+        let (is_recovered, replay_after) = if is_lost { (false, head) } else { self.plan(request, head) };
         let mut snapshot =
             Snapshot { site, website_head, conversation, head, is_recovered, replay_after, page: Vec::new() };
         if replay_after < head {
@@ -129,15 +135,15 @@ impl Chat {
         Ok(self.store.conversation_snapshot(actor.organization.clone(), actor.scope(), id.clone()).await?)
     }
 
-    /// Creates a visitor's own conversation under an id that it chose.
-    async fn create_own(&self, actor: &Principal, id: &ConversationId, now: Timestamp) -> Result<(), ChatError> {
+    /// Creates a visitor's own conversation under an id that it chose; whether it did not stand before.
+    async fn create_own(&self, actor: &Principal, id: &ConversationId, now: Timestamp) -> Result<bool, ChatError> {
         let Some(website) = actor.visitor_site() else { return Err(ChatError::not_found()) };
         self.take_conversation(actor, now)?;
         let create = CreateConversation { website, visitor: actor.id.clone(), conversation: id.clone(), at: now };
         match self.store.create_conversation(create).await {
             Ok(created) => {
                 self.publish_created(&created);
-                Ok(())
+                Ok(!created.events.is_empty())
             }
             // That the id is somebody else's must look like any other conversation that one may not see.
             Err(StoreError::Conflict(_)) => Err(ChatError::not_found()),

@@ -30,7 +30,11 @@ pub(crate) enum Phase {
     /// Its first message must bring the credentials until then.
     Waiting { until_ms: u64 },
     /// Its credentials are being checked.
-    Authenticating { request: Option<RequestId> },
+    Authenticating {
+        /// Whether they came as a message, which is answered as such, too.
+        has_asked: bool,
+        request: Option<RequestId>,
+    },
     /// It speaks for a principal.
     Ready,
     /// The close frame is on its way; after that time the socket is dropped.
@@ -92,6 +96,10 @@ pub(crate) const MAX_DEFERRED: u16 = 32;
 pub(crate) struct CameFrom {
     pub(crate) address: IpAddr,
     pub(crate) origin: Option<String>,
+    /// The agent for whom a secret key speaks.
+    pub(crate) agent_id: Option<String>,
+    /// The page on which a visitor is.
+    pub(crate) page: Option<String>,
 }
 
 /// One connection. An idle one is small: what only some have is behind a pointer.
@@ -102,7 +110,8 @@ pub(crate) struct Connection {
     /// `None` once it has logged in.
     pub(crate) came_from: Option<Box<CameFrom>>,
     pub(crate) deflate: bool,
-    pub(crate) was_warned: bool,
+    /// How long before its token's end it is warned, in ms; 0 once it has been.
+    pub(crate) warning_ms: u16,
     pub(crate) in_flight: u16,
     /// Ephemeral messages whose conversation is being looked up; what follows them waits, so that order is kept.
     pub(crate) locating: u16,
@@ -156,20 +165,13 @@ impl Lively {
 }
 
 impl Connection {
-    pub(crate) fn new(
-        config: &ConnectionConfig,
-        serial: u64,
-        address: IpAddr,
-        origin: Option<&str>,
-        deflate: bool,
-        now_ms: u64,
-    ) -> Self {
+    pub(crate) fn new(config: &ConnectionConfig, serial: u64, came_from: CameFrom, deflate: bool, now_ms: u64) -> Self {
         Self {
             serial,
             phase: Phase::Waiting { until_ms: now_ms + config.auth_timeout_ms },
-            came_from: Some(Box::new(CameFrom { address, origin: origin.map(str::to_owned) })),
+            came_from: Some(Box::new(came_from)),
             deflate,
-            was_warned: false,
+            warning_ms: TOKEN_WARNING_MS,
             in_flight: 0,
             locating: 0,
             last_inbound_ms: now_ms,
@@ -179,6 +181,19 @@ impl Connection {
             frames: Bucket::full(&config.frames, now_ms),
             lively: None,
         }
+    }
+
+    /// Notes that its token was replaced by one that lives for so long, in ms.
+    ///
+    /// Who has been warned and has no better token yet, or gets none that lives for longer, is warned again when half
+    /// of the rest is over: at once, the two would ask each other without a pause.
+    pub(crate) fn renew_token(&mut self, left_ms: u64) {
+        let was_warned = self.warning_ms < TOKEN_WARNING_MS;
+        self.warning_ms = match u16::try_from(left_ms) {
+            Ok(..MIN_WARNED_LIFE_MS) if was_warned => 0,
+            Ok(left @ MIN_WARNED_LIFE_MS..=TOKEN_WARNING_MS) if was_warned => left / 2,
+            Ok(_) | Err(_) => TOKEN_WARNING_MS,
+        };
     }
 
     fn lively(&mut self) -> &mut Lively {
@@ -307,11 +322,7 @@ impl Connection {
             Phase::Authenticating { .. } => self.silence_deadline_ms(config),
             Phase::Ready => {
                 let typing = self.typing().iter().map(|typing| typing.until_ms).min().unwrap_or(u64::MAX);
-                let token = match expires_ms {
-                    Some(expires) if self.was_warned => expires,
-                    Some(expires) => expires.saturating_sub(TOKEN_WARNING_MS),
-                    None => u64::MAX,
-                };
+                let token = expires_ms.map_or(u64::MAX, |expires| expires.saturating_sub(self.warning_ms.into()));
                 self.next_ping_ms
                     .min(self.silence_deadline_ms(config))
                     .min(typing)
@@ -329,7 +340,9 @@ impl Connection {
 }
 
 /// How long before its end a token's holder is warned, in ms.
-pub(crate) const TOKEN_WARNING_MS: u64 = 60_000;
+const TOKEN_WARNING_MS: u16 = 60_000;
+/// The shortest life of which half is waited for before another warning, in ms.
+const MIN_WARNED_LIFE_MS: u16 = 4_000;
 
 #[cfg(test)]
 mod tests {
@@ -354,7 +367,23 @@ mod tests {
     }
 
     fn connection() -> Connection {
-        Connection::new(&config(), 1, IpAddr::from([127, 0, 0, 1]), None, false, 0)
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let came_from = CameFrom { address, origin: None, agent_id: None, page: None };
+        Connection::new(&config(), 1, came_from, false, 0)
+    }
+
+    #[test]
+    fn who_has_no_better_token_is_warned_at_half_of_what_is_left() {
+        let mut connection = connection();
+        connection.renew_token(2_000);
+        assert_eq!(connection.warning_ms, TOKEN_WARNING_MS, "not warned yet: at once");
+        connection.warning_ms = 0;
+        for (left, warned) in [(60_000, 30_000), (30_000, 15_000), (4_000, 2_000), (3_999, 0), (60_001, 60_000)] {
+            connection.renew_token(left);
+            assert_eq!(connection.warning_ms, warned, "{left} ms left");
+        }
+        connection.renew_token(30_000);
+        assert_eq!(connection.warning_ms, TOKEN_WARNING_MS, "of the one that lived for long nobody was warned");
     }
 
     #[test]

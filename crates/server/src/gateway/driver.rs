@@ -143,6 +143,7 @@ impl Driver {
                 Output::TellHere(notice) => self.jobs.tell_here(notice),
                 Output::Follow(topic, is_followed) => self.jobs.follow(topic, is_followed),
                 Output::Refuse(at, frames) => self.refuse(at, frames),
+                Output::Pong(at, frame) => self.pong(at, frame),
                 Output::Drop(at) => self.let_go(at),
                 Output::Wake(at) => self.woken.borrow_mut().push(at),
             }

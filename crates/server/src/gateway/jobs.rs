@@ -60,7 +60,7 @@ impl Jobs {
     pub(crate) async fn run(&self, job: Job, address: Option<IpAddr>, now: Timestamp) -> Done {
         match job {
             Job::LogIn(log_in) => {
-                let page = log_in.page.clone();
+                let page = log_in.came_from.page.clone();
                 let result = self.log_in(*log_in, now).await;
                 if let Ok(logged_in) = &result {
                     let principal = &logged_in.principal;
@@ -122,18 +122,20 @@ impl Jobs {
 
     async fn log_in(&self, log_in: LogIn, now: Timestamp) -> Result<LoggedIn, AuthError> {
         let directory = self.directory.current();
-        match log_in.credential {
+        let LogIn { credential, came_from } = log_in;
+        let origin = came_from.origin.as_deref();
+        match credential {
             Credential::Bearer(token) => {
-                let agent_id = log_in.agent_id.as_deref();
+                let agent_id = came_from.agent_id.as_deref();
                 let judged = self.auth.authenticate_socket(token.expose(), agent_id, &directory, now);
-                let principal = self.guard.judge(token.expose(), log_in.address, now, judged).await?;
-                principal.check_origin(log_in.origin.as_deref(), &directory)?;
+                let principal = self.guard.judge(token.expose(), came_from.address, now, judged).await?;
+                principal.check_origin(origin, &directory)?;
                 Ok(LoggedIn { principal: self.chat.resolve(principal).await?, visitor_token: None })
             }
             Credential::PublicKey(key) => {
-                let website = self.auth.admit_page(&key, log_in.origin.as_deref(), &directory)?;
+                let website = self.auth.admit_page(&key, origin, &directory)?;
                 self.new_visitors
-                    .take(log_in.address, &website.row.key, now.as_millis())
+                    .take(came_from.address, &website.row.key, now.as_millis())
                     .map_err(|retry_after| AuthError::rate_limited("too many new visitors", retry_after))?;
                 let (principal, issued) = self.auth.admit_visitor(&website, self.chat.ids.visitor(now), now);
                 Ok(LoggedIn { principal, visitor_token: Some(issued.token) })

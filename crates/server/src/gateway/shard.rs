@@ -7,13 +7,12 @@ mod commands;
 mod lifecycle;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use cossistant_protocol::{ConnectionId, ErrorMessage, MessageAck, PersonId, RequestId, ServerMessage, Timestamp};
 
 pub(crate) use lifecycle::Arrival;
 
-use super::connection::{Connection, ConnectionConfig, EphemeralMessage, Phase};
+use super::connection::{CameFrom, Connection, ConnectionConfig, EphemeralMessage, Phase};
 use super::frame;
 use super::wheel::Wheel;
 use crate::auth::{AuthError, Principal, Secret};
@@ -93,10 +92,7 @@ pub(crate) enum Credential {
 #[derive(Debug)]
 pub(crate) struct LogIn {
     pub(crate) credential: Credential,
-    pub(crate) agent_id: Option<String>,
-    pub(crate) origin: Option<String>,
-    pub(crate) page: Option<String>,
-    pub(crate) address: IpAddr,
+    pub(crate) came_from: Box<CameFrom>,
 }
 
 /// Accepted credentials.
@@ -150,6 +146,8 @@ pub(crate) enum Output {
     Follow(Topic, bool),
     /// Write these frames and then close; the connection never got further.
     Refuse(ConnRef, Vec<bytes::Bytes>),
+    /// Answer a ping of a connection that has no outbox yet, if it took the last answer.
+    Pong(ConnRef, bytes::Bytes),
     /// Let go of the socket at once.
     Drop(ConnRef),
     /// Look at the connection's reading state again.

@@ -14,6 +14,7 @@ use cossistant_protocol::{
 };
 
 use super::few::Few;
+use super::sites::Sites;
 use super::{Ask, Conn, ConnRef, Effect, Hub, Link, WorkId};
 use crate::bus::PersonInfo;
 use crate::chat::{CatchUp, ChatError, Page, Snapshot, SubscribeRequest};
@@ -167,7 +168,8 @@ impl Hub {
             let asked = conn.commands().filter(|command| matches!(command, Command::Subscribe { .. })).count();
             // One that is being located is registered nowhere yet.
             let located = conn.work.as_ref().is_some_and(|work| work.site.is_none());
-            if bound > 0 && held + asked + usize::from(located) >= bound && !conn.holds(&request.channel) {
+            let is_over = bound > 0 && held + asked + usize::from(located) >= bound;
+            if is_over && !conn.holds(&request.channel, &self.sites) {
                 let error = ChatError::new(ErrorCode::LimitExceeded, "too many subscriptions on this connection");
                 let (id, channel) = (id.clone(), request.channel.clone());
                 return self.refuse(index, id, channel, error);
@@ -334,13 +336,7 @@ impl Hub {
     /// Takes a connection off a channel's list; whether it was there.
     pub(super) fn release(&mut self, index: u32, channel: &Channel) -> bool {
         let Some(conn) = &mut self.conns[index as usize] else { return false };
-        let at = conn.links.iter().position(|link| match channel {
-            Channel::Website(id) => {
-                link.has_website && self.sites.get(link.site).is_some_and(|site| site.key.website == *id)
-            }
-            Channel::Conversation(id) => link.conversations.as_slice().contains(id),
-        });
-        let Some(at) = at else { return false };
+        let Some(at) = conn.links.iter().position(|link| link.has(channel, &self.sites)) else { return false };
         let link = &mut conn.links.as_mut_slice()[at];
         let site = link.site;
         if let Some(slot) = self.sites.get_mut(site) {
@@ -733,11 +729,24 @@ impl Hub {
 }
 
 impl Conn {
-    fn holds(&self, channel: &Channel) -> bool {
-        self.links.iter().any(|link| match channel {
-            Channel::Website(_) => link.has_website,
-            Channel::Conversation(id) => link.conversations.as_slice().contains(id),
-        })
+    /// Whether it has this channel, or is being given it.
+    fn holds(&self, channel: &Channel, sites: &Sites) -> bool {
+        let is_asked =
+            |command: &Command| matches!(command, Command::Subscribe { request, .. } if request.channel == *channel);
+        self.links.iter().any(|link| link.has(channel, sites))
+            || self.work.as_ref().is_some_and(|work| work.site.is_none() && work.request.channel == *channel)
+            || self.commands().any(is_asked)
+    }
+}
+
+impl Link {
+    fn has(&self, channel: &Channel, sites: &Sites) -> bool {
+        match channel {
+            Channel::Website(id) => {
+                self.has_website && sites.get(self.site).is_some_and(|site| site.key.website == *id)
+            }
+            Channel::Conversation(id) => self.conversations.as_slice().contains(id),
+        }
     }
 }
 

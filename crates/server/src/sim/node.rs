@@ -550,6 +550,12 @@ impl SimServer {
                 }
                 self.wake(place, at);
             }
+            Output::Pong(at, frame) => {
+                if let Some(socket) = find(&mut self.sockets, place, at) {
+                    socket.write(&frame);
+                    socket.announce(&mut self.written);
+                }
+            }
             Output::Drop(at) => {
                 if let Some(socket) = find(&mut self.sockets, place, at) {
                     socket.is_gone = true;

@@ -216,6 +216,16 @@ impl Driver {
         self.woken.borrow_mut().push(at);
     }
 
+    /// Answers a ping before anybody has logged in. One who does not read is owed the answer to one ping alone.
+    pub(super) fn pong(&self, at: ConnRef, frame: Bytes) {
+        if let Some(socket) = self.sockets.borrow_mut().get(at)
+            && socket.rest.as_ref().is_none_or(|rest| rest.last_words.is_empty())
+        {
+            socket.rest.get_or_insert_default().last_words.push(frame);
+            socket.write_last_words();
+        }
+    }
+
     /// Waits for what the sockets have to tell. Runs for ever.
     pub(crate) async fn watch_always(self: Rc<Self>) {
         let Some(poll) = self.poll.take() else { return };

@@ -233,7 +233,9 @@ impl Shard {
         let known = self.connection(index).and_then(|connection| connection.known(&message.conversation));
         let known = known.or_else(|| self.hub.subscribed_site(index, &message.conversation).cloned());
         match known {
-            Some(site) if principal.websites.contains(&site.website) => self.apply(index, &site, message),
+            Some(site) if principal.websites.contains(&site.website) && self.directory.website(&site).is_some() => {
+                self.apply(index, &site, message);
+            }
             Some(_) | None => {
                 if let Some(connection) = self.connection_mut(index) {
                     connection.locating += 1;

@@ -16,7 +16,7 @@ use crate::auth::{AuthError, Principal, Secret};
 use crate::bus::{Notice, Who};
 use crate::chat::ChatError;
 use crate::event::Event;
-use crate::gateway::connection::{CameFrom, Connection, Phase, TOKEN_WARNING_MS};
+use crate::gateway::connection::{CameFrom, Connection, Phase};
 use crate::gateway::frame::{self, FrameError};
 use crate::hub::ConnRef;
 use crate::store::SiteKey;
@@ -45,12 +45,13 @@ impl Shard {
             self.connections.resize_with(index as usize + 1, || None);
         }
         let Arrival { address, origin, deflate, credential, agent_id, page } = arrival;
-        let mut connection =
-            Connection::new(&self.config.connection, serial, address, origin.as_deref(), deflate, now.as_millis());
-        if let Some(credential) = credential {
-            connection.phase = Phase::Authenticating { request: None };
-            let log_in = LogIn { credential, agent_id, origin, page, address };
-            self.outputs.push(Output::Job(at, Job::LogIn(Box::new(log_in))));
+        let came_from = CameFrom { address, origin, agent_id, page };
+        let mut connection = Connection::new(&self.config.connection, serial, came_from, deflate, now.as_millis());
+        if let Some(credential) = credential
+            && let Some(came_from) = connection.came_from.take()
+        {
+            connection.phase = Phase::Authenticating { has_asked: false, request: None };
+            self.outputs.push(Output::Job(at, Job::LogIn(Box::new(LogIn { credential, came_from }))));
         }
         self.connections[index as usize] = Some(connection);
         metrics::counter!(crate::metrics::CONNECTIONS_TOTAL).increment(1);
@@ -61,10 +62,10 @@ impl Shard {
     pub(super) fn log_in(&mut self, index: u32, id: Option<RequestId>, token: Secret) {
         let Some(at) = self.at(index) else { return };
         let Some(connection) = self.connection_mut(index) else { return };
-        connection.phase = Phase::Authenticating { request: id };
-        let Some(CameFrom { address, origin }) = connection.came_from.as_deref().cloned() else { return };
-        let log_in = LogIn { credential: Credential::Bearer(token), agent_id: None, origin, page: None, address };
-        self.outputs.push(Output::Job(at, Job::LogIn(Box::new(log_in))));
+        connection.phase = Phase::Authenticating { has_asked: true, request: id };
+        let Some(came_from) = connection.came_from.take() else { return };
+        let credential = Credential::Bearer(token);
+        self.outputs.push(Output::Job(at, Job::LogIn(Box::new(LogIn { credential, came_from }))));
     }
 
     pub(super) fn finish_log_in(&mut self, index: u32, result: Result<Box<LoggedIn>, AuthError>) {
@@ -75,10 +76,9 @@ impl Shard {
             return;
         }
         let before = std::mem::replace(&mut connection.phase, Phase::Ready);
-        connection.came_from = None;
-        let request = match &before {
-            Phase::Authenticating { request } => request.clone(),
-            Phase::Waiting { .. } | Phase::Ready | Phase::Closing { .. } => None,
+        let (has_asked, request) = match before {
+            Phase::Authenticating { has_asked, request } => (has_asked, request),
+            Phase::Waiting { .. } | Phase::Ready | Phase::Closing { .. } => (false, None),
         };
         // The set-up may have changed while the credentials were checked.
         let result = result.and_then(|logged_in| {
@@ -94,9 +94,8 @@ impl Shard {
         let expires_at = principal.expires_at;
         self.hub.connect(at, principal, deflate);
         self.hub.send(index, &ServerMessage::ConnectionEstablished(established));
-        // Credentials that came as a message are answered as that message, too.
-        if let (Phase::Authenticating { request: Some(id) }, Some(expires_at)) = (before, expires_at) {
-            self.hub.send(index, &ServerMessage::Authenticated(Authenticated { id: Some(id), expires_at }));
+        if has_asked && let Some(expires_at) = expires_at {
+            self.hub.send(index, &ServerMessage::Authenticated(Authenticated { id: request, expires_at }));
         }
         self.arm(index);
         self.outputs.push(Output::Wake(at));
@@ -138,8 +137,9 @@ impl Shard {
             return self.error(index, id, ChatError::forbidden("the token is of another principal"));
         }
         let Some(expires_at) = renewed.expires_at else { return };
+        let left_ms = expires_at.as_millis().saturating_sub(self.wall().as_millis());
         if let Some(connection) = self.connection_mut(index) {
-            connection.was_warned = false;
+            connection.renew_token(left_ms);
         }
         self.hub.renew(index, renewed.clone());
         self.hub.send(index, &ServerMessage::Authenticated(Authenticated { id, expires_at }));
@@ -188,8 +188,17 @@ impl Shard {
     /// Takes a ping of the peer.
     pub(crate) fn handle_ping(&mut self, index: u32, payload: &[u8], now: Timestamp) {
         self.now = now;
-        if self.count_frame(index) && !self.is_closing(index) {
-            self.hub.push_durable(index, frame::pong_frame(payload).into());
+        if !self.count_frame(index) {
+            return;
+        }
+        let Some(at) = self.at(index) else { return };
+        match self.connection(index).map(|connection| &connection.phase) {
+            Some(Phase::Ready) => self.hub.push_durable(index, frame::pong_frame(payload).into()),
+            // Nobody has an outbox before it has logged in.
+            Some(Phase::Waiting { .. } | Phase::Authenticating { .. }) => {
+                self.outputs.push(Output::Pong(at, frame::pong_frame(payload)));
+            }
+            Some(Phase::Closing { .. }) | None => {}
         }
     }
 
@@ -342,7 +351,7 @@ impl Shard {
         let now = self.now;
         let heartbeat_ms = self.config.connection.heartbeat_ms;
         let Some(connection) = self.connection_mut(index) else { return };
-        let was_warned = connection.was_warned;
+        let warning_ms = connection.warning_ms;
         let is_ping_due = connection.next_ping_ms <= now.as_millis();
         let is_deferred_due = connection.deferred_until_ms() <= now.as_millis();
         if is_ping_due {
@@ -359,9 +368,9 @@ impl Shard {
             if expires_at <= now {
                 self.error(index, None, ChatError::new(ErrorCode::TokenExpired, "the token has expired"));
                 self.close(index, CloseCode::Unauthorized, "the token has expired");
-            } else if !was_warned && expires_at.as_millis().saturating_sub(TOKEN_WARNING_MS) <= now.as_millis() {
+            } else if warning_ms > 0 && expires_at.as_millis().saturating_sub(warning_ms.into()) <= now.as_millis() {
                 if let Some(connection) = self.connection_mut(index) {
-                    connection.was_warned = true;
+                    connection.warning_ms = 0;
                 }
                 self.hub.send(index, &ServerMessage::TokenExpiring(TokenExpiring { expires_at }));
             }

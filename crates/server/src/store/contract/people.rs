@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cossistant_protocol::{Identity, UserType};
+use cossistant_protocol::{ConversationStatus, Identity, UserType};
 
 use super::world::{World, at, conv, id, org, person, says, site, touch, user, visitor, web};
 use crate::store::{Identified, IdentifyVisitor, Store, StoreError, TouchPerson};
@@ -67,6 +67,8 @@ pub(in crate::store) async fn identifying_a_new_person_keeps_the_visitor(store: 
     assert_eq!(world.identify(Some("anon"), "ext").await, expected);
     assert_eq!(world.identify(Some("anon"), "ext").await, expected, "said again, it is the same");
     assert_eq!(world.identify(None, "ext").await, expected, "known by name alone");
+    world.status("c", ConversationStatus::Closed, 2).await;
+    assert_eq!(world.identify(None, "ext").await, expected, "a conversation that has ended is the visitor's, too");
     let row = world.store.visitor(site("o", "a"), id("anon")).await.unwrap();
     let identity = row.identity.unwrap();
     assert_eq!(identity.external_id.as_deref(), Some("ext"));

@@ -97,17 +97,19 @@ impl State {
 
     /// A visitor's conversations that are not closed, newest activity that the audience may see first.
     pub(super) fn open(&self, website: &SiteKey, visitor: &PersonId, audience: Audience) -> Vec<ConversationId> {
+        let all = self.of_visitor(website, visitor, audience).into_iter();
+        let open = all.filter(|thread| thread.conversation.status != ConversationStatus::Closed);
+        open.map(|thread| thread.conversation.id.clone()).collect()
+    }
+
+    /// A visitor's conversations, the newest activity first.
+    pub(super) fn of_visitor(&self, website: &SiteKey, visitor: &PersonId, audience: Audience) -> Vec<&Thread> {
         let visitor = self.resolve(website, visitor);
-        let mut open: Vec<&Thread> = self
-            .threads
-            .values()
-            .filter(|thread| {
-                let c = &thread.conversation;
-                c.website == *website && c.visitor == visitor && c.status != ConversationStatus::Closed
-            })
-            .collect();
-        open.sort_by(|a, b| rank(b, audience).cmp(&rank(a, audience)));
-        open.into_iter().map(|thread| thread.conversation.id.clone()).collect()
+        let is_of =
+            |thread: &&Thread| thread.conversation.website == *website && thread.conversation.visitor == visitor;
+        let mut all: Vec<&Thread> = self.threads.values().filter(is_of).collect();
+        all.sort_by(|a, b| rank(b, audience).cmp(&rank(a, audience)));
+        all
     }
 
     pub(super) fn open_at_most_20(&self, website: &SiteKey, visitor: &PersonId) -> Vec<ConversationId> {

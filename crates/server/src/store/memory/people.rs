@@ -100,7 +100,10 @@ impl State {
         profile.identity.email = identify.identity.email.or(profile.identity.email.take());
         let (previous, conversations) = match merged {
             Some((previous, moved)) => (Some(previous), moved),
-            None => (None, self.open(website, &visitor, Audience::Visitor)),
+            None => {
+                let all = self.of_visitor(website, &visitor, Audience::Visitor);
+                (None, all.iter().map(|thread| thread.conversation.id.clone()).collect())
+            }
         };
         Ok(Identified { visitor, previous, conversations })
     }

@@ -280,20 +280,6 @@ fn missing() -> StoreError {
     StoreError::Corrupt("a row is missing".to_owned())
 }
 
-/// A visitor's conversations that are not closed, newest activity that the audience may see first.
-pub(super) fn open_of(
-    conn: &dyn Sql,
-    visitor: i64,
-    audience: Audience,
-    at_most: usize,
-) -> Result<Vec<ConversationId>, Failure> {
-    let walk = match audience {
-        Audience::Team => Walk::Visitor(visitor),
-        Audience::Visitor => Walk::Own(visitor),
-    };
-    Ok(open_along(conn, &[walk], at_most)?.pop().unwrap_or_default())
-}
-
 /// The conversations of each walk that are not closed.
 fn open_along(conn: &dyn Sql, walks: &[Walk], at_most: usize) -> Result<Vec<Vec<ConversationId>>, Failure> {
     let is_open = |status: &ConversationStatus| *status != ConversationStatus::Closed;
@@ -310,7 +296,7 @@ fn open_along(conn: &dyn Sql, walks: &[Walk], at_most: usize) -> Result<Vec<Vec<
     ranks.into_iter().map(ids).collect()
 }
 
-/// The same for each of some visitors, by their names.
+/// The conversations that are not closed of each of some visitors, by their names; newest activity first.
 pub(super) fn open_of_each(
     conn: &dyn Sql,
     website: &SiteKey,

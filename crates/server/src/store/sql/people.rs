@@ -9,10 +9,8 @@ use super::link::{Aim, Aimed, Document, Row, Sql};
 use super::lookup::{self, NO_WEBSITE, Person, Site};
 use super::value::params;
 use super::writer::{Write, indexed};
-use super::{lists, rows, setup, statements};
-use crate::store::{
-    Audience, Identified, IdentifyVisitor, Member, PersonKey, SiteKey, StoreError, TouchPerson, VisitorRow,
-};
+use super::{rows, setup, statements};
+use crate::store::{Identified, IdentifyVisitor, Member, PersonKey, SiteKey, StoreError, TouchPerson, VisitorRow};
 
 /// The columns of a person that change.
 #[derive(Debug, Clone)]
@@ -255,7 +253,8 @@ pub(super) fn identify(write: &mut Write<'_>, identify: &IdentifyVisitor) -> Res
             Ok(Identified { visitor: person.public_id, previous: Some(previous), conversations })
         }
         None => {
-            let conversations = lists::open_of(conn, person.id, Audience::Visitor, usize::MAX)?;
+            let parsed = |row: &dyn Row| rows::parsed(row, 1);
+            let conversations = conn.all(statements::CONVERSATIONS_OF_VISITOR, params![person.id], parsed)?;
             Ok(Identified { visitor: person.public_id, previous: None, conversations })
         }
     }

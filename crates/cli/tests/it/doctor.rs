@@ -76,6 +76,13 @@ fn only(report: &Value, check: &str) -> String {
     found.into_iter().next().expect("there is one")
 }
 
+/// What to do about the one finding of a check.
+fn advice<'a>(report: &'a Value, check: &str) -> &'a str {
+    only(report, check);
+    let findings = report["findings"].as_array().expect("findings");
+    text(findings.iter().find(|finding| finding["check"] == check).expect("there is one"), "advice")
+}
+
 #[test]
 fn check_config_tells_every_mistake_and_no_secret() {
     let folder = Folder::new();
@@ -185,7 +192,13 @@ async fn what_is_wrong_is_told_with_what_to_do() {
     assert!(of(&report, "secrets").iter().any(|one| one.starts_with("warn: ") && one.contains("5 bytes")), "{report}");
     assert!(only(&report, "store").contains("fail: 1 conversations whose newest seq is behind"), "{report}");
     assert!(only(&report, "clock").starts_with("fail: the newest event was stored"), "{report}");
-    assert!(only(&report, "open files").starts_with("fail: "), "{report}");
+    // Of the other connections none is limited under --dev.
+    let files = only(&report, "open files");
+    assert!(files.starts_with("fail: ") && files.ends_with(" needs 100000355"), "{files}");
+    let (_, report) = doctor(&data, &[&words[..], &["--limit-http-connections-total", "1000"]].concat());
+    let files = only(&report, "open files");
+    assert!(files.ends_with(" needs 100001355"), "with 256 for webhooks and 100 for the rest: {files}");
+    assert!(advice(&report, "open files").contains("LimitNOFILE=100001355"), "{report}");
     let port = only(&report, "listen");
     assert!(port.starts_with("fail: ") && port.contains(&format!("process {}", std::process::id())), "{port}");
 }

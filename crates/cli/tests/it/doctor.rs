@@ -10,7 +10,8 @@ use cossistant_testkit::{ServerOptions, unique};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::support::{BINARY, Stage, say, text};
+use crate::faults::{FROM_ALL, hold, without_powers};
+use crate::support::{BINARY, PATIENCE, Stage, say, text};
 
 /// A folder that goes with the test.
 struct Folder(PathBuf);
@@ -35,7 +36,11 @@ impl Drop for Folder {
 }
 
 fn run(words: &[&str], environment: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(BINARY);
+    run_program(Path::new(BINARY), words, environment)
+}
+
+fn run_program(program: &Path, words: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).env_clear().envs(environment.iter().copied());
     command.output().expect("the binary runs")
 }
@@ -47,13 +52,17 @@ fn json(output: &Output) -> Value {
 
 /// What the doctor says of a data folder, with a port that nobody has unless the words say otherwise.
 fn doctor(data: &Path, words: &[&str]) -> (Option<i32>, Value) {
+    doctor_by(Path::new(BINARY), data, words)
+}
+
+fn doctor_by(program: &Path, data: &Path, words: &[&str]) -> (Option<i32>, Value) {
     let data = data.to_str().expect("a path of ours");
     let mut all = vec!["doctor", "--json", "--data", data];
     if !words.contains(&"--listen") {
         all.extend(["--listen", "127.0.0.1:0"]);
     }
     all.extend(words);
-    let output = run(&all, &[]);
+    let output = run_program(program, &all, &[]);
     (output.status.code(), json(&output))
 }
 
@@ -211,6 +220,7 @@ fn a_file_that_is_no_store_and_a_bad_configuration_are_told() {
     let (code, report) = doctor(folder.path(), &[]);
     assert_eq!(code, Some(1));
     assert!(only(&report, "store").starts_with("fail: "), "{report}");
+    assert!(advice(&report, "store").contains("restore the newest backup into a new folder"), "{report}");
     let (code, report) = doctor(folder.path(), &["--shards", "x"]);
     assert_eq!(code, Some(1));
     assert!(only(&report, "config").contains("--shards"), "{report}");
@@ -218,4 +228,45 @@ fn a_file_that_is_no_store_and_a_bad_configuration_are_told() {
     let (code, report) = doctor(&folder.path().join("new/data"), &[]);
     assert_eq!(code, Some(0), "{report}");
     assert!(only(&report, "data folder").starts_with("warn: "), "{report}");
+}
+
+/// Whoever restores a backup loses what came after it, so nothing but damage is a reason to.
+#[test]
+fn a_store_that_cannot_be_opened_is_no_damaged_one() {
+    let home = Folder::new();
+    let mut server = ServerOptions::new(BINARY).data(&home.path().join("data")).start();
+    assert_eq!(server.terminate(PATIENCE), Some(0));
+    let (data, store) = (server.data(), server.data().join("store.db"));
+    let assert_told = |program: &Path, found: &str, expected: &str| {
+        let (code, report) = doctor_by(program, data, &["--dev"]);
+        assert_eq!(code, Some(1), "{report}");
+        let told = only(&report, "store");
+        assert!(told.starts_with("fail: ") && told.contains(found), "{found}: {told}");
+        let advice = advice(&report, "store");
+        assert!(advice.contains(expected) && !advice.contains("backup"), "{found}: {advice}");
+    };
+    let program = Path::new(BINARY);
+
+    let holder = hold(&store, FROM_ALL);
+    assert_told(program, &format!("locked by process {}", std::process::id()), "end that process, or wait");
+    drop(holder);
+
+    let powerless = without_powers(home.path());
+    let name = store.display().to_string();
+    let as_user = "run this as the user of the server, and look at the mount and at the modes";
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o000)).expect("it is ours");
+    assert_told(&powerless, &name, as_user);
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    fs::set_permissions(data, fs::Permissions::from_mode(0o000)).expect("it is ours");
+    assert_told(&powerless, &name, as_user);
+    fs::set_permissions(data, fs::Permissions::from_mode(0o700)).expect("it is ours");
+
+    let change = |sql: &str| {
+        let store = Connection::open(&store).expect("it is a database");
+        store.execute_batch(sql).expect("our rows");
+    };
+    change("INSERT INTO migrations VALUES (99, x'00', datetime())");
+    assert_told(program, "is of version 99", "at least as new");
+    change("DELETE FROM migrations WHERE version = 99; UPDATE migrations SET checksum = x'00' WHERE version = 1");
+    assert_told(program, "migration 1", "start the program that wrote the data");
 }

@@ -23,7 +23,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 /// The program without the power to ignore permissions, which root has.
-fn without_powers(folder: &Path) -> std::path::PathBuf {
+pub(crate) fn without_powers(folder: &Path) -> std::path::PathBuf {
     let id = Command::new("id").arg("-u").output().expect("id, of coreutils");
     let is_root = id.stdout.trim_ascii() == b"0";
     wrapped(folder, if is_root { "exec setpriv --bounding-set=-all --inh-caps=-all" } else { "exec" })
@@ -131,8 +131,12 @@ async fn a_small_disk_that_fills_up_loses_nothing_that_was_acknowledged() {
     std::fs::remove_dir_all(&home).expect("it can be removed");
 }
 
+/// Holds a database so that nobody else even reads it.
+pub(crate) const FROM_ALL: &str =
+    "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; DELETE FROM meta WHERE key = 'none'";
+
 /// Another process, as far as the database can tell, that holds it.
-fn hold(store: &Path, how: &str) -> rusqlite::Connection {
+pub(crate) fn hold(store: &Path, how: &str) -> rusqlite::Connection {
     let holder = rusqlite::Connection::open(store).expect("the store is a database");
     holder.busy_timeout(PATIENCE).expect("it can wait");
     holder.execute_batch(how).expect("the database can be held");
@@ -144,7 +148,7 @@ async fn a_database_that_another_process_holds_is_told_at_the_start() {
     let mut server = options("").start();
     assert_eq!(server.terminate(PATIENCE), Some(0), "section 10, exit 0");
     let store = server.data().join("store.db");
-    let holder = hold(&store, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; DELETE FROM meta WHERE key = 'none'");
+    let holder = hold(&store, FROM_ALL);
     let me = std::process::id().to_string();
     let start = options("").data(server.data()).try_start();
     assert_refuses_to_start(start, &[&store.display().to_string(), "process", &me]);

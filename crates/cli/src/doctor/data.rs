@@ -122,9 +122,11 @@ pub(super) fn secrets(config: &Config, findings: &mut Vec<Finding>) {
     for secret in OwnSecret::ALL {
         let path = secret.path_in(&config.data);
         // What only signs may be any text.
-        let prefix = match secret {
-            OwnSecret::AdminKey => secret.prefix(),
-            OwnSecret::Signing => "",
+        let (prefix, name, keep, cost) = match secret {
+            OwnSecret::AdminKey => (secret.prefix(), "admin", "1h", "whoever uses it needs the new one by then"),
+            OwnSecret::Signing => {
+                ("", "visitor", "30d", "anonymous visitors who are not back by then come as new ones")
+            }
         };
         let Ok(metadata) = std::fs::metadata(&path) else { continue };
         let shown = path.display();
@@ -141,7 +143,11 @@ pub(super) fn secrets(config: &Config, findings: &mut Vec<Finding>) {
             let advice = "put the right one back, or delete the file to have a new one made";
             Finding::fail("secrets", format!("{shown} holds no secret"), advice)
         } else if secret.len() < GOOD_SECRET_BYTES {
-            let advice = "delete the file while no server runs: the next start makes a strong one";
+            let advice = format!(
+                "`cossistant secret rotate {name} --data {} --keep {keep}` makes a strong one; the short one is taken for \
+                 {keep} more: {cost}",
+                config.data.display(),
+            );
             Finding::warn("secrets", format!("{shown} has only {} bytes", secret.len()), advice)
         } else if mode & 0o077 != 0 {
             Finding::warn("secrets", format!("{shown} has mode {mode:04o}"), format!("chmod 600 {shown}"))

@@ -6,12 +6,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use cossistant_testkit::{ServerOptions, unique};
+use cossistant_testkit::{Credential, ServerOptions, unique};
 use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::faults::{FROM_ALL, hold, without_powers};
-use crate::support::{BINARY, PATIENCE, Stage, say, text};
+use crate::support::{BINARY, PAGE, PATIENCE, Stage, say, text};
 
 /// A folder that goes with the test.
 struct Folder(PathBuf);
@@ -269,4 +269,43 @@ fn a_store_that_cannot_be_opened_is_no_damaged_one() {
     assert_told(program, "is of version 99", "at least as new");
     change("DELETE FROM migrations WHERE version = 99; UPDATE migrations SET checksum = x'00' WHERE version = 1");
     assert_told(program, "migration 1", "start the program that wrote the data");
+}
+
+#[tokio::test]
+async fn a_short_secret_is_replaced_as_the_advice_says() {
+    let folder = Folder::new();
+    let data = folder.path();
+    let secrets = [("visitor-secret", "short"), ("admin-key", "ak_short")];
+    for (file, secret) in secrets {
+        fs::write(data.join(file), secret).expect("it is ours");
+    }
+    let mut server = ServerOptions::new(BINARY).data(data).start();
+    let stage = Stage::of(&server);
+    let key = Credential::PublicKey(stage.public_key.clone());
+    let visitor = stage.options(key).origin(PAGE).establish().await;
+    let token = text(visitor.established(), "visitorToken").to_owned();
+
+    let (code, report) = doctor(data, &["--dev"]);
+    assert_eq!(code, Some(0), "a warning: {report}");
+    let findings = report["findings"].as_array().expect("findings");
+    for ((file, secret), (words, cost)) in secrets.into_iter().zip([
+        ("rotate visitor", "taken for 30d more: anonymous visitors who are not back by then come as new ones"),
+        ("rotate admin", "taken for 1h more: whoever uses it needs the new one by then"),
+    ]) {
+        let found = format!("{} has only {} bytes", data.join(file).display(), secret.len());
+        let finding = findings.iter().find(|finding| finding["found"] == found).unwrap_or_else(|| panic!("{report}"));
+        let advice = text(finding, "advice");
+        assert!(advice.contains(words) && advice.ends_with(cost), "{advice}");
+        let command: Vec<&str> = advice.split('`').nth(1).expect("a command").split(' ').collect();
+        assert_eq!(command[0], "cossistant");
+        let output = run(&command[1..], &[]);
+        assert!(output.status.success(), "{advice}: {output:?}");
+        assert!(fs::read_to_string(data.join(file)).expect("it is there").trim().len() > 40);
+    }
+    server.restart();
+    let (_, report) = doctor(data, &["--dev"]);
+    assert!(of(&report, "secrets").iter().all(|one| one.starts_with("ok: ")), "{report}");
+    let stage = Stage::of(&server);
+    let back = stage.options(Credential::Query(token)).origin(PAGE).establish().await;
+    assert_eq!(back.user_id(), visitor.user_id(), "nobody was lost by it");
 }

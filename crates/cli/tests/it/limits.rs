@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use cossistant_testkit::{Credential, OrderChecker, Place, Response, WsClient, unique};
+use cossistant_testkit::{Credential, OrderChecker, Place, Response, WsClient, eventually, unique};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::figures::{exposition, sum};
 use crate::support::{
     PAGE, PATIENCE, Stage, event, number, options, say, say_with, subscribe, subscribe_with, text, try_say,
 };
@@ -369,6 +370,13 @@ async fn a_reader_that_is_too_slow_is_closed_and_resumes() {
     assert!(closed.code == Some(4009) || reset, "section 6, past its bound a slow reader is closed: {closed:?}");
     checker.assert_all("the slow reader", slow.seen());
     assert!(checker.last() < newest, "section 6, it was too slow for all of it");
+    let told = async || {
+        let text = exposition(&stage).await;
+        let closes = sum(&text, "cossistant_closes_total{code=\"4009\"}");
+        (closes >= 1.0 && closes == sum(&text, "cossistant_slow_closes_total")).then_some(closes)
+    };
+    let closes = eventually(PATIENCE, "both figures of slow readers tell of it", told).await;
+    assert!(closes < 2.0, "nobody else was too slow");
     let mut back = stage.user(&unique("back")).await;
     let confirmed = subscribe_with(&mut back, &conversation, json!({"after": checker.last()})).await;
     assert_eq!(confirmed["recovered"], true, "section 6, it resumes by after: {confirmed}");
@@ -410,7 +418,7 @@ async fn health_has_an_address_of_its_own_and_says_that_the_node_drains() {
         let line = output.lines().find(|line| line.contains("health and metrics"))?;
         line.split("url=").nth(1).map(|url| url.trim().to_owned())
     };
-    let url = cossistant_testkit::eventually(PATIENCE, "section 10, the address of --ops-listen is told", told).await;
+    let url = eventually(PATIENCE, "section 10, the address of --ops-listen is told", told).await;
     let ops = cossistant_testkit::Http::new(&url);
     for path in ["/healthz", "/readyz", "/metrics"] {
         let there = ops.get(path).send().await;

@@ -58,7 +58,9 @@ fn cargo_test(rounds: Rounds) -> Result<()> {
     let long = if rounds == Rounds::Long { "1" } else { "0" };
     let validators = fuzz::bundle_validators()?;
     let mut tests = command("cargo test --workspace --locked");
-    run_command(tests.env("COSSISTANT_TEST_LONG", long).env("COSSISTANT_VALIDATORS", validators))
+    // What was installed above is no reason to leave a test out.
+    tests.env("COSSISTANT_TEST_ALL", "1").env("COSSISTANT_TEST_LONG", long).env("COSSISTANT_VALIDATORS", validators);
+    run_command(&mut tests)
 }
 
 /// Runs the layers.

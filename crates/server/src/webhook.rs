@@ -22,6 +22,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
+pub use lanes::AT_ONCE;
 pub(crate) use sign::{new_secret, secret_text};
 pub use target::{AddressPolicy, RefusedUrl, check_url};
 

@@ -122,9 +122,11 @@ pub(super) fn secrets(config: &Config, findings: &mut Vec<Finding>) {
     for secret in OwnSecret::ALL {
         let path = secret.path_in(&config.data);
         // What only signs may be any text.
-        let prefix = match secret {
-            OwnSecret::AdminKey => secret.prefix(),
-            OwnSecret::Signing => "",
+        let (prefix, name, keep, cost) = match secret {
+            OwnSecret::AdminKey => (secret.prefix(), "admin", "1h", "whoever uses it needs the new one by then"),
+            OwnSecret::Signing => {
+                ("", "visitor", "30d", "anonymous visitors who are not back by then come as new ones")
+            }
         };
         let Ok(metadata) = std::fs::metadata(&path) else { continue };
         let shown = path.display();
@@ -141,7 +143,11 @@ pub(super) fn secrets(config: &Config, findings: &mut Vec<Finding>) {
             let advice = "put the right one back, or delete the file to have a new one made";
             Finding::fail("secrets", format!("{shown} holds no secret"), advice)
         } else if secret.len() < GOOD_SECRET_BYTES {
-            let advice = "delete the file while no server runs: the next start makes a strong one";
+            let advice = format!(
+                "`cossistant secret rotate {name} --data {} --keep {keep}` makes a strong one; the short one is taken for \
+                 {keep} more: {cost}",
+                config.data.display(),
+            );
             Finding::warn("secrets", format!("{shown} has only {} bytes", secret.len()), advice)
         } else if mode & 0o077 != 0 {
             Finding::warn("secrets", format!("{shown} has mode {mode:04o}"), format!("chmod 600 {shown}"))
@@ -224,32 +230,53 @@ pub(super) fn database(config: &PostgresConfig, findings: &mut Vec<Finding>) {
 
 /// The store: whether it is sound, and what its content says of the clock and of webhooks.
 pub(super) fn store(config: &Config, depth: Depth, findings: &mut Vec<Finding>) {
-    let seen = match inspect(&config.data, config.data_kind(), depth) {
-        Ok(seen) => seen,
+    let file = config.data.join("store.db");
+    // In a folder that cannot be looked into nothing seems to be.
+    let seen = match file.try_exists() {
+        Ok(_) => inspect(&config.data, config.data_kind(), depth),
+        Err(error) => Err(OpenError::Io { path: file, error }),
+    };
+    let seen = match seen {
+        Ok(Some(seen)) => {
+            integrity(&seen, depth, findings);
+            Some(seen)
+        }
+        Ok(None) => {
+            findings.push(Finding::ok("store", "none yet; the first start makes it"));
+            None
+        }
         Err(error) => {
-            let advice = if matches!(error, OpenError::NewerVersion { .. }) {
-                "start a program that is at least as new as the one before"
-            } else if matches!(error, OpenError::Unfinished { .. }) {
-                "finish it by the same `cossistant migrate`; nothing of the source is lost"
-            } else if matches!(error, OpenError::WrongKind { .. }) {
-                "give the other folder as --data, or start with or without --dev as before"
-            } else {
-                "restore the newest backup into a new folder: `cossistant restore`"
-            };
-            findings.push(Finding::fail("store", error.to_string(), advice));
+            findings.push(Finding::fail("store", error.to_string(), what_to_do(&error)));
             None
         }
     };
-    if let Some(seen) = &seen {
-        integrity(seen, depth, findings);
-    } else if !config.data.join("store.db").exists() {
-        findings.push(Finding::ok("store", "none yet; the first start makes it"));
-    }
     clock(seen.as_ref(), findings);
     if let Some(seen) = &seen {
         webhooks(seen, findings);
     }
 }
+
+/// A backup is as old as it is: it is advised for a damaged file alone.
+const fn what_to_do(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Locked { .. } | OpenError::DatabaseLocked { .. } => {
+            "end that process, or wait until it has ended; the data need not be at fault"
+        }
+        OpenError::NewerVersion { .. } => "start a program that is at least as new as the one before",
+        OpenError::ChangedMigration { .. } => "start the program that wrote the data, or a released one that is newer",
+        OpenError::WrongKind { .. } => "give the other folder as --data, or start with or without --dev as before",
+        OpenError::Unfinished { .. } => "finish it by the same `cossistant migrate`; nothing of the source is lost",
+        OpenError::Io { .. } => {
+            "run this as the user of the server, and look at the mount and at the modes of folder and files"
+        }
+        OpenError::Corrupt { .. } => "restore the newest backup into a new folder: `cossistant restore`",
+        OpenError::NotEmpty(_) | OpenError::Database(_) => IN_GENERAL,
+        _ => IN_GENERAL,
+    }
+}
+
+/// Where nothing is known to be damaged.
+const IN_GENERAL: &str = "look at the disk and at the system's log; the data need not be at fault";
 
 fn integrity(seen: &Inspection, depth: Depth, findings: &mut Vec<Finding>) {
     for damage in &seen.damages {

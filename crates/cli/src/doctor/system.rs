@@ -7,12 +7,13 @@ use std::path::Path;
 
 use cossistant_server::config::Config;
 use cossistant_server::store::Holder;
+use cossistant_server::webhook;
 use nix::sys::resource::{Resource, getrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Finding;
 
-/// What a server has open beside its connections: the store, its log, selectors, listeners, webhooks.
+/// What a server has open beside its connections and those to webhooks: the store, its log, selectors, listeners.
 const OTHER_FILES: u64 = 100;
 /// Below this, a busy site has no room.
 const FEW_FILES: u64 = 4096;
@@ -33,21 +34,26 @@ pub(super) fn open_files(config: &Config, holder: Option<Holder>, findings: &mut
         }
     };
     let found = format!("{whose} {limit}");
-    let wanted = match config.limit_connections_total {
-        0 => None,
-        total => Some(total + OTHER_FILES),
-    };
-    findings.push(match wanted {
-        Some(wanted) if limit < wanted => {
-            let found = format!("{found}, but limit_connections_total needs {wanted}");
-            Finding::fail("open files", found, format!("set LimitNOFILE={wanted} or more, or a lower limit"))
-        }
-        None if limit < FEW_FILES => {
-            let advice = "set LimitNOFILE higher: every connection takes one; past it new ones wait";
-            Finding::warn("open files", found, advice)
-        }
-        Some(_) | None => Finding::ok("open files", found),
+    // A connection is of one of the two kinds; 0 bounds nothing, so then it is what is needed at the least.
+    let (websockets, others) = (config.limit_connections_total, config.limit_http_connections_total);
+    let wanted = files_for(websockets, others);
+    findings.push(if websockets > 0 && limit < wanted {
+        let found = format!(
+            "{found}, but with as many connections as limit_connections_total and limit_http_connections_total allow it \
+             needs {wanted}"
+        );
+        Finding::fail("open files", found, format!("set LimitNOFILE={wanted} or more, or lower limits"))
+    } else if (websockets == 0 || others == 0) && limit < FEW_FILES {
+        let advice = "set LimitNOFILE higher: every connection takes one; past it new ones wait";
+        Finding::warn("open files", found, advice)
+    } else {
+        Finding::ok("open files", found)
     });
+}
+
+/// How many files a server has open with so many WebSockets and so many other connections of clients.
+const fn files_for(websockets: u64, others: u64) -> u64 {
+    websockets.saturating_add(others).saturating_add(webhook::AT_ONCE as u64).saturating_add(OTHER_FILES)
 }
 
 /// The limit that another process has now, as Linux tells it.

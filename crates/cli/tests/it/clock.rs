@@ -7,7 +7,7 @@ use cossistant_testkit::{Credential, OrderChecker, Place, ServerOptions, eventua
 use serde_json::{Value, json};
 
 use crate::receiver::Receiver;
-use crate::support::{BINARY, PAGE, PATIENCE, Stage, event, new_message, say, subscribe, subscribe_with, text};
+use crate::support::{BINARY, PAGE, PATIENCE, Stage, event, is_all, new_message, say, subscribe, subscribe_with, text};
 
 /// Debian's libfaketime; `LIBFAKETIME` names another one.
 fn faketime() -> Option<PathBuf> {
@@ -36,6 +36,7 @@ fn with_clock(options: ServerOptions, library: &Path, clock: &Path) -> ServerOpt
 #[tokio::test]
 async fn a_clock_that_is_put_back_loses_nothing_and_stops_no_timer() {
     let Some(library) = faketime() else {
+        assert!(!is_all(), "libfaketime is missing, which `cargo xtask test` installs");
         eprintln!("no libfaketime here (Debian's package faketime): the clock is not put back");
         return;
     };

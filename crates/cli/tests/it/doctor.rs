@@ -6,11 +6,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use cossistant_testkit::{ServerOptions, unique};
+use cossistant_testkit::{Credential, ServerOptions, unique};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::support::{BINARY, Stage, say, text};
+use crate::faults::{FROM_ALL, hold, without_powers};
+use crate::support::{BINARY, PAGE, PATIENCE, Stage, say, text};
 
 /// A folder that goes with the test.
 struct Folder(PathBuf);
@@ -35,7 +36,11 @@ impl Drop for Folder {
 }
 
 fn run(words: &[&str], environment: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(BINARY);
+    run_program(Path::new(BINARY), words, environment)
+}
+
+fn run_program(program: &Path, words: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).env_clear().envs(environment.iter().copied());
     command.output().expect("the binary runs")
 }
@@ -47,13 +52,17 @@ fn json(output: &Output) -> Value {
 
 /// What the doctor says of a data folder, with a port that nobody has unless the words say otherwise.
 fn doctor(data: &Path, words: &[&str]) -> (Option<i32>, Value) {
+    doctor_by(Path::new(BINARY), data, words)
+}
+
+fn doctor_by(program: &Path, data: &Path, words: &[&str]) -> (Option<i32>, Value) {
     let data = data.to_str().expect("a path of ours");
     let mut all = vec!["doctor", "--json", "--data", data];
     if !words.contains(&"--listen") {
         all.extend(["--listen", "127.0.0.1:0"]);
     }
     all.extend(words);
-    let output = run(&all, &[]);
+    let output = run_program(program, &all, &[]);
     (output.status.code(), json(&output))
 }
 
@@ -74,6 +83,13 @@ fn only(report: &Value, check: &str) -> String {
     let found = of(report, check);
     assert_eq!(found.len(), 1, "{check}: {report}");
     found.into_iter().next().expect("there is one")
+}
+
+/// What to do about the one finding of a check.
+fn advice<'a>(report: &'a Value, check: &str) -> &'a str {
+    only(report, check);
+    let findings = report["findings"].as_array().expect("findings");
+    text(findings.iter().find(|finding| finding["check"] == check).expect("there is one"), "advice")
 }
 
 #[test]
@@ -185,7 +201,13 @@ async fn what_is_wrong_is_told_with_what_to_do() {
     assert!(of(&report, "secrets").iter().any(|one| one.starts_with("warn: ") && one.contains("5 bytes")), "{report}");
     assert!(only(&report, "store").contains("fail: 1 conversations whose newest seq is behind"), "{report}");
     assert!(only(&report, "clock").starts_with("fail: the newest event was stored"), "{report}");
-    assert!(only(&report, "open files").starts_with("fail: "), "{report}");
+    // Of the other connections none is limited under --dev.
+    let files = only(&report, "open files");
+    assert!(files.starts_with("fail: ") && files.ends_with(" needs 100000355"), "{files}");
+    let (_, report) = doctor(&data, &[&words[..], &["--limit-http-connections-total", "1000"]].concat());
+    let files = only(&report, "open files");
+    assert!(files.ends_with(" needs 100001355"), "with 256 for webhooks and 100 for the rest: {files}");
+    assert!(advice(&report, "open files").contains("LimitNOFILE=100001355"), "{report}");
     let port = only(&report, "listen");
     assert!(port.starts_with("fail: ") && port.contains(&format!("process {}", std::process::id())), "{port}");
 }
@@ -198,6 +220,7 @@ fn a_file_that_is_no_store_and_a_bad_configuration_are_told() {
     let (code, report) = doctor(folder.path(), &[]);
     assert_eq!(code, Some(1));
     assert!(only(&report, "store").starts_with("fail: "), "{report}");
+    assert!(advice(&report, "store").contains("restore the newest backup into a new folder"), "{report}");
     let (code, report) = doctor(folder.path(), &["--shards", "x"]);
     assert_eq!(code, Some(1));
     assert!(only(&report, "config").contains("--shards"), "{report}");
@@ -205,4 +228,84 @@ fn a_file_that_is_no_store_and_a_bad_configuration_are_told() {
     let (code, report) = doctor(&folder.path().join("new/data"), &[]);
     assert_eq!(code, Some(0), "{report}");
     assert!(only(&report, "data folder").starts_with("warn: "), "{report}");
+}
+
+/// Whoever restores a backup loses what came after it, so nothing but damage is a reason to.
+#[test]
+fn a_store_that_cannot_be_opened_is_no_damaged_one() {
+    let home = Folder::new();
+    let mut server = ServerOptions::new(BINARY).data(&home.path().join("data")).start();
+    assert_eq!(server.terminate(PATIENCE), Some(0));
+    let (data, store) = (server.data(), server.data().join("store.db"));
+    let assert_told = |program: &Path, found: &str, expected: &str| {
+        let (code, report) = doctor_by(program, data, &["--dev"]);
+        assert_eq!(code, Some(1), "{report}");
+        let told = only(&report, "store");
+        assert!(told.starts_with("fail: ") && told.contains(found), "{found}: {told}");
+        let advice = advice(&report, "store");
+        assert!(advice.contains(expected) && !advice.contains("backup"), "{found}: {advice}");
+    };
+    let program = Path::new(BINARY);
+
+    let holder = hold(&store, FROM_ALL);
+    assert_told(program, &format!("locked by process {}", std::process::id()), "end that process, or wait");
+    drop(holder);
+
+    let powerless = without_powers(home.path());
+    let name = store.display().to_string();
+    let as_user = "run this as the user of the server, and look at the mount and at the modes";
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o000)).expect("it is ours");
+    assert_told(&powerless, &name, as_user);
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    fs::set_permissions(data, fs::Permissions::from_mode(0o000)).expect("it is ours");
+    assert_told(&powerless, &name, as_user);
+    fs::set_permissions(data, fs::Permissions::from_mode(0o700)).expect("it is ours");
+
+    let change = |sql: &str| {
+        let store = Connection::open(&store).expect("it is a database");
+        store.execute_batch(sql).expect("our rows");
+    };
+    change("INSERT INTO migrations VALUES (99, x'00', datetime())");
+    assert_told(program, "is of version 99", "at least as new");
+    change("DELETE FROM migrations WHERE version = 99; UPDATE migrations SET checksum = x'00' WHERE version = 1");
+    assert_told(program, "migration 1", "start the program that wrote the data");
+}
+
+#[tokio::test]
+async fn a_short_secret_is_replaced_as_the_advice_says() {
+    let folder = Folder::new();
+    let data = folder.path();
+    let secrets = [("visitor-secret", "short"), ("admin-key", "ak_short")];
+    for (file, secret) in secrets {
+        fs::write(data.join(file), secret).expect("it is ours");
+    }
+    let mut server = ServerOptions::new(BINARY).data(data).start();
+    let stage = Stage::of(&server);
+    let key = Credential::PublicKey(stage.public_key.clone());
+    let visitor = stage.options(key).origin(PAGE).establish().await;
+    let token = text(visitor.established(), "visitorToken").to_owned();
+
+    let (code, report) = doctor(data, &["--dev"]);
+    assert_eq!(code, Some(0), "a warning: {report}");
+    let findings = report["findings"].as_array().expect("findings");
+    for ((file, secret), (words, cost)) in secrets.into_iter().zip([
+        ("rotate visitor", "taken for 30d more: anonymous visitors who are not back by then come as new ones"),
+        ("rotate admin", "taken for 1h more: whoever uses it needs the new one by then"),
+    ]) {
+        let found = format!("{} has only {} bytes", data.join(file).display(), secret.len());
+        let finding = findings.iter().find(|finding| finding["found"] == found).unwrap_or_else(|| panic!("{report}"));
+        let advice = text(finding, "advice");
+        assert!(advice.contains(words) && advice.ends_with(cost), "{advice}");
+        let command: Vec<&str> = advice.split('`').nth(1).expect("a command").split(' ').collect();
+        assert_eq!(command[0], "cossistant");
+        let output = run(&command[1..], &[]);
+        assert!(output.status.success(), "{advice}: {output:?}");
+        assert!(fs::read_to_string(data.join(file)).expect("it is there").trim().len() > 40);
+    }
+    server.restart();
+    let (_, report) = doctor(data, &["--dev"]);
+    assert!(of(&report, "secrets").iter().all(|one| one.starts_with("ok: ")), "{report}");
+    let stage = Stage::of(&server);
+    let back = stage.options(Credential::Query(token)).origin(PAGE).establish().await;
+    assert_eq!(back.user_id(), visitor.user_id(), "nobody was lost by it");
 }

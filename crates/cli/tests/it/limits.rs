@@ -1,11 +1,13 @@
 //! Sections 6 and 9: what a server refuses, and how it goes.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use cossistant_testkit::{Credential, OrderChecker, Place, Response, WsClient, unique};
+use cossistant_testkit::{Credential, OrderChecker, Place, Response, WsClient, eventually, unique};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::figures::{exposition, sum};
 use crate::support::{
     PAGE, PATIENCE, Stage, event, number, options, say, say_with, subscribe, subscribe_website, subscribe_with, text,
     try_say,
@@ -388,6 +390,13 @@ async fn a_reader_that_is_too_slow_is_closed_and_resumes() {
     assert!(closed.code == Some(4009) || reset, "section 6, past its bound a slow reader is closed: {closed:?}");
     checker.assert_all("the slow reader", slow.seen());
     assert!(checker.last() < newest, "section 6, it was too slow for all of it");
+    let told = async || {
+        let text = exposition(&stage).await;
+        let closes = sum(&text, "cossistant_closes_total{code=\"4009\"}");
+        (closes >= 1.0 && closes == sum(&text, "cossistant_slow_closes_total")).then_some(closes)
+    };
+    let closes = eventually(PATIENCE, "both figures of slow readers tell of it", told).await;
+    assert!(closes < 2.0, "nobody else was too slow");
     let mut back = stage.user(&unique("back")).await;
     let confirmed = subscribe_with(&mut back, &conversation, json!({"after": checker.last()})).await;
     assert_eq!(confirmed["recovered"], true, "section 6, it resumes by after: {confirmed}");
@@ -399,18 +408,27 @@ async fn a_reader_that_is_too_slow_is_closed_and_resumes() {
 
 #[tokio::test]
 async fn a_drain_tells_closes_and_exits_with_0() {
-    let mut server = options("").flag("--drain-window").flag("2s").start();
+    // On one of two shards are ten of twenty at the least.
+    let mut server = options("shards = 2\n").flag("--drain-window").flag("2s").start();
     let stage = Stage::of(&server);
     let (visitor, conversation) = stage.visitor_in_conversation().await;
-    let user = stage.user_in(&conversation).await;
+    let mut clients = vec![visitor, stage.user_in(&conversation).await];
+    while clients.len() < 20 {
+        clients.push(stage.user(&unique("u")).await);
+    }
     server.signal_term();
-    let mut clients = [visitor, user];
+    let mut afters = BTreeSet::new();
     for client in &mut clients {
         let told = client.expect("reconnect").await;
         assert_eq!(told["reason"], "draining", "section 6, a deploy: {told}");
         let after = number(&told, "retryAfter");
-        assert!(after <= 2_000, "section 6, spread over the drain window: {told}");
+        assert!(after <= 2_000, "section 6, within the drain window: {told}");
+        afters.insert(after);
     }
+    let is_spread = afters.len() >= 10
+        && afters.first().is_some_and(|first| *first < 1_000)
+        && afters.last().is_some_and(|last| *last > 1_000);
+    assert!(is_spread, "section 6, spread over the drain window: {afters:?}");
     let late = stage.options(Credential::Header(stage.user_token("late"))).connect().await;
     assert!(late.is_err(), "section 10, new connections are refused at once: {late:?}");
     for client in &mut clients {
@@ -429,7 +447,7 @@ async fn health_has_an_address_of_its_own_and_says_that_the_node_drains() {
         let line = output.lines().find(|line| line.contains("health and metrics"))?;
         line.split("url=").nth(1).map(|url| url.trim().to_owned())
     };
-    let url = cossistant_testkit::eventually(PATIENCE, "section 10, the address of --ops-listen is told", told).await;
+    let url = eventually(PATIENCE, "section 10, the address of --ops-listen is told", told).await;
     let ops = cossistant_testkit::Http::new(&url);
     for path in ["/healthz", "/readyz", "/metrics"] {
         let there = ops.get(path).send().await;

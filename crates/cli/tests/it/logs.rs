@@ -13,6 +13,8 @@ use crate::support::{PAGE, PATIENCE, Stage, options, try_say};
 /// What an attacker would like to see at the beginning of a line: as text, and as JSON.
 const FORGED: &str =
     "\n2026-01-01T00:00:00.000000Z ERROR forged-line\r\n{\"level\":\"ERROR\",\"forged\":true}\n\u{1b}[31mred";
+/// A word of it that goes anywhere as it is, so that it is found however it comes into a log.
+const MARK: &str = "forged-line";
 /// The longest line that the log may have, in bytes, whatever a client says.
 const LINE_MAX: usize = 4 * 1024;
 
@@ -22,7 +24,7 @@ pub(crate) fn escaped(text: &str) -> String {
 }
 
 /// Sends bytes as they are, and waits for the end of what is answered.
-async fn say_raw(server: &Server, bytes: &[u8]) {
+pub(crate) async fn say_raw(server: &Server, bytes: &[u8]) {
     let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
     // A server that refuses the beginning need not read the rest.
     let _refused = stream.write_all(bytes).await;
@@ -37,17 +39,23 @@ async fn shout(server: &Server) {
     let path = escaped(FORGED);
     for head in [
         format!("GET /{path}?{path}={path} HTTP/1.1\r\nHost: x\r\nUser-Agent: {path}\r\nConnection: close\r\n\r\n"),
+        format!("GET /{MARK}?{MARK}={MARK} HTTP/1.1\r\nHost: x\r\nUser-Agent: {MARK}\r\nConnection: close\r\n\r\n"),
+        format!("GET /v1/{MARK} HTTP/1.1\r\nHost: {MARK}\r\nReferer: http://{MARK}/\r\nConnection: close\r\n\r\n"),
+        format!("POST /ws?page={MARK}&token={MARK} HTTP/1.1\r\nHost: x\r\nOrigin: {MARK}\r\nConnection: close\r\n\r\n"),
         format!("GET /healthz HTTP/1.1\r\nHost: {path}\r\nReferer: {path}\r\nConnection: close\r\n\r\n"),
         format!("GET /healthz HTTP/1.1\r\nHost: x\r\nUser-Agent: a\u{1b}[31mred{FORGED}\r\n\r\n"),
-        format!("GET /healthz HTTP/1.1\r\nHost: x\r\nUser-Agent: {}\r\n\r\n", "forged-line".repeat(100_000)),
+        format!("GET /healthz HTTP/1.1\r\nHost: x\r\nUser-Agent: {}\r\n\r\n", MARK.repeat(100_000)),
         format!("FORGED-{} /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", unique("M")),
         FORGED.to_owned(),
     ] {
         say_raw(server, head.as_bytes()).await;
     }
-    let nobody = Credential::Query(path.clone());
-    let mut refused = stage.options(nobody).query("page", &path).connect().await.expect("it is refused inside");
-    refused.expect_close(4401, "section 2, refused credentials").await;
+    for words in [&path, MARK] {
+        let nobody = stage.options(Credential::Query(words.to_owned())).query("page", words);
+        let nobody = nobody.header("Referer", words).header("User-Agent", words);
+        let mut refused = nobody.connect().await.expect("it is refused inside");
+        refused.expect_close(4401, "section 2, refused credentials").await;
+    }
     let foreign = Credential::PublicKey(stage.public_key.clone());
     let _refused = stage.options(foreign).origin("http://forged-line.example").connect().await.expect_err("section 2");
 
@@ -91,7 +99,7 @@ async fn shout(server: &Server) {
 }
 
 /// Ends the server, and gives all that it wrote.
-async fn whole_log(mut server: Server) -> String {
+pub(crate) async fn whole_log(mut server: Server) -> String {
     assert_eq!(server.terminate(PATIENCE), Some(0), "section 10, exit 0");
     eventually(PATIENCE, "the last line comes", || async { server.output().contains("stopped").then_some(()) }).await;
     server.output()
@@ -106,18 +114,21 @@ async fn words_of_clients_make_no_lines_in_a_log_of_text() {
     for line in log.lines() {
         assert!(line.len() <= LINE_MAX, "a line has a bound: {} bytes: {line:.200}", line.len());
         assert!(!line.contains('\u{1b}'), "no terminal is told anything: {line}");
-        assert!(!line.contains("forged-line"), "nobody's words are in the log: {line}");
+        assert!(!line.contains(MARK), "nobody's words are in the log: {line}");
     }
 }
 
 #[tokio::test]
 async fn words_of_clients_make_no_lines_in_a_log_of_json() {
     let server = options("log_level = \"debug\"\nlog_format = \"json\"\n").start();
+    // What to do next is told to the person who started it, in words.
+    let words_end = "Ctrl-C stops the server.\n";
+    eventually(PATIENCE, "it has started", || async { server.output().contains(words_end).then_some(()) }).await;
     shout(&server).await;
     let log = whole_log(server).await;
-    let lines: Vec<&str> = log.lines().filter(|line| line.starts_with('{')).collect();
-    assert!(lines.len() > 3, "there is something to look at: {log}");
-    for line in lines {
+    let (_, log) = log.split_once(words_end).expect("nothing of it was forgotten");
+    assert!(log.lines().count() > 3, "there is something to look at: {log}");
+    for line in log.lines() {
         let told: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: each line is JSON: {line}"));
         assert!(told["timestamp"].is_string() && told["level"].is_string(), "it is the server's own: {line}");

@@ -187,6 +187,11 @@ pub(crate) fn is_long() -> bool {
     std::env::var_os("COSSISTANT_TEST_LONG").is_some_and(|value| value == "1")
 }
 
+/// Whether every test has to run, as by `cargo xtask test`, which installs what they need.
+pub(crate) fn is_all() -> bool {
+    std::env::var_os("COSSISTANT_TEST_ALL").is_some_and(|value| value == "1")
+}
+
 /// The program behind a shell that first does something to itself, in a folder of the test's own.
 pub(crate) fn wrapped(folder: &Path, before: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;

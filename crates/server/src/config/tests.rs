@@ -408,11 +408,23 @@ fn what_is_in_force_is_shown_with_its_place_and_without_secrets() {
     };
     assert_eq!(of("drain_window"), ("90s", Some("--drain-window")));
     assert_eq!(of("jwt_secret"), ("a secret of 35 bytes", Some("--jwt-secret")));
-    assert_eq!(of("jwt_jwks_url"), ("https://me:hidden@keys.example/set?hidden", Some("COSSISTANT_JWT_JWKS_URL")));
+    assert_eq!(of("jwt_jwks_url"), ("https://hidden@keys.example/set?hidden", Some("COSSISTANT_JWT_JWKS_URL")));
     assert_eq!(of("listen"), ("127.0.0.1:8787", None));
     assert_eq!(of("ops_listen"), ("", None));
     assert_eq!(checked.effective.len(), KEYS.len());
     assert!(!format!("{:?}", checked.effective).contains("hunter2"));
+
+    // Whoever is let in by a token alone writes it where a name stands.
+    for (given, shown) in [
+        ("https://hunter2@traces.example/otlp", "https://hidden@traces.example/otlp"),
+        ("https://hunter2:@traces.example/otlp", "https://hidden@traces.example/otlp"),
+        ("https://:hunter2@traces.example/otlp", "https://hidden@traces.example/otlp"),
+        ("https://traces.example/otlp", "https://traces.example/otlp"),
+    ] {
+        let checked = check(&[("otlp_endpoint", given)], &[], None);
+        let endpoint = checked.effective.iter().find(|value| value.key.name == "otlp_endpoint").unwrap();
+        assert_eq!(endpoint.value, shown, "{given}");
+    }
 }
 
 #[test]

@@ -160,7 +160,7 @@ impl Value for String {
     }
 
     fn show(&self) -> String {
-        without_password(self)
+        without_credentials(self)
     }
 }
 
@@ -219,10 +219,12 @@ impl fmt::Display for Shown {
     }
 }
 
-/// An address may carry the password or the query by which it is let in; any other text is shown as it is.
-fn without_password(text: &str) -> String {
+/// An address may carry the name, the password or the query by which it is let in; any other text is shown as it is.
+fn without_credentials(text: &str) -> String {
     let Ok(mut url) = url::Url::parse(text) else { return text.to_owned() };
-    if url.password().is_some() && url.set_password(Some("hidden")).is_err() {
+    // A name without a password may be a token, so the two are hidden as one.
+    let is_somebodys = !url.username().is_empty() || url.password().is_some();
+    if is_somebodys && (url.set_password(None).is_err() || url.set_username("hidden").is_err()) {
         return "an address that is not shown".to_owned();
     }
     if url.query().is_some() {

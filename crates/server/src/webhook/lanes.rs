@@ -7,7 +7,7 @@ use cossistant_protocol::{DeliveryId, WebhookId};
 use crate::store::BusyLane;
 
 /// How many deliveries are in the works at once.
-const ALL: usize = 256;
+pub const AT_ONCE: usize = 256;
 /// How many of one webhook.
 pub(super) const LANE: usize = 8;
 /// How many of one whose last attempt failed.
@@ -28,7 +28,7 @@ struct Lane {
 impl Lanes {
     /// How many more may begin.
     pub(super) fn room(&self) -> usize {
-        ALL.saturating_sub(self.lanes.values().map(|lane| lane.in_flight.len()).sum())
+        AT_ONCE.saturating_sub(self.lanes.values().map(|lane| lane.in_flight.len()).sum())
     }
 
     /// What differs from a lane that is empty and well.
@@ -80,7 +80,7 @@ mod tests {
         let slow = hook("slow");
         lanes.begin(&slow, &delivery(1));
         lanes.begin(&slow, &delivery(2));
-        assert_eq!(lanes.room(), ALL - 2);
+        assert_eq!(lanes.room(), AT_ONCE - 2);
         assert_eq!(lanes.busy()[&slow].lane, LANE);
         lanes.end(&slow, &delivery(1), Some(false));
         assert_eq!((lanes.busy()[&slow].lane, lanes.busy()[&slow].in_flight.len()), (FAILING_LANE, 1));
@@ -89,7 +89,7 @@ mod tests {
         lanes.begin(&slow, &delivery(3));
         lanes.end(&slow, &delivery(3), Some(true));
         assert!(lanes.busy().is_empty());
-        assert_eq!(lanes.room(), ALL);
+        assert_eq!(lanes.room(), AT_ONCE);
     }
 
     #[test]

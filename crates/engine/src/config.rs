@@ -3,10 +3,11 @@
 /// Milliseconds, as a point on the driver's clock or as a length of time.
 pub type Millis = u64;
 
-/// So much later, or at the end of all time and places. A function of its own, because there are many calls of it.
+/// So much later, or at the end of all time, which is before [`Millis::MAX`]. A function of its own, because there are
+/// many calls of it.
 #[inline(never)]
 pub(crate) fn later(at: Millis, wait: Millis) -> Millis {
-    at.saturating_add(wait)
+    at.saturating_add(wait).min(Millis::MAX - 1)
 }
 
 /// The choices of an application, with the defaults of every Cossistant client.

@@ -160,6 +160,11 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
     pub(crate) fn nudge(&mut self) {
         match self.phase {
             Phase::Established(_) => self.probe(),
+            // A first attempt has only begun; a later one may be made by a way that is no more.
+            Phase::Dialling { ref mut deadline, .. } if self.attempts > 1 => {
+                self.attempts = 0;
+                *deadline = self.now;
+            }
             Phase::Suspended | Phase::Waiting { .. } => {
                 self.attempts = 0;
                 // What the server asked for still holds.

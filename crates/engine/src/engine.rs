@@ -114,7 +114,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
     /// The wake-up that comes next, with its name, for logs.
     #[must_use]
     pub fn next_timer(&self) -> Option<(Millis, Timer)> {
-        let mut next = Next::default();
+        let mut next = Next::new();
         match &self.phase {
             Phase::Token { deadline, .. } | Phase::Dialling { deadline, .. } | Phase::Opening { deadline, .. } => {
                 next.offer(*deadline, Timer::Connect)
@@ -130,7 +130,7 @@ impl<P: Clone, M, T: Text> Engine<P, M, T> {
             next.offer(later(*since, timeout), Timer::Request);
         }
         self.typing.offer_timers(self.typing_throttle(), &mut next);
-        next.0
+        next.get()
     }
 
     /// Where the connection stands.

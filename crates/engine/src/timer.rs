@@ -31,15 +31,23 @@ pub enum Timer {
     TypingStop,
 }
 
-/// The earliest of the wake-ups offered.
-#[derive(Debug, Default)]
-pub(crate) struct Next(pub(crate) Option<(Millis, Timer)>);
+/// The earliest of the wake-ups offered. None is at [`Millis::MAX`], since no [`later`](crate::config::later) is.
+#[derive(Debug)]
+pub(crate) struct Next(Millis, Timer);
 
 impl Next {
+    pub(crate) const fn new() -> Self {
+        Self(Millis::MAX, Timer::Redial)
+    }
+
     #[inline(never)]
     pub(crate) fn offer(&mut self, at: Millis, timer: Timer) {
-        if self.0.is_none_or(|next| (at, timer) < next) {
-            self.0 = Some((at, timer));
+        if (at, timer) < (self.0, self.1) {
+            *self = Self(at, timer);
         }
+    }
+
+    pub(crate) fn get(&self) -> Option<(Millis, Timer)> {
+        (self.0 != Millis::MAX).then_some((self.0, self.1))
     }
 }

@@ -341,6 +341,29 @@ fn b05_a_wait_ends_at_once_with_the_backoff_reset() {
 }
 
 #[test]
+fn b05_a_dial_by_a_way_that_is_no_more_is_given_up() {
+    let mut rig = Rig::new(plain());
+    rig.input(Input::Connect);
+    rig.input(Input::Online);
+    assert_eq!(rig.count(|output| matches!(output, Output::CloseSocket { .. })), 0, "the first attempt has only begun");
+    for _ in 0..6 {
+        let generation = rig.generation();
+        rig.input(Input::DialFailed { generation });
+        rig.pass(rig.wait());
+    }
+    rig.take();
+    for sign in [Input::Online, Input::Visible] {
+        rig.input(sign);
+        rig.pass(0);
+    }
+    // The second sign finds the wait before the next one, which it ends.
+    assert_eq!((rig.count(|output| matches!(output, Output::CloseSocket { .. })), rig.dials()), (1, 1));
+    let generation = rig.generation();
+    rig.input(Input::DialFailed { generation });
+    assert_eq!(rig.wait(), 1_000);
+}
+
+#[test]
 fn b05_a_clock_that_jumped_probes_instead_of_giving_up() {
     let mut rig = Rig::connected(plain());
     rig.now += 3_600_000;

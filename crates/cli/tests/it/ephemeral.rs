@@ -296,10 +296,12 @@ async fn activity_is_done_when_the_agents_last_connection_ends() {
     let done = |message: &Value| message["phase"] == "done";
     user.assert_none_within(MOMENT, "section 3, the agent has another connection", done).await;
     other.abort();
+    let aborted = Instant::now();
     for client in [&mut visitor, &mut user] {
         let told = event(client, "agent_activity", &conversation).await;
         assert_eq!(told["phase"], "done", "section 3, the server sends done: {told}");
     }
+    assert!(aborted.elapsed() < Duration::from_secs(8), "section 7, the ten seconds of grace are for people");
     let confirmed = subscribe(&mut late, &conversation).await;
     assert_eq!(confirmed["activity"], json!([]), "section 6, state plus events: {confirmed}");
 }

@@ -504,7 +504,8 @@ impl Hub {
             }
             return;
         }
-        if is_clean || grace == 0 {
+        // A page that is reloaded is back at once; what a program was doing has ended with it.
+        if is_clean || grace == 0 || key.2.kind == UserType::AiAgent {
             self.drop_local(&key);
             self.publish_presence(index, &key, false);
         } else {

@@ -190,4 +190,33 @@ describe("persistQueue", () => {
     const next = connectClient(config);
     await until("taken over", () => next.getSnapshot().queuedMessageCount === 1);
   });
+
+  test("a client that ends while it opens the queue holds nothing, and takes nothing over", async () => {
+    const config = { ...nowhere, publicKey: "pk_1", persistQueue: true };
+    await leavePage(config, "c1", ["left behind"]);
+    const close = vi.spyOn(IDBDatabase.prototype, "close");
+    const client = connectClient(config);
+    const opened = vi.spyOn(indexedDB, "open");
+    await until("it opens the database", () => opened.mock.calls.length > 0);
+    client.destroy();
+    await until("the database is closed again", () => close.mock.calls.length > 0);
+    await settle(50);
+    expect(locks.held()).toEqual([]);
+    expect(client.getQueuedMessages()).toEqual([]);
+    const next = connectClient(config);
+    await until("taken over", () => next.getSnapshot().queuedMessageCount === 1);
+  });
+
+  test("a client that ends while it takes over leaves all to the next one", async () => {
+    const config = { ...nowhere, publicKey: "pk_1", persistQueue: true };
+    await leavePage(config, "c1", ["left behind"]);
+    const client = connectClient(config);
+    await until("it takes over", () => locks.held().includes("cossistant-queue"));
+    client.destroy();
+    await until("it is done", () => !locks.held().includes("cossistant-queue"));
+    await settle(50);
+    expect(client.getQueuedMessages()).toEqual([]);
+    const next = connectClient(config);
+    await until("taken over", () => next.getSnapshot().queuedMessageCount === 1);
+  });
 });

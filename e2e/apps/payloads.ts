@@ -69,6 +69,8 @@ export const PAYLOADS: readonly string[] = [
   `<plaintext><script>${RUN}</script>`,
   `<x onclick=${RUN} tabindex=0 autofocus onfocus=${RUN}>x</x>`,
   `<div id=root></div><div id=floating><img name=body></div>`,
+  `<constructor><img src=x onerror=${RUN}></constructor>`,
+  `<__proto__ onclick=${RUN}>x</__proto__><toString>x</toString><valueOf>&constructor;</valueOf>`,
   `"><img src=x onerror=${RUN}>`,
   `'-${RUN}-'`,
   `\${${RUN}}{{constructor.constructor('${RUN}')()}}`,

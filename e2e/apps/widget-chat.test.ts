@@ -369,6 +369,91 @@ test("a known person is made of the visitor, and a log-out forgets who it was", 
   await other.message("I am going to log in.").waitFor();
 });
 
+test("a log-out forgets what was written and not sent, in all tabs", async () => {
+  const { visit, id } = await begun("Said before.");
+  const other = await stage.visit({ context: visit.context });
+  await other.open();
+  await other.field.fill("a draft of the other tab");
+  await stage.proxy.set({ type: "refuse" });
+  await stage.crash();
+  await visit.panel.locator(".notice").waitFor();
+  await visit.write("never sent");
+  await mark(visit, "never sent").getByText("Waiting to be sent").waitFor();
+  await other.panel.locator(".notice").waitFor();
+  await other.write("never sent either");
+  await other.field.fill("a draft of the other tab");
+  await visit.field.fill("half a draft");
+  await visit.page.evaluate(() => window.Cossistant?.reset());
+
+  for (const tab of [visit, other]) {
+    await tab.panel.locator(".welcome").waitFor();
+    await until("the field is empty", async () => (await tab.field.inputValue()) === "");
+    expect(await tab.panel.locator(".message").count()).toBe(0);
+    const kept = await tab.page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+    expect(kept).not.toMatch(/never sent|draft of|half a draft/);
+  }
+  await stage.proxy.set({ type: "pass" });
+  await visit.reconnect();
+  await visit.write("Somebody else.");
+  await visit.message("Somebody else.").and(visit.panel.locator("[data-delivery=sent]")).waitFor();
+  await other.message("Somebody else.").waitFor();
+  expect(await stage.texts(id)).toEqual(["Said before."]);
+  expect(await stage.texts(await visit.conversationId())).toEqual(["Somebody else."]);
+  expect(await keptMessages(visit)).toEqual([]);
+});
+
+test("a page that goes right after a log-out leaves nothing to the next one", async () => {
+  const { visit, id } = await begun("Said before.");
+  await stage.proxy.set({ type: "refuse" });
+  await stage.crash();
+  await visit.panel.locator(".notice").waitFor();
+  await visit.write("never sent");
+  await mark(visit, "never sent").getByText("Waiting to be sent").waitFor();
+  await until("it is kept", async () => (await keptMessages(visit)).length === 1);
+  await visit.page.evaluate(() => {
+    void window.Cossistant?.reset();
+    location.reload();
+  });
+  await visit.panel.locator(".welcome").waitFor();
+  await stage.proxy.set({ type: "pass" });
+  await visit.reconnect();
+  await visit.write("Somebody else.");
+  await visit.message("Somebody else.").and(visit.panel.locator("[data-delivery=sent]")).waitFor();
+  expect(await stage.texts(id)).toEqual(["Said before."]);
+  expect(await keptMessages(visit)).toEqual([]);
+});
+
+test("a known person whose visitor the server refuses is known again", async () => {
+  const { visit, id } = await begun("Before.");
+  const token = await stage.identity({ sub: unique("customer"), name: "Ada" });
+  await visit.page.evaluate((identity) => window.Cossistant?.identify(identity), token);
+  await visit.page.evaluate(() => {
+    const name = Object.keys(localStorage).find((key) => /^cossistant:ws/.test(key)) ?? "";
+    localStorage.setItem(name, "not.a.token");
+  });
+  await stage.crash();
+  await until("another visitor begins", () => visit.page.evaluate(() => !Object.values(localStorage).includes("not.a.token")));
+  await until("the conversation is the person's again", async () => (await visit.conversationId()) === id);
+  await visit.write("After.");
+  await visit.message("After.").and(visit.panel.locator("[data-delivery=sent]")).waitFor();
+  expect(await stage.texts(id)).toEqual(["Before.", "After."]);
+});
+
+/** The unsent messages that the browser keeps. */
+const keptMessages = (visit: Visit) =>
+  visit.page.evaluate(
+    () =>
+      new Promise<unknown[]>((resolve, reject) => {
+        const request = indexedDB.open("cossistant-queue");
+        request.onerror = () => reject(request.error);
+        request.onsuccess = () => {
+          const rows = request.result.transaction("messages").objectStore("messages").getAll();
+          rows.onsuccess = () => resolve(rows.result);
+          request.result.close();
+        };
+      }),
+  );
+
 test("suggested questions are sent at a click", async () => {
   const visit = await stage.visit({ attributes: { "data-questions": "Where is my order?|Can I return it?" } });
   await visit.open();

@@ -41,7 +41,9 @@ export async function addExtras(
     const adopted = queue?.adopt();
     // It keeps from now on, so what was written sooner need not wait for what pages of long ago left.
     for (const message of [...journaled, ...outgoing.list().map(({ message }) => message)]) queue?.keep(message);
-    outgoing.restore([...((await adopted) ?? []), ...journaled]);
+    const restored = (await adopted) ?? [];
+    // One that has ended meanwhile has nobody to show them to; they stay for the next one.
+    if (!core.isDestroyed) outgoing.restore([...restored, ...journaled]);
   };
 
   const begin = async () => {
@@ -50,13 +52,16 @@ export async function addExtras(
     } catch (error) {
       failed("restoring messages")(error);
     }
-    core.isReady = true;
     forgetJournal(core);
+    if (core.isDestroyed) return;
+    core.isReady = true;
     core.session.input(...core.outgoing.replay());
   };
 
   const extras: Extras = {
-    known() {
+    async known() {
+      // What earlier pages left is not for one that has ended.
+      if (core.isDestroyed) return;
       try {
         name = principalName(core.credentials.endpoint());
       } catch {
@@ -67,7 +72,7 @@ export async function addExtras(
       // It looks at once, and must see whose the tab was before.
       begun ??= begin();
       claimTab(core, name);
-      return begun;
+      await begun;
     },
     note(change) {
       if (change.type === "queued") queue?.keep(change.message);
@@ -86,5 +91,7 @@ export async function addExtras(
   } catch (error) {
     failed("keeping messages")(error);
   }
+  // It may have ended while this was loaded and opened; what nobody closes is held for as long as the page lives.
+  if (core.isDestroyed) return extras.end();
   if (!persistQueue || !getToken) await extras.known();
 }

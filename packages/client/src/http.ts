@@ -77,6 +77,8 @@ export async function identify(core: Core, identityToken: string): Promise<void>
   }
   const body = { publicKey: config.publicKey, visitorToken: credentials.token(), identityToken };
   const { token } = await request<Admission>(core, "POST", "/v1/visitors", body);
+  // Whoever begins after it may be another person, whose token this must not become.
+  if (core.isDestroyed) throw { status: 0, code: "unavailable" } satisfies Refusal;
   credentials.keep(token);
   if (lifetime.isWanted()) session.input({ type: "disconnect" }, { type: "connect" });
 }

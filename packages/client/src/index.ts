@@ -7,6 +7,7 @@ export { TokenDeniedError } from "./config.js";
 export type { TokenAnswer, VisitorTokenStore, WebSocketConfig } from "./config.js";
 export { PingError, RequestError, SendError } from "./errors.js";
 export type { SendErrorCode } from "./errors.js";
+export { forgetMessages } from "./forget.js";
 export type { FailedMessage, UnknownMessage, WebSocketEventHandlers } from "./handlers.js";
 export { holdAsTold } from "./wishes.js";
 export { DISCONNECTED, NO_STATS, WebSocketState } from "./state.js";

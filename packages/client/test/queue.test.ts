@@ -4,7 +4,7 @@ import "fake-indexeddb/auto";
 import { IDBFactory } from "fake-indexeddb";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { createClient, type Client, type WebSocketConfig } from "../src/index.js";
+import { createClient, forgetMessages, type Client, type WebSocketConfig } from "../src/index.js";
 import { connectClient, makeClient, scripted } from "./support/clients.js";
 import { makeLocks, type Locks } from "./support/locks.js";
 import { ackOf, type Scripted } from "./support/scripted.js";
@@ -189,5 +189,79 @@ describe("persistQueue", () => {
     expect(await failure).toMatchObject({ code: "not_connected" });
     const next = connectClient(config);
     await until("taken over", () => next.getSnapshot().queuedMessageCount === 1);
+  });
+
+  test("a client that ends while it opens the queue holds nothing, and takes nothing over", async () => {
+    const config = { ...nowhere, publicKey: "pk_1", persistQueue: true };
+    await leavePage(config, "c1", ["left behind"]);
+    const close = vi.spyOn(IDBDatabase.prototype, "close");
+    const client = connectClient(config);
+    const opened = vi.spyOn(indexedDB, "open");
+    await until("it opens the database", () => opened.mock.calls.length > 0);
+    client.destroy();
+    await until("the database is closed again", () => close.mock.calls.length > 0);
+    await settle(50);
+    expect(locks.held()).toEqual([]);
+    expect(client.getQueuedMessages()).toEqual([]);
+    const next = connectClient(config);
+    await until("taken over", () => next.getSnapshot().queuedMessageCount === 1);
+  });
+
+  test("a client that ends while it takes over leaves all to the next one", async () => {
+    const config = { ...nowhere, publicKey: "pk_1", persistQueue: true };
+    await leavePage(config, "c1", ["left behind"]);
+    const client = connectClient(config);
+    await until("it takes over", () => locks.held().includes("cossistant-queue"));
+    client.destroy();
+    await until("it is done", () => !locks.held().includes("cossistant-queue"));
+    await settle(50);
+    expect(client.getQueuedMessages()).toEqual([]);
+    const next = connectClient(config);
+    await until("taken over", () => next.getSnapshot().queuedMessageCount === 1);
+  });
+});
+
+describe("forgetMessages", () => {
+  const config = { ...nowhere, publicKey: "pk_1", persistQueue: true };
+
+  test("the next visitor finds nothing of the website's, and all of others", async () => {
+    const living = connectClient(config);
+    void living.sendChatMessage("c1", { text: "of a tab that is still there" });
+    await kept(1, "c1");
+    await leavePage(config, "c2", ["left behind"]);
+    await leavePage({ ...config, publicKey: "pk_2" }, "c3", ["of another website"]);
+    const forgotten = forgetMessages("pk_1");
+    // Who asks after it finds nothing, however early.
+    const next = connectClient(config);
+    await forgotten;
+    await kept(1);
+    await until("it has taken over what there is", () => !locks.held().includes("cossistant-queue"));
+    await settle(50);
+    expect(next.getQueuedMessages()).toEqual([]);
+    expect((await allRows()).map(({ message }) => message.conversationId)).toEqual(["c3"]);
+  });
+
+  test("of some alone", async () => {
+    const client = connectClient(config);
+    void client.sendChatMessage("c1", { text: "old" }, {}, { id: "old" });
+    void client.sendChatMessage("c1", { text: "new" }, {}, { id: "new" });
+    await kept(2);
+    await forgetMessages("pk_1", (id) => id === "old");
+    expect((await allRows()).map(({ message }) => message.id)).toEqual(["new"]);
+  });
+
+  test("what the tab alone keeps, at once", async () => {
+    const storage = { "cossistant-queue wss://a.example/ws pk_1 17 x": "[]", "cossistant-queue wss://a.example/ws pk_2 17 y": "[]", other: " pk_1 " };
+    vi.stubGlobal("sessionStorage", Object.assign(Object.create({ removeItem: (key: keyof typeof storage) => delete (sessionStorage as unknown as typeof storage)[key] }), storage));
+    void forgetMessages("pk_1");
+    expect(Object.keys(sessionStorage)).toEqual(["cossistant-queue wss://a.example/ws pk_2 17 y", "other"]);
+  });
+
+  test.each(["no IndexedDB", "no Web Locks"])("%s: there is nothing", async (what) => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    if (what === "no IndexedDB") vi.stubGlobal("indexedDB", undefined);
+    if (what === "no Web Locks") vi.stubGlobal("navigator", { onLine: true });
+    await forgetMessages("pk_1");
+    warn.mockRestore();
   });
 });

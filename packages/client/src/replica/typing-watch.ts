@@ -24,30 +24,34 @@ export interface TypingWatch {
 /** Makes a watch; `end` takes the events that the server did not send. */
 export function createTypingWatch(end: (event: ServerMessages) => void): TypingWatch {
   /** What ends each one's typing. */
-  const typists = new Map<string, { timer: ReturnType<typeof setTimeout>; stop(): void }>();
+  const typists = new Map<string, { timer: ReturnType<typeof setTimeout>; websiteId: string; stop(): void }>();
   let expiry = TYPING_EXPIRY;
 
   const watch: TypingWatch = {
     see(event, age = 0) {
       if (event.type === "connection_established") expiry = event.limits.typingExpiry;
       if (event.type === "subscription_confirmed") {
-        const websiteId = event.channel.replace(/^\w+:/, "");
-        const fields = { type: "typing_indicator", isTyping: true, conversationId: websiteId, websiteId } as const;
+        const [, kind, id = ""] = /^(\w+):(.*)$/.exec(event.channel) ?? [];
+        const websiteId = kind === "website" ? id : "";
+        const fields = { type: "typing_indicator", isTyping: true, conversationId: id, websiteId } as const;
         for (const typist of event.typing ?? []) watch.see({ ...fields, organizationId: "", ...typist }, age);
       }
       const isTold = event.type === "typing_progress";
       if (!isTold && event.type !== "typing_indicator") return;
       const key = [event.conversationId, event.userType, event.userId].join();
-      clearTimeout(typists.get(key)?.timer);
+      const before = typists.get(key);
+      clearTimeout(before?.timer);
       typists.delete(key);
       if (!isTold && !event.isTyping) return;
+      // The confirmation of a conversation does not tell its website, whose list may show the typing as well.
+      const websiteId = event.websiteId || (before?.websiteId ?? "");
       const stop = (): void => {
         typists.delete(key);
-        end({ ...event, type: "typing_indicator", isTyping: false });
+        end({ ...event, websiteId, type: "typing_indicator", isTyping: false });
       };
       // A second more than the server takes, whose word comes first.
       const delay = isTold ? expiry + 1_000 : expiry * UNTOLD_FACTOR;
-      typists.set(key, { timer: setTimeout(stop, delay - age), stop });
+      typists.set(key, { timer: setTimeout(stop, delay - age), websiteId, stop });
     },
     endAll() {
       for (const { timer, stop } of typists.values()) {

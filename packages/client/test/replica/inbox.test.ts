@@ -198,6 +198,19 @@ it("shows drafts, and who is online", async () => {
   expect(row("c1")?.visitorId, "a replay of the beginning is older").toBe("nina");
 });
 
+it("ends the typing in its rows with the connection, of conversations too that are open by themselves", async () => {
+  const { row } = await open([item(1)]);
+  const bot = { userId: "bot", userType: "ai_agent" } as const;
+  confirm({ typing: [{ conversationId: "c1", ...bot }] });
+  const leave = replica.conversation("c1").subscribe(() => undefined);
+  const told = { channel: "conversation:c1", epoch: "e", head: 0, recovered: true, replayed: 0 };
+  source.say({ type: "subscription_confirmed", ...told, typing: [bot] });
+  expect(row("c1")?.typing).toEqual([bot]);
+  source.disconnect();
+  expect(row("c1")?.typing).toEqual([]);
+  leave();
+});
+
 it("says why there is no list where there can be none", async () => {
   source.connect({ userId: "vic", userType: "visitor" });
   const store = createInboxStore(replica, "site");

@@ -36,9 +36,27 @@ export const forGood: Kept = keptIn(() => localStorage);
 export const forTab: Kept = keptIn(() => sessionStorage);
 
 /** Kinds of things that are kept. */
-export type KeptKind = "conversation" | "open" | "draft" | "sound" | "identity";
+export type KeptKind = "conversation" | "open" | "draft" | "sound" | "identity" | "reset" | "forgotten";
 
 /** The name of what is kept for a website of a server. */
 export function keptName(kind: KeptKind, server: string, publicKey: string): string {
   return `cossistant:${kind} ${server} ${publicKey}`;
+}
+
+/** The name of the visitor's token, as the client itself would give it. */
+export function tokenName(server: string, publicKey: string): string {
+  return `cossistant:${server.replace("http", "ws")}/ws ${publicKey}`;
+}
+
+/**
+ * Forgets the visitor, in all tabs. Which reset was the last one stays for good: a tab in which it is another one has
+ * something of the visitor before, and so has the database until it is `forgotten`.
+ */
+export function forgetVisitor(server: string, publicKey: string): void {
+  const name = (kind: KeptKind) => keptName(kind, server, publicKey);
+  forGood.set(name("reset"), `${Date.now()} ${Math.random()}`);
+  forGood.set(name("identity"), undefined);
+  forGood.set(name("conversation"), undefined);
+  forGood.set(tokenName(server, publicKey), undefined);
+  forTab.set(name("draft"), undefined);
 }

@@ -32,9 +32,10 @@ const TAGS = [
 export type RichTag = (typeof TAGS)[number];
 
 /** Known by another name. */
-const SAME: Record<string, RichTag> = {
-  div: "p", h1: "h", h2: "h", h3: "h", h4: "h", h5: "h", h6: "h", ins: "u", strike: "s", kbd: "code", samp: "code",
-}; // prettier-ignore
+const SAME = new Map<string, RichTag>([
+  ["div", "p"], ["h1", "h"], ["h2", "h"], ["h3", "h"], ["h4", "h"], ["h5", "h"], ["h6", "h"], ["ins", "u"], ["strike", "s"],
+  ["kbd", "code"], ["samp", "code"],
+]); // prettier-ignore
 
 /** Elements without content. */
 const EMPTY = new Set<string>(["br", "hr"]);
@@ -119,7 +120,7 @@ function readTag(html: string, start: number): Tag | "text" | undefined {
 
 /** Opens an element, or looks through one that is not known. */
 function enter(open: { name: string; children: RichNode[] }[], siblings: RichNode[], { name, attributes }: Tag): void {
-  const tag = SAME[name] ?? TAGS.find((known) => known === name && known !== "h");
+  const tag = SAME.get(name) ?? TAGS.find((known) => known === name && known !== "h");
   if (!tag || open.length >= MAX_DEPTH) {
     // Its content stands for itself.
     if (!EMPTY.has(name) && open.length < MAX_OPEN) open.push({ name, children: siblings });
@@ -174,11 +175,11 @@ function known(tag: RichTag, text: string): Partial<RichElement> {
 }
 
 /** Names of characters that a serialiser writes; others stay as they are written. */
-const NAMED: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0" };
+const NAMED = new Map([["amp", "&"], ["lt", "<"], ["gt", ">"], ["quot", '"'], ["apos", "'"], ["nbsp", "\u00a0"]]);
 
 function decoded(text: string): string {
   return text.replace(/&(?:#x([0-9a-f]{1,6})|#([0-9]{1,7})|([a-z]{2,4}));/gi, (whole, hex?: string, decimal?: string, name?: string) => {
-    if (name) return NAMED[name.toLowerCase()] ?? whole;
+    if (name) return NAMED.get(name.toLowerCase()) ?? whole;
     const code = hex ? Number.parseInt(hex, 16) : Number(decimal);
     return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : "\ufffd";
   });

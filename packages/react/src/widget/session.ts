@@ -2,6 +2,7 @@
 
 import {
   createClient,
+  forgetMessages,
   type Client,
   type ClientSnapshot,
   type ConversationMessage,
@@ -13,7 +14,7 @@ import {
 import type { MessageAck, MessageContent } from "@cossistant/protocol/types";
 
 import { createIdentities } from "./identities.js";
-import { forGood, keptName } from "./kept.js";
+import { forGood, forgetVisitor, forTab, keptName, tokenName } from "./kept.js";
 import type { SupportOptions } from "./options.js";
 import { createTeamWatch, type TeamPresence } from "./presence.js";
 
@@ -29,6 +30,8 @@ export interface SupportSnapshot {
   readonly presence: TeamPresence | undefined;
   /** Messages that the visitor has not seen. */
   readonly unreadCount: number;
+  /** Which visitor it is of those who were here since the session began; another number after each `reset`. */
+  readonly visitor: number;
 }
 
 /** What a session connects with. */
@@ -66,8 +69,11 @@ export interface SupportSession {
   retryNow(this: void): void;
   /** Makes a known person of the visitor. Rejects when the server refuses the token. */
   identify(this: void, identityToken: string): Promise<void>;
-  /** Forgets the visitor on this browser: after a log-out. The session goes on as a new visitor. */
-  reset(this: void): void;
+  /**
+   * Forgets the visitor on this browser, and all that was written and not sent: after a log-out. The session goes on as a
+   * new visitor, in all tabs. Resolves when nothing is kept of it any more.
+   */
+  reset(this: void): Promise<void>;
   /** Calls back for each new message of somebody else. */
   onIncoming(this: void, listener: () => void): () => void;
   /** Ends the connection. */
@@ -77,14 +83,12 @@ export interface SupportSession {
 /** Begins a session. */
 export function createSession({ server, publicKey, connection }: SessionOptions): SupportSession {
   const name = keptName("conversation", server, publicKey);
+  const resetName = keptName("reset", server, publicKey);
+  const forgottenName = keptName("forgotten", server, publicKey);
+  /** The name under which the client keeps the visitor's token. */
+  const token = tokenName(server, publicKey);
   const listeners = new Set<() => void>();
   const incoming = new Set<() => void>();
-  /** The name under which the client keeps the visitor's token. */
-  let tokenName = "";
-  const tokens = {
-    get: (entry: string) => forGood.get((tokenName = entry)),
-    set: (entry: string, token: string | null) => forGood.set((tokenName = entry), token ?? undefined),
-  };
   const config = {
     ...connection,
     url: `${server}/ws`,
@@ -92,7 +96,10 @@ export function createSession({ server, publicKey, connection }: SessionOptions)
     // Both are chunks of their own, and what makes a reload and several tabs go unnoticed.
     persistQueue: true,
     shareAcrossTabs: true,
-    visitorTokenStore: tokens,
+    visitorTokenStore: {
+      get: () => forGood.get(token),
+      set: (_: string, next: string | null) => forGood.set(token, next ?? undefined),
+    },
   };
   let client: Client;
   let leaveClient = () => {};
@@ -100,6 +107,11 @@ export function createSession({ server, publicKey, connection }: SessionOptions)
   let leaveConversation = () => {};
   let conversationId: string | undefined;
   let snapshot: SupportSnapshot | undefined;
+  let visitor = 0;
+  /** The last reset that is known here. */
+  let era: string | undefined;
+  /** What was kept of the visitor before is being forgotten: nobody connects before that is done, and takes it over. */
+  let forgetting: Promise<void> | undefined;
   const presenceOf = createTeamWatch();
 
   const changed = () => {
@@ -119,12 +131,14 @@ export function createSession({ server, publicKey, connection }: SessionOptions)
       connection,
       presence: connection.isConnected ? presence : undefined,
       unreadCount: conversation?.getSnapshot().unreadCount ?? 0,
+      visitor,
     };
     const isSame =
       snapshot &&
       next.conversationId === snapshot.conversationId &&
       next.conversation === snapshot.conversation &&
-      next.connection === snapshot.connection;
+      next.connection === snapshot.connection &&
+      next.visitor === snapshot.visitor;
     return isSame && snapshot ? snapshot : (snapshot = Object.freeze(next));
   }
 
@@ -153,10 +167,17 @@ export function createSession({ server, publicKey, connection }: SessionOptions)
 
   function connect(): void {
     const own = (client = createClient(config));
+    const retain = () => {
+      if (client === own) ends.push(own.retain());
+    };
     const ends = [
-      own.retain(),
       own.subscribe(changed),
-      own.addHandlers(() => ({ onVisitorChanged: () => enter(undefined) })),
+      own.addHandlers(() => ({
+        onVisitorChanged() {
+          enter(undefined);
+          identities.renew();
+        },
+      })),
       own.on("new_message", ({ senderType }) => {
         if (senderType !== "visitor") for (const listener of [...incoming]) listener();
       }),
@@ -165,6 +186,8 @@ export function createSession({ server, publicKey, connection }: SessionOptions)
       for (const end of ends) end();
       own.destroy();
     };
+    if (forgetting) void forgetting.then(retain);
+    else retain();
     follow(forGood.get(name));
   }
 
@@ -176,21 +199,55 @@ export function createSession({ server, publicKey, connection }: SessionOptions)
     changed();
   }
 
+  /** Forgets what this tab and the database still have of a visitor before the last reset; `own` are this tab's messages. */
+  function forget(own: readonly string[]): void {
+    const last = (era = forGood.get(resetName));
+    if (last === forTab.get(resetName)) return;
+    forTab.set(keptName("draft", server, publicKey), undefined);
+    // What the next visitor has written by now in another tab must stay.
+    const isOld = (id: string) => forGood.get(forgottenName) !== last || own.includes(id);
+    const done: Promise<void> = forgetMessages(publicKey, isOld).then(() => {
+      if (forgetting === done) forgetting = undefined;
+      forTab.set(resetName, last);
+      if (last === forGood.get(resetName)) forGood.set(forgottenName, last);
+    });
+    forgetting = done;
+  }
+
+  /** Another person from now on, of whom nothing is known, and who may know nothing of the one before. */
+  function beginAnew(): void {
+    visitor += 1;
+    identities.forget();
+    forget(client.getQueuedMessages().map(({ id }) => id));
+    restart();
+  }
+
   /** What another tab did. Nothing comes from pages that keep their things apart. */
   const onStorage = ({ key, newValue }: StorageEvent) => {
+    if (key === resetName && newValue !== null) beginAnew();
     if (key === name) follow(newValue ?? undefined);
-    if (key === tokenName && newValue === null) restart();
+    if (key !== token || newValue !== null) return;
+    restart();
+    identities.renew();
   };
+  const subscribe = (listener: () => void) => {
+    listeners.add(listener);
+    make();
+    return () => void listeners.delete(listener);
+  };
+  const identities = createIdentities({
+    server,
+    publicKey,
+    client: () => client,
+    subscribe,
+    follow: (id) => conversationId ?? enter(id),
+  });
   addEventListener("storage", onStorage);
+  forget([]);
   connect();
-  const identities = createIdentities({ server, publicKey, client: () => client, follow: (id) => conversationId ?? enter(id) });
 
   return {
-    subscribe(listener) {
-      listeners.add(listener);
-      make();
-      return () => void listeners.delete(listener);
-    },
+    subscribe,
     getSnapshot: make,
     send(content, options) {
       const answer = begin().send(content, options);
@@ -207,13 +264,15 @@ export function createSession({ server, publicKey, connection }: SessionOptions)
     markSeen: () => conversation?.markSeen(),
     loadMore: async () => conversation?.loadMore(),
     startNew: () => enter(undefined),
-    retryNow: () => client.connect(),
+    retryNow() {
+      if (!forgetting) client.connect();
+    },
     identify: identities.identify,
-    reset() {
-      forGood.set(name, undefined);
-      forGood.set(tokenName, undefined);
-      identities.forget();
-      restart();
+    async reset() {
+      // The widget has done it by now, if it is the widget that asks.
+      if (era === forGood.get(resetName)) forgetVisitor(server, publicKey);
+      beginAnew();
+      await forgetting;
     },
     onIncoming(listener) {
       incoming.add(listener);
@@ -221,6 +280,7 @@ export function createSession({ server, publicKey, connection }: SessionOptions)
     },
     end() {
       removeEventListener("storage", onStorage);
+      identities.end();
       listeners.clear();
       incoming.clear();
       leaveConversation();

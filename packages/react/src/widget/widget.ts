@@ -6,7 +6,7 @@
  */
 
 import { accentTokens } from "./accent.js";
-import { forTab, forGood, keptName } from "./kept.js";
+import { forgetVisitor, forTab, forGood, keptName } from "./kept.js";
 import { createLauncher, type Launcher } from "./launcher.js";
 import { directionOf, languageOf, launcherTextsOf, positionOf, serverOf, type SupportOptions } from "./options.js";
 import type { createSession, SupportSession } from "./session.js";
@@ -53,7 +53,10 @@ export interface SupportWidgetHandle {
   toggle(this: void): void;
   /** Says who the visitor is, by a token of the site's own server. Rejects when the server refuses it. */
   identify(this: void, identityToken: string): Promise<void>;
-  /** Forgets the visitor on this browser: to be called after a log-out. */
+  /**
+   * Forgets the visitor on this browser, and what was written and not sent: to be called after a log-out. What is shown
+   * and what can be told apart is forgotten at once; resolves when what was kept of unsent messages is, too.
+   */
   reset(this: void): Promise<void>;
   /** Changes choices. The public key and the server stay as they are. */
   update(this: void, changes: Partial<Omit<SupportOptions, "publicKey" | "server">>): void;
@@ -203,9 +206,11 @@ export function createWidget(host: HTMLElement, first: SupportOptions, parts: Wi
     toggle,
     identify,
     async reset() {
-      if (session) return (await session).reset();
-      // What was kept of the visitor belongs to the session.
-      if (forGood.get(kept("conversation")) !== undefined) (await begin()).reset();
+      const hasWritten = forGood.get(kept("conversation")) !== undefined;
+      // At once, since a page may go to another one right after a log-out.
+      forgetVisitor(server, publicKey);
+      // What was never sent is kept by the session; the next one forgets it at the latest.
+      if (session || hasWritten) await (await begin()).reset();
     },
     update(changes) {
       if (isOver) return;

@@ -65,6 +65,8 @@ export const HTML_PAYLOADS: readonly string[] = [
   `<table background="javascript:${RUN}"><tr><td>x</td></tr></table>`,
   `<a href="https://x.example/"><img src=x onerror=${RUN}></a>`,
   `<p is="cossistant-widget" slot="x" class="hidden" id="constructor">x</p>`,
+  `<constructor><img src=x onerror=${RUN}></constructor>`,
+  `<__proto__ onclick=${RUN}>x</__proto__><toString>x</toString><valueOf>&constructor;</valueOf>`,
 ];
 
 /** As plain text, names of people and names of files. */

@@ -26,6 +26,8 @@ test("what the server lets through is kept", () => {
 
 test("what is unknown is looked through, and what is no text is dropped", () => {
   expect(parsed("<font color=red>x</font><custom-tag>y</custom-tag>")).toBe("xy");
+  // What every object has is not known either.
+  expect(parsed("<constructor>x</constructor><__proto__>y<toString>z")).toBe("x<__proto__>yz");
   expect(parsed("a<script>alert(1)</script>b<STYLE>p{}</STYLE >c<svg><a href='javascript:1'>z</a></svg>d")).toBe("abcd");
   expect(parsed("a<!-- <b>no</b> -->b<!doctype html>c<?php x ?>d")).toBe("abcd");
   expect(parsed("1 < 2 and 3 <4> 5")).toBe("1 < 2 and 3 <4> 5");

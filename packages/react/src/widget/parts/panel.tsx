@@ -16,7 +16,16 @@ import { Thread } from "./thread.js";
 const WHOLE = "(max-width: 479.9px), (max-height: 459.9px)";
 
 /** The panel, in a shadow root that has `panelStyles`. */
-export function Panel({ widget, session, texts: included, server, isFocused }: PanelInput) {
+export function Panel({ isFocused, ...input }: PanelInput) {
+  const { subscribe, getSnapshot } = input.session;
+  const current = () => getSnapshot().visitor;
+  const visitor = useSyncExternalStore(subscribe, current, current);
+  const [first] = useState(visitor);
+  // Nothing that was written, shown or said stays for another visitor, who has not asked for the focus either.
+  return <Content key={visitor} {...input} isFocused={isFocused && visitor === first} />;
+}
+
+function Content({ widget, session, texts: included, server, isFocused }: PanelInput) {
   const { options, isOpen } = useSyncExternalStore(widget.subscribe, widget.getSnapshot, widget.getSnapshot);
   const language = useLanguage(options);
   const texts = useMemo(() => ({ ...included, ...options.texts }), [included, options.texts]);

@@ -25,6 +25,9 @@ pub(crate) const CLEANED_AT_ONCE: usize = 500;
 /// Why a delivery is dead that no attempt has given up.
 pub(crate) const WAITED_TOO_LONG: &str = "it waited too long for the address to take what came before it";
 
+/// Why a delivery is dead that cannot be read.
+pub(crate) const UNREADABLE: &str = "it cannot be read: what the store has of it is damaged";
+
 /// What is said of one more than [`MAX_WEBHOOKS`].
 pub(super) const TOO_MANY_WEBHOOKS: StoreError = StoreError::LimitExceeded("an organization has at most 20 webhooks");
 const _: () = assert!(MAX_WEBHOOKS == 20, "the words above say so");
@@ -67,7 +70,7 @@ pub trait Outbox: Send + Sync + 'static {
     /// Wakes one waiter after each commit that made a delivery, or a timer of an unseen message, due earlier.
     fn outbox_signal(&self) -> Arc<Notify>;
 
-    /// What is to be sent now, and when there is more to do.
+    /// What is to be sent now, and when there is more to do. What of it cannot be read is told apart, and is no error.
     fn due_deliveries(&self, take: TakeDeliveries) -> StoreFuture<DueDeliveries>;
 
     /// Writes what came of an attempt. It changes nothing if the delivery was sent once more by hand meanwhile, or is
@@ -252,6 +255,8 @@ pub struct BusyLane {
 pub struct DueDeliveries {
     /// What is to be sent now, webhooks with the least in the works first.
     pub deliveries: Vec<DueDelivery>,
+    /// What would be sent now if it could be read; each has a place in the works like the others, until it is settled.
+    pub unreadable: Vec<UnreadableDelivery>,
     /// When the next delivery is due of a webhook that has room for it; may lie in the past if `limit` was reached.
     pub next_at: Option<Timestamp>,
     /// When the first timer of unseen messages ends; in the past if [`Outbox::tell_unseen`] is to be called.
@@ -281,6 +286,19 @@ pub struct DueDelivery {
     pub round: u32,
     /// What is to be told.
     pub content: DeliveryContent,
+}
+
+/// A delivery that is not as it was written, or that tells of something that is not: an attempt at it cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableDelivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// To which webhook.
+    pub webhook: WebhookId,
+    /// How often it was sent once more by hand; comes back with [`Attempt`].
+    pub round: u32,
+    /// What was found, for the log.
+    pub why: String,
 }
 
 /// What a delivery tells of, as it stands now.

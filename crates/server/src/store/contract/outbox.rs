@@ -13,8 +13,8 @@ use super::world::{
 };
 use crate::store::{
     AppendMessage, Attempt, AttemptOutcome, Audience, BusyLane, CleanOutbox, Conflict, DeliveryContent, DeliveryPage,
-    DueDeliveries, DueDelivery, EventSet, SigningSecret, Store, StoreError, TakeDeliveries, UnseenMessages, WebhookRow,
-    WebsiteRow,
+    DueDeliveries, DueDelivery, EventSet, SigningSecret, Store, StoreError, TakeDeliveries, UNREADABLE,
+    UnreadableDelivery, UnseenMessages, WebhookRow, WebsiteRow,
 };
 
 use WebhookEvent::{
@@ -300,6 +300,37 @@ pub(in crate::store) async fn nothing_is_sent_of_what_was_deleted(store: Arc<dyn
     let due = world.due(10 * MINUTE).await;
     assert_eq!((due.deliveries.len(), due.next_at, due.unseen_at), (0, None, None));
     assert_eq!(world.store.webhooks(org("o")).await.unwrap_err(), StoreError::NotFound);
+}
+
+/// For backends in which something can be spoiled: either the message that `one` is to be told of, or `one` itself.
+pub(in crate::store) async fn one_that_cannot_be_read_holds_up_no_other(
+    store: Arc<dyn Store>,
+    spoil: impl AsyncFnOnce(),
+) {
+    let world = World::new(store).await;
+    world.hook("one", &[MessageCreated]).await;
+    world.hook("two", &[ConversationCreated]).await;
+    world.append(says_at("a", 1)).await;
+    spoil().await;
+    let due = world.due(5).await;
+    assert_eq!(kinds(&due), [("two".to_owned(), ConversationCreated)]);
+    let dead = async |found: &UnreadableDelivery, ms| {
+        let (webhook, delivery, round) = (found.webhook.clone(), found.id.clone(), found.round);
+        let outcome = AttemptOutcome::Failed { error: UNREADABLE.to_owned(), next_at: None };
+        let attempt = Attempt { webhook, delivery, round, at: at(ms), http_status: None, outcome };
+        world.store.settle_delivery(attempt).await.unwrap();
+        let due = world.due(ms).await;
+        assert_eq!((due.unreadable, due.deliveries.len()), (vec![], 1), "it is dead, and the other one is still due");
+        let row = world.store.deliveries(org("o"), hook("one"), page(Some(DeliveryStatus::Dead))).await.unwrap().0;
+        assert_eq!((row.len(), row[0].last_error.as_deref()), (1, Some(UNREADABLE)), "{row:?}");
+    };
+    assert_eq!((due.unreadable.len(), &due.unreadable[0].webhook), (1, &hook("one")), "{due:?}");
+    dead(&due.unreadable[0], 6).await;
+    // By hand it is no better.
+    world.store.resend_delivery(org("o"), hook("one"), due.unreadable[0].id.clone(), at(7)).await.unwrap();
+    let again = world.due(7).await.unreadable;
+    assert_eq!((again.len(), again[0].round), (1, due.unreadable[0].round + 1), "{again:?}");
+    dead(&again[0], 8).await;
 }
 
 pub(in crate::store) async fn a_slow_webhook_takes_no_room_from_another(store: Arc<dyn Store>) {

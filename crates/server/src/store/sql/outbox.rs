@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 
 use cossistant_protocol::http::{DeliveryStatus, MAX_UNSEEN_MESSAGES, MAX_WEBHOOKS, WebhookEvent};
 use cossistant_protocol::{DeliveryId, OrganizationId, Timestamp, WebhookId};
+use serde_json::value::RawValue;
 
 use super::conversations::seen;
 use super::error::Failure;
@@ -16,8 +17,8 @@ use super::writer::Write;
 use super::{lookup, setup};
 use crate::store::outbox::{
     Attempt, AttemptOutcome, CLEANED_AT_ONCE, CleanOutbox, DeliveryContent, DeliveryPage, DeliveryRow, DueDeliveries,
-    DueDelivery, EventSet, SigningSecret, TOO_MANY_WEBHOOKS, TakeDeliveries, UNSEEN_AT_ONCE, UnseenMessages,
-    WAITED_TOO_LONG, WebhookRow, event_number, reader_of, told_as,
+    DueDelivery, EventSet, SigningSecret, TOO_MANY_WEBHOOKS, TakeDeliveries, UNSEEN_AT_ONCE, UnreadableDelivery,
+    UnseenMessages, WAITED_TOO_LONG, WebhookRow, event_number, reader_of, told_as,
 };
 use crate::store::{Audience, EventBody, SiteKey, StoreError, StoredEvent};
 
@@ -308,56 +309,61 @@ pub(in crate::store) fn resend(
 
 // ---- for the worker ----
 
-/// A webhook that may have something to be sent.
-struct Lane {
+/// A delivery that could be sent now.
+pub(in crate::store) struct Candidate {
     row: i64,
-    id: WebhookId,
-    url: String,
-    secret: SigningSecret,
+    hook: i64,
+    webhook: WebhookId,
 }
 
-/// What is to be sent now, taken for this node where others send too.
+/// What is to be sent now, taken for this node where others send too. What cannot be read holds nothing else up.
 pub(in crate::store) fn due(conn: &dyn Sql, take: &TakeDeliveries, epoch: &str) -> Result<DueDeliveries, Failure> {
     let (mut due, candidates) = candidates(conn, take, epoch)?;
-    let rows: Vec<i64> = candidates.iter().map(|(row, _)| *row).collect();
+    let rows: Vec<i64> = candidates.iter().map(|candidate| candidate.row).collect();
     let claimed = conn.claim(&rows, rows::int(take.now.0), rows::int(LEASE_MS))?;
     let until = take.now.plus_millis(LEASE_MS);
     if claimed.len() < candidates.len() {
         due.next_at = Some(due.next_at.map_or(until, |at| at.min(until)));
     }
-    for (row, hook) in candidates.into_iter().filter(|(row, _)| claimed.contains(row)) {
-        due.deliveries.push(read_due(conn, row, hook, epoch)?);
+    for candidate in candidates.into_iter().filter(|candidate| claimed.contains(&candidate.row)) {
+        match read_due(conn, &candidate, epoch) {
+            Ok(delivery) => due.deliveries.push(delivery),
+            Err(Failure::Answer(StoreError::Corrupt(why))) => {
+                due.unreadable.push(unreadable(conn, candidate, why, epoch)?);
+            }
+            Err(failure) => return Err(failure),
+        }
     }
     Ok(due)
 }
 
-/// The rows of deliveries that could be sent now, each with its webhook's, and when there is more to do.
+/// What could be sent now, and when there is more to do.
 pub(in crate::store) fn candidates(
     conn: &dyn Sql,
     take: &TakeDeliveries,
     epoch: &str,
-) -> Result<(DueDeliveries, Vec<(i64, i64)>), Failure> {
+) -> Result<(DueDeliveries, Vec<Candidate>), Failure> {
     let mut due = DueDeliveries::default();
     let mut candidates = Vec::new();
     let mut lanes_with_room = Vec::new();
     let mut sets = Vec::new();
-    for hook in lanes(conn)? {
-        let busy = take.busy.get(&hook.id);
+    for (hook, id) in lanes(conn)? {
+        let busy = take.busy.get(&id);
         let in_flight = busy.map(|busy| busy.in_flight.as_slice()).unwrap_or_default();
         let lane = busy.map_or(take.lane, |busy| busy.lane);
         let Some(room) = lane.checked_sub(in_flight.len()).filter(|room| *room > 0) else { continue };
         // Those in flight may be the first ones, and the one behind the last tells when there is more to do.
         let most =
             rows::limit(in_flight.len() + room + 1).saturating_add(if conn.is_shared() { OTHERS_MAX } else { 0 });
-        sets.push(params![hook.row, most].to_vec());
-        lanes_with_room.push((hook.row, in_flight, room, Vec::new()));
+        sets.push(params![hook, most].to_vec());
+        lanes_with_room.push((hook, id, in_flight, room, Vec::new()));
     }
     conn.query_each(statements::WAITING_DELIVERIES, &sets, &mut |place, row| {
-        let (_, _, _, waiting) = &mut lanes_with_room[place];
+        let (_, _, _, _, waiting) = &mut lanes_with_room[place];
         waiting.push((rows::id(row, 0)?, rows::time(row, 1)?, rows::number(row, 2)?, rows::id(row, 3)?));
         Ok(())
     })?;
-    for (hook, in_flight, room, waiting) in lanes_with_room {
+    for (hook, webhook, in_flight, room, waiting) in lanes_with_room {
         let mut taken = 0;
         for (row, next_at, leased_for, leased_by) in waiting {
             if in_flight.contains(&delivery_id(row, epoch)) {
@@ -376,35 +382,37 @@ pub(in crate::store) fn candidates(
             if taken == room {
                 break;
             }
-            candidates.push((in_flight.len() + taken, next_at, row, hook));
+            let candidate = Candidate { row, hook, webhook: webhook.clone() };
+            candidates.push((in_flight.len() + taken, next_at, candidate));
             taken += 1;
         }
     }
-    candidates.sort_unstable();
+    candidates.sort_unstable_by_key(|(behind, next_at, candidate)| (*behind, *next_at, candidate.row));
     if candidates.len() > take.limit {
         candidates.truncate(take.limit);
         due.next_at = Some(take.now);
     }
     due.unseen_at = first(conn, statements::FIRST_UNSEEN)?;
     due.waiting_since = first(conn, statements::WAITING_SINCE)?;
-    Ok((due, candidates.into_iter().map(|(_, _, row, hook)| (row, hook)).collect()))
+    Ok((due, candidates.into_iter().map(|(_, _, candidate)| candidate).collect()))
 }
 
 fn first(conn: &dyn Sql, sql: &'static str) -> Result<Option<Timestamp>, Failure> {
     conn.one(sql, params![], |row| rows::time(row, 0))
 }
 
-fn lanes(conn: &dyn Sql) -> Result<Vec<Lane>, Failure> {
-    conn.all(directory::WEBHOOK_IDS, params![], lane)
-}
-
-fn lane(row: &dyn Row) -> Result<Lane, Failure> {
-    Ok(Lane {
-        row: rows::id(row, 0)?,
-        id: rows::parsed(row, 1)?,
-        url: rows::text(row, 2)?,
-        secret: SigningSecret::new(rows::bytes(row, 3)?),
-    })
+/// The webhooks that may have something to be sent. One whose id cannot be read is left out: what waits for it is given
+/// up in the end.
+fn lanes(conn: &dyn Sql) -> Result<Vec<(i64, WebhookId)>, Failure> {
+    let found = conn.all(directory::WEBHOOK_IDS, params![], |row| {
+        let row_id = rows::id(row, 0)?;
+        match rows::parsed(row, 1) {
+            Ok(id) => Ok(Some((row_id, id))),
+            Err(Failure::Answer(StoreError::Corrupt(_))) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    })?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// What of a delivery's row names what it tells of.
@@ -414,9 +422,11 @@ struct Named {
     unread: Option<Unread>,
 }
 
-fn read_due(conn: &dyn Sql, row: i64, hook_row: i64, epoch: &str) -> Result<DueDelivery, Failure> {
-    let hook = conn.must(statements::WEBHOOK_BY_ID, params![hook_row], lane)?;
-    let (named, mut due) = conn.must(statements::DUE_DELIVERY, params![row], |row| {
+fn read_due(conn: &dyn Sql, candidate: &Candidate, epoch: &str) -> Result<DueDelivery, Failure> {
+    let (url, secret) = conn.must(statements::WEBHOOK_TARGET, params![candidate.hook], |row| {
+        Ok((rows::text(row, 0)?, SigningSecret::new(rows::bytes(row, 1)?)))
+    })?;
+    let (named, mut due) = conn.must(statements::DUE_DELIVERY, params![candidate.row], |row| {
         let unread = match row.int(3)? {
             Some(since_seq) => Some(Unread { since_seq, upto_seq: rows::id(row, 4)?, side: rows::id(row, 5)? }),
             None => None,
@@ -424,9 +434,9 @@ fn read_due(conn: &dyn Sql, row: i64, hook_row: i64, epoch: &str) -> Result<DueD
         let named = Named { website: rows::id(row, 1)?, place: rows::id(row, 2)?, unread };
         let due = DueDelivery {
             id: delivery_id(rows::id(row, 9)?, epoch),
-            webhook: hook.id,
-            url: hook.url,
-            secret: hook.secret,
+            webhook: candidate.webhook.clone(),
+            url,
+            secret,
             event: event(row, 0)?,
             at: rows::time(row, 6)?,
             attempts: rows::small(row, 7)?,
@@ -436,7 +446,36 @@ fn read_due(conn: &dyn Sql, row: i64, hook_row: i64, epoch: &str) -> Result<DueD
         Ok((named, due))
     })?;
     due.content = content(conn, &named)?;
+    check_json(&due.content)?;
     Ok(due)
+}
+
+/// A delivery that is not as it was written, or tells of something that is not.
+fn unreadable(conn: &dyn Sql, candidate: Candidate, why: String, epoch: &str) -> Result<UnreadableDelivery, Failure> {
+    let round = conn.one(statements::DUE_DELIVERY, params![candidate.row], |row| rows::small(row, 8))?;
+    let id = delivery_id(candidate.row, epoch);
+    Ok(UnreadableDelivery { id, webhook: candidate.webhook, round: round.unwrap_or(0), why })
+}
+
+/// Whoever encodes what is to be told takes for granted that the texts are JSON, as they were when they were stored.
+fn check_json(content: &DeliveryContent) -> Result<(), Failure> {
+    let events = match content {
+        DeliveryContent::Event(event) => std::slice::from_ref(event),
+        DeliveryContent::Unseen(unseen) => unseen.messages.as_slice(),
+        DeliveryContent::Gone => &[],
+    };
+    for event in events {
+        let texts = match &event.body {
+            EventBody::Message(message) => [&message.content, &message.metadata],
+            EventBody::Updated { content, .. } => [content, &None],
+            EventBody::Created { .. } | EventBody::Status { .. } | EventBody::Assigned { .. } => [&None, &None],
+        };
+        for text in texts.into_iter().flatten() {
+            let json = serde_json::from_str::<&RawValue>(text);
+            json.map_err(|error| StoreError::Corrupt(format!("a text of an event is no JSON: {error}")))?;
+        }
+    }
+    Ok(())
 }
 
 fn content(conn: &dyn Sql, named: &Named) -> Result<DeliveryContent, Failure> {

@@ -252,7 +252,7 @@ statements! {
     HOOKS_OF_ORGANIZATION = "SELECT id, events FROM webhooks WHERE organization = ?1 ORDER BY public_id";
     WEBHOOK = "SELECT h.id FROM webhooks h CROSS JOIN organizations o ON o.id = h.organization \
         WHERE h.public_id = ?1 AND o.public_id = ?2";
-    WEBHOOK_BY_ID = "SELECT id, public_id, url, secret FROM webhooks WHERE id = ?1";
+    WEBHOOK_TARGET = "SELECT url, secret FROM webhooks WHERE id = ?1";
     /// A deleted webhook keeps its row until its deliveries are gone, and nothing that is of use to anybody.
     LEAVE_WEBHOOK = "UPDATE webhooks SET organization = NULL, url = '', secret = ?2 WHERE id = ?1";
     LEAVE_WEBHOOKS = "UPDATE webhooks SET organization = NULL, url = '', secret = ?2 WHERE organization = ?1";
@@ -328,8 +328,7 @@ pub(in crate::store) mod directory {
     pub(in crate::store) const KEYS: &str = "SELECT k.public_id, o.public_id, k.kind, k.material, k.algorithm, \
         w.public_id, k.created_at FROM keys k JOIN organizations o ON o.id = k.organization \
         LEFT JOIN websites w ON w.id = k.website ORDER BY k.public_id";
-    pub(in crate::store) const WEBHOOK_IDS: &str =
-        "SELECT id, public_id, url, secret FROM webhooks WHERE organization IS NOT NULL";
+    pub(in crate::store) const WEBHOOK_IDS: &str = "SELECT id, public_id FROM webhooks WHERE organization IS NOT NULL";
     pub(in crate::store) const REVOCATIONS: &str = "SELECT o.public_id, r.kind, r.person, r.at FROM revocations r \
         JOIN organizations o ON o.id = r.organization ORDER BY o.public_id, r.kind, r.person";
 }

@@ -7,6 +7,7 @@ use cossistant_protocol::http::WebhookEvent;
 use rusqlite::StatementStatus;
 
 use super::{Dir, hold, raw};
+use crate::store::contract::outbox::one_that_cannot_be_read_holds_up_no_other;
 use crate::store::contract::world::{World, at, org, says};
 use crate::store::outbox::{EventSet, SigningSecret, TakeDeliveries, WebhookRow};
 use crate::store::sql::{outbox, statements};
@@ -121,4 +122,22 @@ async fn deliveries_are_still_due_after_reopening() {
     drop(Arc::into_inner(store).unwrap());
     let store = dir.open();
     assert_eq!(due(&store).await, before);
+}
+
+#[tokio::test]
+async fn one_that_is_damaged_holds_up_no_other() {
+    for spoil in [
+        "UPDATE events SET content = CAST(x'7bff7d' AS TEXT) WHERE kind = 1",
+        "UPDATE events SET content = '{\"text\":' WHERE kind = 1",
+        "UPDATE events SET public_id = '' WHERE kind = 1",
+        "UPDATE webhooks SET url = CAST(x'ff' AS TEXT) WHERE public_id = 'one'",
+    ] {
+        let dir = Dir::new();
+        let store = Arc::new(dir.open());
+        let spoiled = async || {
+            let changed = store.writer.call(move |write| Ok(raw(write).execute(spoil, [])?)).await;
+            assert_eq!(changed, Ok(1), "{spoil}");
+        };
+        one_that_cannot_be_read_holds_up_no_other(Arc::clone(&store) as Arc<dyn Store>, spoiled).await;
+    }
 }

@@ -12,8 +12,8 @@ use super::world::{
     website_row,
 };
 use crate::store::{
-    AppendMessage, Attempt, AttemptOutcome, Audience, BusyLane, CleanOutbox, Conflict, DeliveryContent, DeliveryPage,
-    DueDeliveries, DueDelivery, EventSet, SigningSecret, Store, StoreError, TakeDeliveries, UNREADABLE,
+    AppendMessage, Appended, Attempt, AttemptOutcome, Audience, BusyLane, CleanOutbox, Conflict, DeliveryContent,
+    DeliveryPage, DueDeliveries, DueDelivery, EventSet, SigningSecret, Store, StoreError, TakeDeliveries, UNREADABLE,
     UnreadableDelivery, UnseenMessages, WebhookRow, WebsiteRow,
 };
 
@@ -429,11 +429,34 @@ pub(in crate::store) async fn reading_cancels_what_is_unseen(store: Arc<dyn Stor
     world.store.tell_unseen(at(8 * MINUTE)).await.unwrap();
     assert!(world.due(8 * MINUTE).await.deliveries.is_empty());
 
+    // What is read after its time is not sent either, and no retry tells of it: of two messages one is left, then none.
+    for (at_ms, says, reader, scope) in [
+        (20 * MINUTE, says_at as fn(&str, u64) -> AppendMessage, user("anna"), team()),
+        (30 * MINUTE, replies_at, visitor("vera"), own("vera")),
+    ] {
+        let (first, second) = (format!("first-{at_ms}"), format!("second-{at_ms}"));
+        let (one, two) = (world.append(says(&first, at_ms)).await, world.append(says(&second, at_ms + 1)).await);
+        let seq = |said: &Appended| if reader == visitor("vera") { said.visitor_seq.unwrap() } else { said.team_seq };
+        world.store.tell_unseen(at(at_ms + MINUTE)).await.unwrap();
+        let due = world.due(at_ms + MINUTE).await.deliveries.remove(0);
+        assert_eq!(keys(unseen(&due)), [first, second.clone()]);
+        world.settle(&due, at_ms + MINUTE, failed(Some(at_ms + 2 * MINUTE))).await;
+        world.seen(scope.clone(), reader.clone(), "c", seq(&one)).await;
+        let due = world.due(at_ms + 2 * MINUTE).await.deliveries.remove(0);
+        assert_eq!((keys(unseen(&due)), unseen(&due).count), (vec![second], 1), "{due:?}");
+        world.settle(&due, at_ms + 2 * MINUTE, failed(None)).await;
+        world.seen(scope, reader.clone(), "c", seq(&two)).await;
+        world.store.resend_delivery(org("o"), hook("h"), due.id, at(at_ms + 3 * MINUTE)).await.unwrap();
+        let due = world.due(at_ms + 3 * MINUTE).await.deliveries.remove(0);
+        assert!(matches!(due.content, DeliveryContent::Gone), "{due:?}");
+        world.settle(&due, at_ms + 3 * MINUTE, AttemptOutcome::Gone).await;
+    }
+
     // What is deleted after its time is not sent.
-    let late = world.append(replies_at("late", 9 * MINUTE)).await;
-    world.store.tell_unseen(at(10 * MINUTE)).await.unwrap();
-    world.store.delete_message(deletes(team(), user("anna"), &late, 10 * MINUTE)).await.unwrap();
-    let due = world.due(10 * MINUTE).await;
+    let late = world.append(replies_at("late", 40 * MINUTE)).await;
+    world.store.tell_unseen(at(41 * MINUTE)).await.unwrap();
+    world.store.delete_message(deletes(team(), user("anna"), &late, 41 * MINUTE)).await.unwrap();
+    let due = world.due(41 * MINUTE).await;
     assert!(matches!(due.deliveries[0].content, DeliveryContent::Gone), "{due:?}");
 }
 

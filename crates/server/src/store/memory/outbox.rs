@@ -271,7 +271,9 @@ impl State {
             Of::Unseen { conversation, by, since, upto } => {
                 let key = (delivery.site.organization.clone(), conversation.clone());
                 let thread = self.threads.get(&key).filter(|thread| thread.conversation.website == delivery.site)?;
-                let mut messages = thread.to_read(*by, *since, *upto);
+                // Somebody may have read since it was queued, or tried.
+                let since = (*since).max(thread.read_by(*by) + 1);
+                let mut messages = thread.to_read(*by, since, *upto);
                 let count = messages.len();
                 messages.drain(..count.saturating_sub(MAX_UNSEEN_MESSAGES));
                 (count > 0).then(|| {

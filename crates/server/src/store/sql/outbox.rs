@@ -7,7 +7,6 @@ use cossistant_protocol::http::{DeliveryStatus, MAX_UNSEEN_MESSAGES, MAX_WEBHOOK
 use cossistant_protocol::{DeliveryId, OrganizationId, Timestamp, WebhookId};
 use serde_json::value::RawValue;
 
-use super::conversations::seen;
 use super::error::Failure;
 use super::link::{Row, Sql};
 use super::rows::{self, Thread};
@@ -495,11 +494,13 @@ fn content(conn: &dyn Sql, named: &Named) -> Result<DeliveryContent, Failure> {
 }
 
 fn unseen(conn: &dyn Sql, named: &Named, unread: Unread, website: SiteKey) -> Result<Option<UnseenMessages>, Failure> {
-    let thread = conn.one(statements::UNSEEN_PLACE, params![named.place, named.website], |row| {
-        Ok((rows::parsed(row, 0)?, rows::parsed(row, 1)?))
-    })?;
-    let Some((conversation, visitor)) = thread else { return Ok(None) };
     let Unread { since_seq, upto_seq, side } = unread;
+    let thread = conn.one(statements::UNSEEN_PLACE, params![named.place, named.website, side], |row| {
+        Ok((rows::parsed(row, 0)?, rows::parsed(row, 1)?, rows::id(row, 2)?))
+    })?;
+    let Some((conversation, visitor, read)) = thread else { return Ok(None) };
+    // Somebody may have read since it was queued, or tried.
+    let since_seq = since_seq.max(read.saturating_add(1));
     let stretch = params![named.place, since_seq, upto_seq, side];
     let count = conn.must(statements::COUNT_UNSEEN, stretch, |row| rows::number(row, 0))?;
     let newest = params![named.place, since_seq, upto_seq, side, rows::limit(MAX_UNSEEN_MESSAGES)];
@@ -552,27 +553,22 @@ fn tell_unseen_of(
     now: Timestamp,
 ) -> Result<(), Failure> {
     let conn = write.conn;
-    let thread = conn.one(statements::UNSEEN_THREAD, params![conversation], |row| {
-        let columns = (rows::id(row, 0)?, rows::id(row, 1)?, rows::id(row, 2)?);
-        Ok((columns, rows::id(row, 3)?, rows::number(row, 4)?))
+    let thread = conn.one(statements::UNSEEN_THREAD, params![conversation, side], |row| {
+        let places = (rows::id(row, 2)?, rows::id(row, 4)?);
+        Ok((rows::id(row, 0)?, rows::id(row, 1)?, places, rows::number(row, 3)?))
     })?;
     let end = || -> Result<(), Failure> {
         conn.execute(statements::DROP_UNSEEN, params![conversation, side])?;
         Ok(())
     };
-    let Some(((organization, website, visitor), head, after)) = thread else { return end() };
+    let Some((organization, website, (head, read), after)) = thread else { return end() };
     let hooks = write.hooks.of(conn, organization)?;
     let hooks: Vec<i64> =
         hooks.iter().filter(|(_, events)| events.contains(WebhookEvent::MessageUnseen)).map(|(id, _)| *id).collect();
     if after == 0 || hooks.is_empty() {
         return end();
     }
-    let read = if side == VISITOR {
-        seen(conn, conversation, visitor)?.0
-    } else {
-        conn.must(statements::SEEN_BY_USERS, params![conversation], |row| rows::some_number(row, 0))?.unwrap_or(0)
-    };
-    let since_seq = since_seq.max(rows::int(read).saturating_add(1));
+    let since_seq = since_seq.max(read.saturating_add(1));
     let oldest = conn.one(statements::OLDEST_UNSEEN, params![conversation, since_seq, head, side], |row| {
         Ok((rows::id(row, 0)?, rows::time(row, 1)?))
     })?;

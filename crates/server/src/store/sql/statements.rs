@@ -76,6 +76,21 @@ pub(in crate::store) const THREADS: &str = conversations!(
     CROSS JOIN websites w ON w.id = c.website CROSS JOIN people v ON v.id = c.visitor"
 );
 
+/// How far one side of a conversation has read, as the team counts: its visitor for 0, any user for 1.
+macro_rules! read_by {
+    ($select:literal, $side:literal, $from:literal) => {
+        concat!(
+            $select,
+            " CASE WHEN ",
+            $side,
+            " = 0 THEN coalesce((SELECT s.team_seq FROM seen s WHERE s.conversation = c.id AND s.person = c.visitor), 0) \
+            ELSE coalesce((SELECT max(s.team_seq) FROM seen s CROSS JOIN people p ON p.id = s.person \
+            WHERE s.conversation = c.id AND p.kind = 1), 0) END ",
+            $from
+        )
+    };
+}
+
 statements! {
     // ---- names to rows ----
     ORGANIZATION = "SELECT id FROM organizations WHERE public_id = ?1";
@@ -301,12 +316,10 @@ statements! {
     MOVE_UNSEEN = "UPDATE unseen SET since_seq = ?3, due_at = ?4 WHERE conversation = ?1 AND unseen_by = ?2";
     DROP_UNSEEN = "DELETE FROM unseen WHERE conversation = ?1 AND unseen_by = ?2";
     CLEAR_UNSEEN = "DELETE FROM unseen WHERE conversation IN (SELECT id FROM conversations WHERE website = ?1)";
-    UNSEEN_THREAD = "SELECT c.organization, c.website, c.visitor, c.team_head, w.unseen_after \
-        FROM conversations c CROSS JOIN websites w ON w.id = c.website WHERE c.id = ?1";
-    UNSEEN_PLACE = "SELECT c.public_id, v.public_id FROM conversations c CROSS JOIN people v ON v.id = c.visitor \
-        WHERE c.id = ?1 AND c.website = ?2";
-    SEEN_BY_USERS = "SELECT max(s.team_seq) FROM seen s CROSS JOIN people p ON p.id = s.person \
-        WHERE s.conversation = ?1 AND p.kind = 1";
+    UNSEEN_THREAD = read_by!("SELECT c.organization, c.website, c.team_head, w.unseen_after,", "?2",
+        "FROM conversations c CROSS JOIN websites w ON w.id = c.website WHERE c.id = ?1");
+    UNSEEN_PLACE = read_by!("SELECT c.public_id, v.public_id,", "?3",
+        "FROM conversations c CROSS JOIN people v ON v.id = c.visitor WHERE c.id = ?1 AND c.website = ?2");
     OLDEST_UNSEEN = "SELECT e.team_seq, e.at FROM events e CROSS JOIN people p ON p.id = e.sender \
         WHERE e.conversation = ?1 AND e.team_seq >= ?2 AND e.team_seq <= ?3 AND e.visitor_seq IS NOT NULL \
         AND e.kind = 1 AND e.deleted = 0 AND CASE p.kind WHEN 0 THEN 1 ELSE 0 END = ?4 ORDER BY e.team_seq LIMIT 1";

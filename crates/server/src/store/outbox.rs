@@ -29,8 +29,8 @@ pub(crate) const WAITED_TOO_LONG: &str = "it waited too long for the address to 
 pub(crate) const UNREADABLE: &str = "it cannot be read: what the store has of it is damaged";
 
 /// What is said of one more than [`MAX_WEBHOOKS`].
-pub(super) const TOO_MANY_WEBHOOKS: StoreError = StoreError::LimitExceeded("an organization has at most 20 webhooks");
-const _: () = assert!(MAX_WEBHOOKS == 20, "the words above say so");
+pub(super) const TOO_MANY_WEBHOOKS: StoreError = StoreError::LimitExceeded("an organization has at most 100 webhooks");
+const _: () = assert!(MAX_WEBHOOKS == 100, "the words above say so");
 
 /// The part of a [`Store`](super::Store) that is for webhooks.
 pub trait Outbox: Send + Sync + 'static {
@@ -229,16 +229,31 @@ pub struct DeliveryRow {
 }
 
 /// What the worker can take.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct TakeDeliveries {
     /// Now: nothing is due that lies behind it.
     pub now: Timestamp,
     /// How many in all.
     pub limit: usize,
+    /// How many deliveries to the webhooks of one organization may be in the works at once, those of `busy` included.
+    pub organization: usize,
     /// How many deliveries of one webhook may be in the works at once, those of `busy` excepted.
     pub lane: usize,
     /// The webhooks that something is in the works for.
     pub busy: BTreeMap<WebhookId, BusyLane>,
+}
+
+impl Default for TakeDeliveries {
+    /// Nothing is in the works, and there is no bound; as of the beginning of time.
+    fn default() -> Self {
+        Self {
+            now: Timestamp::default(),
+            limit: usize::MAX,
+            organization: usize::MAX,
+            lane: usize::MAX,
+            busy: BTreeMap::new(),
+        }
+    }
 }
 
 /// What is in the works for one webhook.

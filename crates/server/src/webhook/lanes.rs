@@ -8,6 +8,8 @@ use crate::store::BusyLane;
 
 /// How many deliveries are in the works at once.
 const ALL: usize = 256;
+/// How many of one organization, so that all of its webhooks together leave room for those of others.
+pub(super) const ORGANIZATION: usize = ALL / 2;
 /// How many of one webhook.
 pub(super) const LANE: usize = 8;
 /// How many of one whose last attempt failed.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::lanes::{LANE, Lanes};
+use super::lanes::{LANE, Lanes, ORGANIZATION};
 use super::payload::payload;
 use super::schedule::next_attempt;
 use super::send::{Sender, Signed};
@@ -159,7 +159,8 @@ impl Worker {
             self.clean().await?;
         }
         let (now, wall) = ((self.clocks.onward)(), (self.clocks.wall)());
-        let take = TakeDeliveries { now, limit: self.lanes.room(), lane: LANE, busy: self.lanes.busy() };
+        let (limit, busy) = (self.lanes.room(), self.lanes.busy());
+        let take = TakeDeliveries { now, limit, organization: ORGANIZATION, lane: LANE, busy };
         let found = self.outbox.due_deliveries(take).await?;
         let DueDeliveries { deliveries, unreadable, next_at, unseen_at, waiting_since } = found;
         self.waiting = Waiting { since: waiting_since, looked_at: now };

@@ -39,7 +39,7 @@ fn row(name: &str, organization: &str, events: &[WebhookEvent]) -> WebhookRow {
 }
 
 fn all(ms: u64) -> TakeDeliveries {
-    TakeDeliveries { now: at(ms), limit: 100, lane: 100, busy: BTreeMap::new() }
+    TakeDeliveries { now: at(ms), ..TakeDeliveries::default() }
 }
 
 fn attempt(due: &DueDelivery, ms: u64, outcome: AttemptOutcome) -> Attempt {
@@ -258,7 +258,7 @@ pub(in crate::store) async fn webhooks_belong_to_their_organization(store: Arc<d
 
 pub(in crate::store) async fn webhooks_are_limited_however_many_come_at_once(store: Arc<dyn Store>) {
     let world = World::new(store).await;
-    let create = |n: usize| world.store.create_webhook(row(&format!("h{n:02}"), "o", &[MessageCreated]));
+    let create = |n: usize| world.store.create_webhook(row(&format!("h{n:03}"), "o", &[MessageCreated]));
     let created = futures_util::future::join_all((0..MAX_WEBHOOKS + 3).map(create)).await;
     let (made, refused): (Vec<_>, Vec<_>) = created.into_iter().partition(Result::is_ok);
     assert_eq!((made.len(), refused.len()), (MAX_WEBHOOKS, 3));
@@ -266,7 +266,7 @@ pub(in crate::store) async fn webhooks_are_limited_however_many_come_at_once(sto
     let one = world.store.webhooks(org("o")).await.unwrap().remove(0);
     world.store.create_webhook(row("another", "p", &[MessageCreated])).await.unwrap();
     world.store.delete_webhook(org("o"), one.id).await.unwrap();
-    create(99).await.unwrap();
+    create(MAX_WEBHOOKS + 3).await.unwrap();
 }
 
 pub(in crate::store) async fn nothing_is_sent_of_what_was_deleted(store: Arc<dyn Store>) {
@@ -358,6 +358,32 @@ pub(in crate::store) async fn a_slow_webhook_takes_no_room_from_another(store: A
     let fourth = world.store.due_deliveries(take).await.unwrap();
     let other = fourth.deliveries.iter().find(|due| due.webhook == hook("slow")).unwrap();
     assert_eq!(other.id, in_flight[3], "the oldest that is not in the works");
+}
+
+pub(in crate::store) async fn an_organization_leaves_room_for_others(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    for n in 0..MAX_WEBHOOKS {
+        world.hook(&format!("h{n:03}"), &[MessageCreated]).await;
+    }
+    for n in 0..3 {
+        world.append(says_at(&format!("k{n}"), n)).await;
+    }
+    assert_eq!(world.due(10).await.deliveries.len(), 3 * MAX_WEBHOOKS, "each is told of each");
+    let mut take = TakeDeliveries { organization: MAX_WEBHOOKS + 10, limit: 1000, lane: 2, ..all(10) };
+    let first = world.store.due_deliveries(take.clone()).await.unwrap();
+    assert_eq!((first.deliveries.len(), first.next_at), (MAX_WEBHOOKS + 10, None), "the rest waits for room");
+    let mut each: BTreeMap<_, BusyLane> = BTreeMap::new();
+    for due in first.deliveries {
+        let lane = each.entry(due.webhook).or_insert(BusyLane { in_flight: Vec::new(), lane: 2 });
+        lane.in_flight.push(due.id);
+    }
+    assert_eq!(each.len(), MAX_WEBHOOKS, "one to each, before a second one to any");
+    take.busy = each;
+    assert!(world.store.due_deliveries(take.clone()).await.unwrap().deliveries.is_empty());
+    take.busy.pop_first();
+    take.busy.pop_first();
+    let more = world.store.due_deliveries(take).await.unwrap().deliveries;
+    assert_eq!(more.len(), 4, "as many as have ended: two to each of the oldest");
 }
 
 pub(in crate::store) async fn unseen_messages_are_told_once(store: Arc<dyn Store>) {

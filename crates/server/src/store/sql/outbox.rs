@@ -11,7 +11,7 @@ use super::error::Failure;
 use super::link::{Row, Sql};
 use super::rows::{self, Thread};
 use super::statements::{self, directory};
-use super::value::params;
+use super::value::{numbers, params};
 use super::writer::Write;
 use super::{lookup, setup};
 use crate::store::outbox::{
@@ -85,9 +85,10 @@ pub(in crate::store) fn queue(
     let mut has_due = false;
     for event in events {
         let kind = told_as(&event.body);
-        for (hook, _) in hooks.iter().filter(|(_, events)| events.contains(kind)) {
-            let telling = Telling { hook: *hook, event: kind, website: thread.website, place: rows::int(event.offset) };
-            telling.insert(write.conn, None, at)?;
+        let told = told_of(hooks, kind);
+        if !told.is_empty() {
+            let telling = Telling { event: kind, website: thread.website, place: rows::int(event.offset) };
+            telling.insert(write.conn, &told, None, at)?;
             has_due = true;
         }
         if hooks.iter().any(|(_, events)| events.contains(WebhookEvent::MessageUnseen)) {
@@ -96,6 +97,11 @@ pub(in crate::store) fn queue(
     }
     write.hooks.has_due |= has_due;
     Ok(())
+}
+
+/// The rows of those that are told of an event.
+fn told_of(hooks: &[Hook], event: WebhookEvent) -> Vec<i64> {
+    hooks.iter().filter(|(_, events)| events.contains(event)).map(|(hook, _)| *hook).collect()
 }
 
 /// Begins the timer of a public message, unless the side that is to read it has one already.
@@ -118,10 +124,9 @@ fn watch(conn: &dyn Sql, thread: &Thread, event: &StoredEvent, at: Timestamp) ->
     Ok(begun > 0)
 }
 
-/// A delivery to be queued.
+/// What deliveries to be queued tell of.
 #[derive(Debug, Clone, Copy)]
 struct Telling {
-    hook: i64,
     event: WebhookEvent,
     website: i64,
     place: i64,
@@ -136,11 +141,12 @@ struct Unread {
 }
 
 impl Telling {
-    fn insert(&self, conn: &dyn Sql, unread: Option<Unread>, at: Timestamp) -> Result<(), Failure> {
+    /// Queues one delivery for each of some webhooks: by one statement, however many there are.
+    fn insert(&self, conn: &dyn Sql, hooks: &[i64], unread: Option<Unread>, at: Timestamp) -> Result<(), Failure> {
         conn.execute(
-            statements::INSERT_DELIVERY,
+            statements::INSERT_DELIVERIES,
             params![
-                self.hook,
+                &numbers(hooks),
                 event_number(self.event),
                 self.website,
                 self.place,
@@ -308,11 +314,18 @@ pub(in crate::store) fn resend(
 
 // ---- for the worker ----
 
+/// A webhook that may have something to be sent.
+#[derive(Debug, Clone)]
+struct Lane {
+    row: i64,
+    organization: i64,
+    id: WebhookId,
+}
+
 /// A delivery that could be sent now.
 pub(in crate::store) struct Candidate {
     row: i64,
-    hook: i64,
-    webhook: WebhookId,
+    lane: Lane,
 }
 
 /// What is to be sent now, taken for this node where others send too. What cannot be read holds nothing else up.
@@ -344,25 +357,26 @@ pub(in crate::store) fn candidates(
 ) -> Result<(DueDeliveries, Vec<Candidate>), Failure> {
     let mut due = DueDeliveries::default();
     let mut candidates = Vec::new();
+    let mut of_organization: BTreeMap<i64, usize> = BTreeMap::new();
     let mut lanes_with_room = Vec::new();
     let mut sets = Vec::new();
-    for (hook, id) in lanes(conn)? {
-        let busy = take.busy.get(&id);
+    for lane in lanes(conn)? {
+        let busy = take.busy.get(&lane.id);
         let in_flight = busy.map(|busy| busy.in_flight.as_slice()).unwrap_or_default();
-        let lane = busy.map_or(take.lane, |busy| busy.lane);
-        let Some(room) = lane.checked_sub(in_flight.len()).filter(|room| *room > 0) else { continue };
+        *of_organization.entry(lane.organization).or_default() += in_flight.len();
+        let width = busy.map_or(take.lane, |busy| busy.lane);
+        let Some(room) = width.checked_sub(in_flight.len()).filter(|room| *room > 0) else { continue };
         // Those in flight may be the first ones, and the one behind the last tells when there is more to do.
-        let most =
-            rows::limit(in_flight.len() + room + 1).saturating_add(if conn.is_shared() { OTHERS_MAX } else { 0 });
-        sets.push(params![hook, most].to_vec());
-        lanes_with_room.push((hook, id, in_flight, room, Vec::new()));
+        let most = rows::limit(in_flight.len().saturating_add(room).saturating_add(1));
+        sets.push(params![lane.row, most.saturating_add(if conn.is_shared() { OTHERS_MAX } else { 0 })].to_vec());
+        lanes_with_room.push((lane, in_flight, room, Vec::new()));
     }
     conn.query_each(statements::WAITING_DELIVERIES, &sets, &mut |place, row| {
-        let (_, _, _, _, waiting) = &mut lanes_with_room[place];
+        let (_, _, _, waiting) = &mut lanes_with_room[place];
         waiting.push((rows::id(row, 0)?, rows::time(row, 1)?, rows::number(row, 2)?, rows::id(row, 3)?));
         Ok(())
     })?;
-    for (hook, webhook, in_flight, room, waiting) in lanes_with_room {
+    for (lane, in_flight, room, waiting) in lanes_with_room {
         let mut taken = 0;
         for (row, next_at, leased_for, leased_by) in waiting {
             if in_flight.contains(&delivery_id(row, epoch)) {
@@ -381,12 +395,16 @@ pub(in crate::store) fn candidates(
             if taken == room {
                 break;
             }
-            let candidate = Candidate { row, hook, webhook: webhook.clone() };
-            candidates.push((in_flight.len() + taken, next_at, candidate));
+            candidates.push((in_flight.len() + taken, next_at, Candidate { row, lane: lane.clone() }));
             taken += 1;
         }
     }
     candidates.sort_unstable_by_key(|(behind, next_at, candidate)| (*behind, *next_at, candidate.row));
+    candidates.retain(|(_, _, candidate)| {
+        let busy = of_organization.entry(candidate.lane.organization).or_default();
+        *busy += 1;
+        *busy <= take.organization
+    });
     if candidates.len() > take.limit {
         candidates.truncate(take.limit);
         due.next_at = Some(take.now);
@@ -402,11 +420,11 @@ fn first(conn: &dyn Sql, sql: &'static str) -> Result<Option<Timestamp>, Failure
 
 /// The webhooks that may have something to be sent. One whose id cannot be read is left out: what waits for it is given
 /// up in the end.
-fn lanes(conn: &dyn Sql) -> Result<Vec<(i64, WebhookId)>, Failure> {
+fn lanes(conn: &dyn Sql) -> Result<Vec<Lane>, Failure> {
     let found = conn.all(directory::WEBHOOK_IDS, params![], |row| {
-        let row_id = rows::id(row, 0)?;
-        match rows::parsed(row, 1) {
-            Ok(id) => Ok(Some((row_id, id))),
+        let (hook, organization) = (rows::id(row, 0)?, rows::id(row, 1)?);
+        match rows::parsed(row, 2) {
+            Ok(id) => Ok(Some(Lane { row: hook, organization, id })),
             Err(Failure::Answer(StoreError::Corrupt(_))) => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -422,7 +440,7 @@ struct Named {
 }
 
 fn read_due(conn: &dyn Sql, candidate: &Candidate, epoch: &str) -> Result<DueDelivery, Failure> {
-    let (url, secret) = conn.must(statements::WEBHOOK_TARGET, params![candidate.hook], |row| {
+    let (url, secret) = conn.must(statements::WEBHOOK_TARGET, params![candidate.lane.row], |row| {
         Ok((rows::text(row, 0)?, SigningSecret::new(rows::bytes(row, 1)?)))
     })?;
     let (named, mut due) = conn.must(statements::DUE_DELIVERY, params![candidate.row], |row| {
@@ -433,7 +451,7 @@ fn read_due(conn: &dyn Sql, candidate: &Candidate, epoch: &str) -> Result<DueDel
         let named = Named { website: rows::id(row, 1)?, place: rows::id(row, 2)?, unread };
         let due = DueDelivery {
             id: delivery_id(rows::id(row, 9)?, epoch),
-            webhook: candidate.webhook.clone(),
+            webhook: candidate.lane.id.clone(),
             url,
             secret,
             event: event(row, 0)?,
@@ -453,7 +471,7 @@ fn read_due(conn: &dyn Sql, candidate: &Candidate, epoch: &str) -> Result<DueDel
 fn unreadable(conn: &dyn Sql, candidate: Candidate, why: String, epoch: &str) -> Result<UnreadableDelivery, Failure> {
     let round = conn.one(statements::DUE_DELIVERY, params![candidate.row], |row| rows::small(row, 8))?;
     let id = delivery_id(candidate.row, epoch);
-    Ok(UnreadableDelivery { id, webhook: candidate.webhook, round: round.unwrap_or(0), why })
+    Ok(UnreadableDelivery { id, webhook: candidate.lane.id, round: round.unwrap_or(0), why })
 }
 
 /// Whoever encodes what is to be told takes for granted that the texts are JSON, as they were when they were stored.
@@ -562,9 +580,7 @@ fn tell_unseen_of(
         Ok(())
     };
     let Some((organization, website, (head, read), after)) = thread else { return end() };
-    let hooks = write.hooks.of(conn, organization)?;
-    let hooks: Vec<i64> =
-        hooks.iter().filter(|(_, events)| events.contains(WebhookEvent::MessageUnseen)).map(|(id, _)| *id).collect();
+    let hooks = told_of(write.hooks.of(conn, organization)?, WebhookEvent::MessageUnseen);
     if after == 0 || hooks.is_empty() {
         return end();
     }
@@ -580,10 +596,8 @@ fn tell_unseen_of(
         return Ok(());
     }
     let unread = Unread { since_seq, upto_seq: head, side };
-    for hook in hooks {
-        let telling = Telling { hook, event: WebhookEvent::MessageUnseen, website, place: conversation };
-        telling.insert(conn, Some(unread), now)?;
-    }
+    let telling = Telling { event: WebhookEvent::MessageUnseen, website, place: conversation };
+    telling.insert(conn, &hooks, Some(unread), now)?;
     write.hooks.has_due = true;
     end()
 }

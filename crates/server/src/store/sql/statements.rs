@@ -271,8 +271,9 @@ statements! {
     /// A deleted webhook keeps its row until its deliveries are gone, and nothing that is of use to anybody.
     LEAVE_WEBHOOK = "UPDATE webhooks SET organization = NULL, url = '', secret = ?2 WHERE id = ?1";
     LEAVE_WEBHOOKS = "UPDATE webhooks SET organization = NULL, url = '', secret = ?2 WHERE organization = ?1";
-    INSERT_DELIVERY = "INSERT INTO deliveries (webhook, event, website, place, since_seq, upto_seq, unseen_by, \
-        at, queued_at, next_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?8)";
+    /// One for each of some webhooks.
+    INSERT_DELIVERIES = "INSERT INTO deliveries (webhook, event, website, place, since_seq, upto_seq, unseen_by, \
+        at, queued_at, next_at) SELECT k.value, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?8 FROM json_each(?1) k";
     DELIVERY = deliveries!("WHERE id = ?1");
     DELIVERIES = deliveries!("WHERE webhook = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
     DELIVERIES_BY_STATUS = deliveries!("WHERE webhook = ?1 AND status = ?4 AND id < ?2 ORDER BY id DESC LIMIT ?3");
@@ -341,7 +342,8 @@ pub(in crate::store) mod directory {
     pub(in crate::store) const KEYS: &str = "SELECT k.public_id, o.public_id, k.kind, k.material, k.algorithm, \
         w.public_id, k.created_at FROM keys k JOIN organizations o ON o.id = k.organization \
         LEFT JOIN websites w ON w.id = k.website ORDER BY k.public_id";
-    pub(in crate::store) const WEBHOOK_IDS: &str = "SELECT id, public_id FROM webhooks WHERE organization IS NOT NULL";
+    pub(in crate::store) const WEBHOOK_IDS: &str =
+        "SELECT id, organization, public_id FROM webhooks WHERE organization IS NOT NULL";
     pub(in crate::store) const REVOCATIONS: &str = "SELECT o.public_id, r.kind, r.person, r.at FROM revocations r \
         JOIN organizations o ON o.id = r.organization ORDER BY o.public_id, r.kind, r.person";
 }

@@ -104,7 +104,7 @@ async fn a_delivery_is_sent_by_one_node_and_by_another_when_that_dies() {
     let hook = || WebhookId::new("h").unwrap();
     let take = |at, in_flight: &[_]| {
         let busy = BTreeMap::from([(hook(), BusyLane { in_flight: in_flight.to_vec(), lane: 100 })]);
-        TakeDeliveries { now: at, limit: 4, lane: 100, busy }
+        TakeDeliveries { now: at, limit: 4, lane: 100, busy, ..TakeDeliveries::default() }
     };
     let (mut by_one, mut by_two) = (Vec::new(), Vec::new());
     for _ in 0..6 {

@@ -95,6 +95,7 @@ macro_rules! contract_tests {
             nothing_is_sent_of_what_was_deleted,
             a_slow_webhook_takes_no_room_from_another,
             an_organization_leaves_room_for_others,
+            what_begins_has_a_bound_in_bytes,
             unseen_messages_are_told_once,
             reading_cancels_what_is_unseen,
             unseen_messages_follow_the_setting,

@@ -237,6 +237,8 @@ pub struct TakeDeliveries {
     pub limit: usize,
     /// How many deliveries to the webhooks of one organization may be in the works at once, those of `busy` included.
     pub organization: usize,
+    /// No more begins behind the one with which so many bytes of content are reached.
+    pub bytes: usize,
     /// How many deliveries of one webhook may be in the works at once, those of `busy` excepted.
     pub lane: usize,
     /// The webhooks that something is in the works for.
@@ -250,6 +252,7 @@ impl Default for TakeDeliveries {
             now: Timestamp::default(),
             limit: usize::MAX,
             organization: usize::MAX,
+            bytes: usize::MAX,
             lane: usize::MAX,
             busy: BTreeMap::new(),
         }
@@ -325,6 +328,35 @@ pub enum DeliveryContent {
     Unseen(UnseenMessages),
     /// Nothing is left of it.
     Gone,
+}
+
+/// What an event takes besides its texts, roughly.
+const EVENT_BYTES: usize = 1024;
+
+impl DeliveryContent {
+    /// The events that it tells of.
+    fn events(&self) -> &[StoredEvent] {
+        match self {
+            Self::Event(event) => std::slice::from_ref(event),
+            Self::Unseen(unseen) => &unseen.messages,
+            Self::Gone => &[],
+        }
+    }
+
+    /// The texts of those, which are JSON.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = Arc<str>> {
+        let texts = |event: &StoredEvent| match &event.body {
+            EventBody::Message(message) => [message.content.clone(), message.metadata.clone()],
+            EventBody::Updated { content, .. } => [content.clone(), None],
+            EventBody::Created { .. } | EventBody::Status { .. } | EventBody::Assigned { .. } => [None, None],
+        };
+        self.events().iter().flat_map(texts).flatten()
+    }
+
+    /// How many bytes it takes, as it is and as it is sent, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.events().len() * EVENT_BYTES + self.texts().map(|text| text.len()).sum::<usize>()
+    }
 }
 
 /// Public messages of one conversation that waited for their reader.

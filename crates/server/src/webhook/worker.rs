@@ -16,8 +16,8 @@ use super::send::{Sender, Signed};
 use super::sign::signature;
 use crate::metrics::{WEBHOOK_DELIVERIES_TOTAL, WEBHOOK_WAITING_SECONDS};
 use crate::store::{
-    Attempt, AttemptOutcome, CleanOutbox, DueDeliveries, DueDelivery, Outbox, StoreError, TakeDeliveries, UNREADABLE,
-    UnreadableDelivery,
+    Attempt, AttemptOutcome, CleanOutbox, DeliveryContent, DueDeliveries, DueDelivery, Outbox, StoreError,
+    TakeDeliveries, UNREADABLE, UnreadableDelivery,
 };
 
 /// The longest pause between two looks, so that a clock that was put forward or back is noticed, and figures are fresh.
@@ -159,17 +159,17 @@ impl Worker {
             self.clean().await?;
         }
         let (now, wall) = ((self.clocks.onward)(), (self.clocks.wall)());
-        let (limit, busy) = (self.lanes.room(), self.lanes.busy());
-        let take = TakeDeliveries { now, limit, organization: ORGANIZATION, lane: LANE, busy };
+        let (limit, bytes, busy) = (self.lanes.room(), self.lanes.bytes_left(), self.lanes.busy());
+        let take = TakeDeliveries { now, limit, organization: ORGANIZATION, bytes, lane: LANE, busy };
         let found = self.outbox.due_deliveries(take).await?;
         let DueDeliveries { deliveries, unreadable, next_at, unseen_at, waiting_since } = found;
         self.waiting = Waiting { since: waiting_since, looked_at: now };
         for unreadable in unreadable {
-            self.lanes.begin(&unreadable.webhook, &unreadable.id);
+            self.lanes.begin(&unreadable.webhook, &unreadable.id, 0);
             self.tasks.spawn(give_up(Arc::clone(&self.outbox), self.clocks, unreadable));
         }
         for due in deliveries {
-            self.lanes.begin(&due.webhook, &due.id);
+            self.lanes.begin(&due.webhook, &due.id, due.content.bytes());
             self.tasks.spawn(deliver(Arc::clone(&self.outbox), self.sender.clone(), self.clocks, due));
         }
         // Messages have their dates from the system's clock, and what is unseen is counted from those.
@@ -203,8 +203,14 @@ impl Worker {
 }
 
 /// Makes one attempt and writes what came of it; only then may the delivery be taken again.
-async fn deliver(outbox: Arc<dyn Outbox>, sender: Sender, clocks: Clocks, due: DueDelivery) -> Ended {
-    let (http_status, outcome) = attempt(&sender, clocks, &due).await;
+async fn deliver(outbox: Arc<dyn Outbox>, sender: Sender, clocks: Clocks, mut due: DueDelivery) -> Ended {
+    let body = payload(&due);
+    // It is in the body, and an attempt may take long.
+    due.content = DeliveryContent::Gone;
+    let (http_status, outcome) = match body {
+        Some(body) => attempt(&sender, clocks, &due, body).await,
+        None => (None, AttemptOutcome::Gone),
+    };
     let was_taken = match &outcome {
         AttemptOutcome::Delivered => Some(true),
         AttemptOutcome::Failed { .. } => Some(false),
@@ -236,8 +242,7 @@ async fn settle(outbox: &dyn Outbox, attempt: Attempt, was_taken: Option<bool>) 
     Ended { webhook, delivery, was_taken }
 }
 
-async fn attempt(sender: &Sender, clocks: Clocks, due: &DueDelivery) -> (Option<u16>, AttemptOutcome) {
-    let Some(body) = payload(due) else { return (None, AttemptOutcome::Gone) };
+async fn attempt(sender: &Sender, clocks: Clocks, due: &DueDelivery, body: Vec<u8>) -> (Option<u16>, AttemptOutcome) {
     let seconds = (clocks.wall)().as_millis() / 1000;
     let signed = Signed { id: due.id.to_string(), seconds, signature: signature(&due.secret, &due.id, seconds, &body) };
     let (http_status, error) = match sender.send(&due.url, signed, Bytes::from(body)).await {

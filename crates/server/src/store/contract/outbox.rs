@@ -386,6 +386,23 @@ pub(in crate::store) async fn an_organization_leaves_room_for_others(store: Arc<
     assert_eq!(more.len(), 4, "as many as have ended: two to each of the oldest");
 }
 
+pub(in crate::store) async fn what_begins_has_a_bound_in_bytes(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    world.hook("h", &[MessageCreated]).await;
+    for n in 0..5 {
+        world.append(says("vera", "c", &format!("k{n}"), &"x".repeat(10_000))).await;
+    }
+    let taken = async |bytes| {
+        let due = world.store.due_deliveries(TakeDeliveries { bytes, ..all(10) }).await.unwrap();
+        (due.deliveries.len(), due.next_at)
+    };
+    assert_eq!(taken(0).await, (0, Some(at(10))));
+    assert_eq!(taken(1).await, (1, Some(at(10))), "one always may, and there is more to do");
+    assert_eq!(taken(10_000).await, (1, Some(at(10))));
+    assert_eq!(taken(30_000).await, (3, Some(at(10))));
+    assert_eq!(taken(1_000_000).await, (5, None));
+}
+
 pub(in crate::store) async fn unseen_messages_are_told_once(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     world.hook("h", &[MessageUnseen]).await;

@@ -247,7 +247,16 @@ impl State {
             candidates.truncate(take.limit);
             due.next_at = Some(take.now);
         }
-        due.deliveries = candidates.iter().filter_map(|(_, _, id, _)| self.due_delivery(id)).collect();
+        let mut bytes: usize = 0;
+        for (_, _, id, _) in &candidates {
+            if bytes >= take.bytes {
+                due.next_at = Some(take.now);
+                break;
+            }
+            let Some(delivery) = self.due_delivery(id) else { continue };
+            bytes = bytes.saturating_add(delivery.content.bytes());
+            due.deliveries.push(delivery);
+        }
         due
     }
 

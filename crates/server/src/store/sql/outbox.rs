@@ -337,9 +337,17 @@ pub(in crate::store) fn due(conn: &dyn Sql, take: &TakeDeliveries, epoch: &str) 
     if claimed.len() < candidates.len() {
         due.next_at = Some(due.next_at.map_or(until, |at| at.min(until)));
     }
+    let mut bytes: usize = 0;
     for candidate in candidates.into_iter().filter(|candidate| claimed.contains(&candidate.row)) {
+        if bytes >= take.bytes {
+            due.next_at = Some(take.now);
+            break;
+        }
         match read_due(conn, &candidate, epoch) {
-            Ok(delivery) => due.deliveries.push(delivery),
+            Ok(delivery) => {
+                bytes = bytes.saturating_add(delivery.content.bytes());
+                due.deliveries.push(delivery);
+            }
             Err(Failure::Answer(StoreError::Corrupt(why))) => {
                 due.unreadable.push(unreadable(conn, candidate, why, epoch)?);
             }
@@ -476,21 +484,9 @@ fn unreadable(conn: &dyn Sql, candidate: Candidate, why: String, epoch: &str) ->
 
 /// Whoever encodes what is to be told takes for granted that the texts are JSON, as they were when they were stored.
 fn check_json(content: &DeliveryContent) -> Result<(), Failure> {
-    let events = match content {
-        DeliveryContent::Event(event) => std::slice::from_ref(event),
-        DeliveryContent::Unseen(unseen) => unseen.messages.as_slice(),
-        DeliveryContent::Gone => &[],
-    };
-    for event in events {
-        let texts = match &event.body {
-            EventBody::Message(message) => [&message.content, &message.metadata],
-            EventBody::Updated { content, .. } => [content, &None],
-            EventBody::Created { .. } | EventBody::Status { .. } | EventBody::Assigned { .. } => [&None, &None],
-        };
-        for text in texts.into_iter().flatten() {
-            let json = serde_json::from_str::<&RawValue>(text);
-            json.map_err(|error| StoreError::Corrupt(format!("a text of an event is no JSON: {error}")))?;
-        }
+    for text in content.texts() {
+        let json = serde_json::from_str::<&RawValue>(&text);
+        json.map_err(|error| StoreError::Corrupt(format!("a text of an event is no JSON: {error}")))?;
     }
     Ok(())
 }

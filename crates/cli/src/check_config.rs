@@ -33,6 +33,7 @@ impl CheckConfig {
         // What the values lead to can be judged only where they could be read.
         if checked.problems.is_empty() {
             checked.problems.extend(file_problems(&checked.config));
+            checked.warnings.extend(open_figures(&checked.config));
         }
         if self.json {
             print(&as_json(&checked).to_string())?;
@@ -45,6 +46,17 @@ impl CheckConfig {
             count => Err(Failure::Failed(anyhow!("a server would not start: {count} problems"))),
         }
     }
+}
+
+/// Figures that whoever can connect may read, where those may be strangers.
+fn open_figures(config: &Config) -> Option<String> {
+    let is_open = config.ops_listen.is_none() && !config.listen.ip().is_loopback();
+    is_open.then(|| {
+        format!(
+            "everybody who reaches {} can read /metrics: set ops_listen, or keep it from the public by a proxy",
+            config.listen
+        )
+    })
 }
 
 fn as_json(checked: &Checked) -> Value {

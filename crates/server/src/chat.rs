@@ -4,6 +4,7 @@
 //! whose conversation it is, inside the store's transaction. This room awaits the store alone: it reads no clock
 //! (`now` is given) and spawns nothing, so a simulator can poll it.
 
+mod answered;
 mod conversations;
 mod ids;
 mod messages;
@@ -26,6 +27,7 @@ pub use people::Arrival;
 pub use setup::MadeKey;
 pub use subscribe::{CatchUp, Page, Snapshot, SubscribeRequest};
 
+use self::answered::Answered;
 use crate::auth::{AuthError, Principal};
 use crate::bus::{Bus, Notice};
 use crate::directory::SharedDirectory;
@@ -44,6 +46,8 @@ pub struct Chat {
     pub(crate) epoch: Arc<str>,
     /// When the store last refused a message for want of itself, in ms; 0 once it took one again.
     refused_at_ms: AtomicU64,
+    /// What the store said to whoever asked whether it is up.
+    answered: Answered,
 }
 
 /// Why an action failed, as the one who asked is told.
@@ -148,6 +152,7 @@ impl Chat {
             replay_limit,
             epoch: Arc::from(epoch),
             refused_at_ms: AtomicU64::new(0),
+            answered: Answered::default(),
         }
     }
 
@@ -168,25 +173,32 @@ impl Chat {
         }
     }
 
-    /// Whether the store answers, and has not just refused a message because it is full or down.
+    /// Whether the store answers, and has not just refused a message because it is full or down. What it answered is
+    /// taken for true for a moment: anybody may ask, as often as they like.
     ///
     /// # Errors
     /// `unavailable`.
     pub async fn is_store_up(&self, now: Timestamp) -> Result<(), ChatError> {
         /// How long a refusal counts when no further message comes: whoever sends none must be let in again.
         const REFUSAL_COUNTS_MS: u64 = 5_000;
-        const NONE: &str = "a plain word is an id";
-        let refused_at_ms = self.refused_at_ms.load(Ordering::Relaxed);
-        // A refusal that is yet to come is of a clock that was put back, and says nothing.
-        let counts = refused_at_ms..refused_at_ms.saturating_add(REFUSAL_COUNTS_MS);
-        if refused_at_ms != 0 && counts.contains(&now.as_millis()) {
+        if answered::is_recent(&self.refused_at_ms, now, REFUSAL_COUNTS_MS) {
             return Err(StoreError::Unavailable("it takes no messages".to_owned()).into());
         }
+        if let Some(answer) = self.answered.lately(now) {
+            return Ok(answer?);
+        }
+        let answer = self.ask_store().await;
+        self.answered.note(&answer, now);
+        Ok(answer?)
+    }
+
+    async fn ask_store(&self) -> Result<(), StoreError> {
+        const NONE: &str = "a plain word is an id";
         let nobody = OrganizationId::new("none").expect(NONE);
         let scope = Scope::Team { websites: Websites::All };
         match self.store.conversation(nobody, scope, ConversationId::new("none").expect(NONE)).await {
             Ok(_) | Err(StoreError::NotFound) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 

@@ -32,7 +32,8 @@ pub const COMMIT_SECONDS: &str = "cossistant_commit_seconds";
 pub const COMMIT_WRITES: &str = "cossistant_commit_writes";
 /// Attempts to tell webhooks, by `result`: delivered, failed (and tried again), dead (and given up).
 pub const WEBHOOK_DELIVERIES_TOTAL: &str = "cossistant_webhook_deliveries_total";
-/// For how long the oldest delivery waits that was neither taken nor given up; 0 if there is none. A gauge.
+/// For how long the oldest delivery waits that was neither taken nor given up; 0 if there is none. It grows while the
+/// outbox cannot be read, too. A gauge.
 pub const WEBHOOK_WAITING_SECONDS: &str = "cossistant_webhook_waiting_seconds";
 /// HTTP requests, by `method`, `route` and `status`.
 pub const HTTP_REQUESTS_TOTAL: &str = "cossistant_http_requests_total";

@@ -34,9 +34,10 @@ use cossistant_protocol::{
 
 pub use memory::MemoryStore;
 pub use model::*;
+pub(crate) use outbox::UNREADABLE;
 pub use outbox::{
     Attempt, AttemptOutcome, BusyLane, CleanOutbox, DeliveryContent, DeliveryPage, DeliveryRow, DueDeliveries,
-    DueDelivery, EventSet, Outbox, SigningSecret, TakeDeliveries, UnseenMessages, WebhookRow,
+    DueDelivery, EventSet, Outbox, SigningSecret, TakeDeliveries, UnreadableDelivery, UnseenMessages, WebhookRow,
 };
 pub use postgres::{Database, DatabaseError, PostgresConfig, PostgresStore, check_address, look_at};
 pub use sql::version::DataKind;

@@ -1,11 +1,15 @@
 //! A store in which something is not as it was written: what it costs, and whom.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cossistant_testkit::{ServerOptions, unique};
 use serde_json::json;
 
-use crate::support::{PATIENCE, Stage, new_message, number, options, say, subscribe_with, try_say, wrapped};
+use crate::receiver::{Receiver, Reply};
+use crate::support::{PATIENCE, Stage, new_message, number, options, say, subscribe_with, text, try_say, wrapped};
+use crate::webhooks::{hasten, hook, until_status};
 
 /// How many events a server reads at a time is its own affair; this is more than that.
 const MANY: usize = 200;
@@ -71,6 +75,46 @@ async fn what_cannot_be_read_is_an_internal_error_and_the_rest_goes_on() {
         user.seen().iter().filter(|message| message["type"] == "new_message" && message["conversationId"] == spoiled);
     let places: Vec<u64> = told.map(|message| number(message, "seq")).collect();
     assert!(places.windows(2).all(|pair| pair[1] == pair[0] + 1), "section 6, no hole before the close: {places:?}");
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_keeps_no_other_from_webhooks() {
+    let mut server = options("").start();
+    let mut stages = [Stage::of(&server), Stage::of(&server).own_organization().await];
+    let key = stages[1].key("secret", json!({})).await;
+    stages[1].secret_key = text(&key, "key").to_owned();
+    let mut hooks = Vec::new();
+    let is_up = Arc::new(AtomicBool::new(false));
+    let up = Arc::clone(&is_up);
+    let receiver = Receiver::start(move |_| Reply::Status(if up.load(Ordering::SeqCst) { 204 } else { 503 })).await;
+    for (stage, words) in stages.iter().zip(["spoil-this-message", "untouched"]) {
+        let made = hook(stage, receiver.url(), &["message.created"]).await;
+        say(&mut stage.visitor("vera").await, &unique("conv"), words).await;
+        until_status(stage, &made, "failed", 1).await;
+        hooks.push(made);
+    }
+    assert_eq!(server.terminate(PATIENCE), Some(0), "section 10, exit 0");
+    hasten(&server, 1);
+    spoil(&server.data().join("store.db"), "{\"text\":\"spoil-this-message\"}");
+    let before = receiver.told().len();
+    is_up.store(true, Ordering::SeqCst);
+    server.start_again();
+
+    let at = Stage::of(&server);
+    let [spoiled, sound] =
+        stages.map(|stage| Stage { http: server.http(), url: at.url.clone(), ws_url: at.ws_url.clone(), ..stage });
+    until_status(&sound, &hooks[1], "delivered", 1).await;
+    let dead = until_status(&spoiled, &hooks[0], "dead", 1).await.remove(0);
+    assert!(text(&dead, "lastError").contains("cannot be read"), "section 8, why it is dead: {dead}");
+    assert!(server.output().contains(text(&dead, "id")), "whoever runs the server is told: {}", server.output());
+    assert_eq!(receiver.told().len(), before + 1, "nothing was sent of it");
+
+    let path = format!("/v1/webhooks/{}/deliveries/{}/resend", text(&hooks[0], "id"), text(&dead, "id"));
+    let _again = spoiled.http.post(&path, json!({})).bearer(&spoiled.secret_key).send().await.expect(202, "section 8");
+    until_status(&spoiled, &hooks[0], "dead", 1).await;
+    // What comes later is told.
+    say(&mut spoiled.visitor("vera").await, &unique("conv"), "still here").await;
+    until_status(&spoiled, &hooks[0], "delivered", 1).await;
 }
 
 /// The program with a bound on the size of every file that it writes: a disk that is full at some point.

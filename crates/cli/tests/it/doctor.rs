@@ -139,6 +139,18 @@ fn check_config_takes_what_a_server_takes() {
     let output = run(&["check-config", "--json", "--jwt-public-key", "/nonexistent/key.pem"], &[]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(json(&output)["problems"][0]["place"], "jwt_public_key");
+    // Figures that strangers could read are worth a word.
+    for (flags, count) in [
+        (&["--listen", "0.0.0.0:8787"][..], 1),
+        (&["--listen", "0.0.0.0:8787", "--ops-listen", "127.0.0.1:9090"], 0),
+        (&["--listen", "127.0.0.1:8787"], 0),
+    ] {
+        let output = run(&[&["check-config", "--json"], flags].concat(), &[]);
+        assert_eq!(output.status.code(), Some(0), "{flags:?}");
+        let warnings = json(&output)["warnings"].clone();
+        let open = warnings.as_array().expect("a list").iter().filter(|told| told.to_string().contains("/metrics"));
+        assert_eq!(open.count(), count, "{flags:?}: {warnings}");
+    }
     let unknown = run(&["check-config", "--drain-windw", "1s"], &[]);
     assert_eq!(unknown.status.code(), Some(2), "a flag that is none is wrong usage, as of every command");
 }

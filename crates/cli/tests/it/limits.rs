@@ -439,7 +439,8 @@ async fn a_drain_tells_closes_and_exits_with_0() {
 
 #[tokio::test]
 async fn health_has_an_address_of_its_own_and_says_that_the_node_drains() {
-    let options = options("shards = 2\n").flag("--ops-listen").flag("127.0.0.1:0");
+    let config = "shards = 2\nlimit_requests = 0.001\nlimit_requests_burst = 4\n";
+    let options = options(config).flag("--ops-listen").flag("127.0.0.1:0");
     let mut server = options.flag("--drain-window").flag("4s").start();
     let stage = Stage::of(&server);
     let told = || async {
@@ -453,6 +454,10 @@ async fn health_has_an_address_of_its_own_and_says_that_the_node_drains() {
         let there = ops.get(path).send().await;
         assert_eq!(there.status, 200, "section 8, {path} at its own address: {there:?}");
         stage.http.get(path).send().await.expect_problem(404, "not_found", "section 8, and there alone");
+    }
+    for _ in 0..8 {
+        let figures = ops.get("/metrics").send().await;
+        assert_eq!(figures.status, 200, "section 9, whoever runs the server may ask as often as they like");
     }
     let mut clients = Vec::new();
     for _ in 0..12 {

@@ -163,7 +163,11 @@ async fn requests_of_an_address_are_limited() {
     let refused = ask().await;
     refused.expect_problem(429, "rate_limited", "section 9, requests of an address");
     assert!(refused.header("retry-after").is_some(), "section 8, Retry-After: {refused:?}");
-    let _well = stage.http.get("/healthz").send().await.expect(200, "section 8, health is no request to the API");
+    let figures = stage.http.get("/metrics").send().await;
+    figures.expect_problem(429, "rate_limited", "section 9, figures are not for everybody as often as they like");
+    for path in ["/healthz", "/readyz"] {
+        let _well = stage.http.get(path).send().await.expect(200, "section 8, health is no request to the API");
+    }
     stage.user(&unique("u")).await.fence().await;
 }
 

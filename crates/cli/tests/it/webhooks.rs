@@ -11,7 +11,7 @@ use crate::receiver::{Receiver, Reply};
 use crate::support::{BINARY, PATIENCE, Stage, assert_time, is, number, options, say, say_with, subscribe, text};
 
 /// Makes a webhook by the stage's secret key: `{id, url, events, secret, createdAt}`.
-async fn hook(stage: &Stage, url: &str, events: &[&str]) -> Value {
+pub(crate) async fn hook(stage: &Stage, url: &str, events: &[&str]) -> Value {
     let mut body = json!({"url": url});
     if !events.is_empty() {
         body["events"] = json!(events);
@@ -28,7 +28,7 @@ async fn deliveries(stage: &Stage, hook: &Value, query: &str) -> Vec<Value> {
 }
 
 /// Waits until so many deliveries stand so.
-async fn until_status(stage: &Stage, hook: &Value, status: &str, count: usize) -> Vec<Value> {
+pub(crate) async fn until_status(stage: &Stage, hook: &Value, status: &str, count: usize) -> Vec<Value> {
     let query = format!("?status={status}&limit=200");
     let rule = format!("section 8, {count} deliveries are {status}");
     eventually(PATIENCE * 2, &rule, || async {
@@ -38,7 +38,7 @@ async fn until_status(stage: &Stage, hook: &Value, status: &str, count: usize) -
 }
 
 /// Turns the clock for what waits: everything is due now, and has `attempts` behind it.
-fn hasten(server: &Server, attempts: u32) {
+pub(crate) fn hasten(server: &Server, attempts: u32) {
     let store = rusqlite::Connection::open(server.data().join("store.db")).expect("the store is a database");
     let sql = "UPDATE deliveries SET next_at = 0, attempts = ?1 WHERE status <= 1";
     store.execute(sql, [attempts]).expect("nobody else has it open");

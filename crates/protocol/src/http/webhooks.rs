@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The most webhooks of an organization.
-pub const MAX_WEBHOOKS: usize = 20;
+pub const MAX_WEBHOOKS: usize = 100;
 /// The most messages that one `message.unseen` carries: the newest ones.
 pub const MAX_UNSEEN_MESSAGES: usize = 20;
 

@@ -210,7 +210,7 @@ keys! {
     limit_wrong_credentials: f64 = "5";
     /// Wrong credentials at once of an address.
     limit_wrong_credentials_burst: u64 = "100";
-    /// Requests a second of an address to the API, and handshakes of TLS; 0 for no limit.
+    /// Requests a second of an address to the API and for figures, and handshakes of TLS; 0 for no limit.
     limit_requests: f64 = "500";
     /// Requests and handshakes of TLS at once of an address.
     limit_requests_burst: u64 = "5000";

@@ -457,9 +457,9 @@ async fn respond(
     if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1 {
         return Failure::invalid(Invalid::new("host", "must be given once")).into_response();
     }
-    if request.uri().path().starts_with("/v1/")
-        && let Err(wait) = server.common.requests.take(limit_key(address), clock().as_millis())
-    {
+    // Figures cost more than most requests. Whether the node is ready costs little, and balancers have to be told.
+    let is_limited = request.uri().path().starts_with("/v1/") || (request.uri().path() == "/metrics" && !is_ops);
+    if is_limited && let Err(wait) = server.common.requests.take(limit_key(address), clock().as_millis()) {
         return Failure::rate_limited(wait).into_response();
     }
     if request.uri().path() != "/ws" || is_ops {

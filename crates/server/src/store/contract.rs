@@ -94,6 +94,8 @@ macro_rules! contract_tests {
             webhooks_are_limited_however_many_come_at_once,
             nothing_is_sent_of_what_was_deleted,
             a_slow_webhook_takes_no_room_from_another,
+            an_organization_leaves_room_for_others,
+            what_begins_has_a_bound_in_bytes,
             unseen_messages_are_told_once,
             reading_cancels_what_is_unseen,
             unseen_messages_follow_the_setting,

@@ -25,9 +25,12 @@ pub(crate) const CLEANED_AT_ONCE: usize = 500;
 /// Why a delivery is dead that no attempt has given up.
 pub(crate) const WAITED_TOO_LONG: &str = "it waited too long for the address to take what came before it";
 
+/// Why a delivery is dead that cannot be read.
+pub(crate) const UNREADABLE: &str = "it cannot be read: what the store has of it is damaged";
+
 /// What is said of one more than [`MAX_WEBHOOKS`].
-pub(super) const TOO_MANY_WEBHOOKS: StoreError = StoreError::LimitExceeded("an organization has at most 20 webhooks");
-const _: () = assert!(MAX_WEBHOOKS == 20, "the words above say so");
+pub(super) const TOO_MANY_WEBHOOKS: StoreError = StoreError::LimitExceeded("an organization has at most 100 webhooks");
+const _: () = assert!(MAX_WEBHOOKS == 100, "the words above say so");
 
 /// The part of a [`Store`](super::Store) that is for webhooks.
 pub trait Outbox: Send + Sync + 'static {
@@ -67,7 +70,7 @@ pub trait Outbox: Send + Sync + 'static {
     /// Wakes one waiter after each commit that made a delivery, or a timer of an unseen message, due earlier.
     fn outbox_signal(&self) -> Arc<Notify>;
 
-    /// What is to be sent now, and when there is more to do.
+    /// What is to be sent now, and when there is more to do. What of it cannot be read is told apart, and is no error.
     fn due_deliveries(&self, take: TakeDeliveries) -> StoreFuture<DueDeliveries>;
 
     /// Writes what came of an attempt. It changes nothing if the delivery was sent once more by hand meanwhile, or is
@@ -226,16 +229,34 @@ pub struct DeliveryRow {
 }
 
 /// What the worker can take.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct TakeDeliveries {
     /// Now: nothing is due that lies behind it.
     pub now: Timestamp,
     /// How many in all.
     pub limit: usize,
+    /// How many deliveries to the webhooks of one organization may be in the works at once, those of `busy` included.
+    pub organization: usize,
+    /// No more begins behind the one with which so many bytes of content are reached.
+    pub bytes: usize,
     /// How many deliveries of one webhook may be in the works at once, those of `busy` excepted.
     pub lane: usize,
     /// The webhooks that something is in the works for.
     pub busy: BTreeMap<WebhookId, BusyLane>,
+}
+
+impl Default for TakeDeliveries {
+    /// Nothing is in the works, and there is no bound; as of the beginning of time.
+    fn default() -> Self {
+        Self {
+            now: Timestamp::default(),
+            limit: usize::MAX,
+            organization: usize::MAX,
+            bytes: usize::MAX,
+            lane: usize::MAX,
+            busy: BTreeMap::new(),
+        }
+    }
 }
 
 /// What is in the works for one webhook.
@@ -252,6 +273,8 @@ pub struct BusyLane {
 pub struct DueDeliveries {
     /// What is to be sent now, webhooks with the least in the works first.
     pub deliveries: Vec<DueDelivery>,
+    /// What would be sent now if it could be read; each has a place in the works like the others, until it is settled.
+    pub unreadable: Vec<UnreadableDelivery>,
     /// When the next delivery is due of a webhook that has room for it; may lie in the past if `limit` was reached.
     pub next_at: Option<Timestamp>,
     /// When the first timer of unseen messages ends; in the past if [`Outbox::tell_unseen`] is to be called.
@@ -283,6 +306,19 @@ pub struct DueDelivery {
     pub content: DeliveryContent,
 }
 
+/// A delivery that is not as it was written, or that tells of something that is not: an attempt at it cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableDelivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// To which webhook.
+    pub webhook: WebhookId,
+    /// How often it was sent once more by hand; comes back with [`Attempt`].
+    pub round: u32,
+    /// What was found, for the log.
+    pub why: String,
+}
+
 /// What a delivery tells of, as it stands now.
 #[derive(Debug, Clone)]
 pub enum DeliveryContent {
@@ -292,6 +328,35 @@ pub enum DeliveryContent {
     Unseen(UnseenMessages),
     /// Nothing is left of it.
     Gone,
+}
+
+/// What an event takes besides its texts, roughly.
+const EVENT_BYTES: usize = 1024;
+
+impl DeliveryContent {
+    /// The events that it tells of.
+    fn events(&self) -> &[StoredEvent] {
+        match self {
+            Self::Event(event) => std::slice::from_ref(event),
+            Self::Unseen(unseen) => &unseen.messages,
+            Self::Gone => &[],
+        }
+    }
+
+    /// The texts of those, which are JSON.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = Arc<str>> {
+        let texts = |event: &StoredEvent| match &event.body {
+            EventBody::Message(message) => [message.content.clone(), message.metadata.clone()],
+            EventBody::Updated { content, .. } => [content.clone(), None],
+            EventBody::Created { .. } | EventBody::Status { .. } | EventBody::Assigned { .. } => [None, None],
+        };
+        self.events().iter().flat_map(texts).flatten()
+    }
+
+    /// How many bytes it takes, as it is and as it is sent, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.events().len() * EVENT_BYTES + self.texts().map(|text| text.len()).sum::<usize>()
+    }
 }
 
 /// Public messages of one conversation that waited for their reader.

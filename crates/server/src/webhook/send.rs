@@ -90,7 +90,7 @@ impl Sender {
         let exchange = async {
             let target = Target::parse(url, self.policy)?;
             let addresses = self.resolve(&target).await?;
-            let stream = connect(&addresses).await?;
+            let stream = self.connect(&addresses).await?;
             let request = request(&target, signed, body)?;
             if !target.is_tls {
                 return exchange(stream, request).await;
@@ -124,16 +124,19 @@ impl Sender {
         }
         Ok(found.into_iter().take(ADDRESSES).map(|address| SocketAddr::new(address, target.port)).collect())
     }
-}
 
-async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, SendError> {
-    for address in addresses {
-        let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
-        if let Ok(Ok(stream)) = connected {
+    async fn connect(&self, addresses: &[SocketAddr]) -> Result<TcpStream, SendError> {
+        for address in addresses {
+            let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
+            let Ok(Ok(stream)) = connected else { continue };
+            let (Ok(from), Ok(to)) = (stream.local_addr(), stream.peer_addr()) else { continue };
+            if !self.policy.allows_connection(from.ip(), to.ip()) {
+                return Err(SendError::Refused(RefusedUrl::Private));
+            }
             return Ok(stream);
         }
+        Err(SendError::Unreachable)
     }
-    Err(SendError::Unreachable)
 }
 
 fn request(target: &Target, signed: Signed, body: Bytes) -> Result<Request<Full<Bytes>>, SendError> {

@@ -2,7 +2,7 @@
 //!
 //! A name is looked up at every attempt, every address that it has is checked, and one of those very addresses is
 //! connected to. There is no second look-up between check and connection, so a name that changes its mind gains
-//! nothing.
+//! nothing. A connection that turns out to lead to the machine itself is closed before anything is said.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -102,6 +102,16 @@ impl AddressPolicy {
         match self {
             Self::Any => true,
             Self::Public => addresses.iter().all(|address| is_public(*address)),
+        }
+    }
+
+    /// Whether a connection may be used that was made from one address to another. Only the machine itself is reached
+    /// from the address that is asked for: its own address is public, and what listens there may be open to nobody
+    /// outside, since no firewall stands in between.
+    pub(super) fn allows_connection(self, from: IpAddr, to: IpAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Public => from.to_canonical() != to.to_canonical(),
         }
     }
 }
@@ -261,6 +271,21 @@ mod tests {
         assert!(!AddressPolicy::Public.allows(&addresses));
         assert!(AddressPolicy::Public.allows(&addresses[..1]));
         assert!(AddressPolicy::Any.allows(&addresses));
+    }
+
+    #[test]
+    fn the_machine_itself_is_not_connected_to() {
+        for (from, to, is_allowed) in [
+            ("192.0.1.7", "1.1.1.1", true),
+            ("1.1.1.1", "1.1.1.1", false),
+            ("::ffff:1.1.1.1", "1.1.1.1", false),
+            ("2606:4700::1111", "2606:4700::1111", false),
+            ("2606:4700::1112", "2606:4700::1111", true),
+        ] {
+            let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
+            assert_eq!(AddressPolicy::Public.allows_connection(from, to), is_allowed, "{from} {to}");
+            assert!(AddressPolicy::Any.allows_connection(from, to));
+        }
     }
 
     #[test]

@@ -9,14 +9,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::lanes::{LANE, Lanes};
+use super::lanes::{LANE, Lanes, ORGANIZATION};
 use super::payload::payload;
 use super::schedule::next_attempt;
 use super::send::{Sender, Signed};
 use super::sign::signature;
 use crate::metrics::{WEBHOOK_DELIVERIES_TOTAL, WEBHOOK_WAITING_SECONDS};
 use crate::store::{
-    Attempt, AttemptOutcome, CleanOutbox, DueDeliveries, DueDelivery, Outbox, StoreError, TakeDeliveries,
+    Attempt, AttemptOutcome, CleanOutbox, DeliveryContent, DueDeliveries, DueDelivery, Outbox, StoreError,
+    TakeDeliveries, UNREADABLE, UnreadableDelivery,
 };
 
 /// The longest pause between two looks, so that a clock that was put forward or back is noticed, and figures are fresh.
@@ -55,9 +56,28 @@ pub(super) struct Worker {
     clocks: Clocks,
     lanes: Lanes,
     tasks: JoinSet<Ended>,
+    waiting: Waiting,
     began: Instant,
     /// When old rows are removed next.
     clean_at: Instant,
+}
+
+/// What was known when the outbox was last read.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    /// Since when the oldest delivery waits.
+    since: Option<Timestamp>,
+    /// When that was.
+    looked_at: Timestamp,
+}
+
+impl Waiting {
+    /// For how long the oldest delivery waits, in milliseconds. What nobody could see since then may have come right
+    /// behind it: so the figure grows while the outbox cannot be read.
+    fn ms(self, now: Timestamp, is_readable: bool) -> u64 {
+        let since = if is_readable { self.since } else { Some(self.since.unwrap_or(self.looked_at)) };
+        since.map_or(0, |since| now.as_millis().saturating_sub(since.as_millis()))
+    }
 }
 
 /// The two times of a worker.
@@ -79,7 +99,9 @@ struct Ended {
 impl Worker {
     pub(super) fn new(outbox: Arc<dyn Outbox>, sender: Sender, clocks: Clocks) -> Self {
         let now = Instant::now();
-        Self { outbox, sender, clocks, lanes: Lanes::default(), tasks: JoinSet::new(), began: now, clean_at: now }
+        let waiting = Waiting { since: None, looked_at: (clocks.onward)() };
+        let (lanes, tasks) = (Lanes::default(), JoinSet::new());
+        Self { outbox, sender, clocks, lanes, tasks, waiting, began: now, clean_at: now }
     }
 
     /// Works until it is told that all is over, or nobody is left to tell it.
@@ -119,7 +141,11 @@ impl Worker {
 
     /// Begins what is due, and says how long there is nothing more to do.
     async fn look(&mut self) -> Duration {
-        match self.try_look().await {
+        let looked = self.try_look().await;
+        let waits = self.waiting.ms((self.clocks.onward)(), looked.is_ok());
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is for people")]
+        metrics::gauge!(WEBHOOK_WAITING_SECONDS).set(waits as f64 / 1000.0);
+        match looked {
             Ok(pause) => pause,
             Err(error) => {
                 tracing::warn!(%error, "the webhooks' outbox cannot be read");
@@ -133,13 +159,17 @@ impl Worker {
             self.clean().await?;
         }
         let (now, wall) = ((self.clocks.onward)(), (self.clocks.wall)());
-        let take = TakeDeliveries { now, limit: self.lanes.room(), lane: LANE, busy: self.lanes.busy() };
-        let DueDeliveries { deliveries, next_at, unseen_at, waiting_since } = self.outbox.due_deliveries(take).await?;
-        let waits = waiting_since.map_or(0, |since| now.as_millis().saturating_sub(since.as_millis()));
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is for people")]
-        metrics::gauge!(WEBHOOK_WAITING_SECONDS).set(waits as f64 / 1000.0);
+        let (limit, bytes, busy) = (self.lanes.room(), self.lanes.bytes_left(), self.lanes.busy());
+        let take = TakeDeliveries { now, limit, organization: ORGANIZATION, bytes, lane: LANE, busy };
+        let found = self.outbox.due_deliveries(take).await?;
+        let DueDeliveries { deliveries, unreadable, next_at, unseen_at, waiting_since } = found;
+        self.waiting = Waiting { since: waiting_since, looked_at: now };
+        for unreadable in unreadable {
+            self.lanes.begin(&unreadable.webhook, &unreadable.id, 0);
+            self.tasks.spawn(give_up(Arc::clone(&self.outbox), self.clocks, unreadable));
+        }
         for due in deliveries {
-            self.lanes.begin(&due.webhook, &due.id);
+            self.lanes.begin(&due.webhook, &due.id, due.content.bytes());
             self.tasks.spawn(deliver(Arc::clone(&self.outbox), self.sender.clone(), self.clocks, due));
         }
         // Messages have their dates from the system's clock, and what is unseen is counted from those.
@@ -173,8 +203,14 @@ impl Worker {
 }
 
 /// Makes one attempt and writes what came of it; only then may the delivery be taken again.
-async fn deliver(outbox: Arc<dyn Outbox>, sender: Sender, clocks: Clocks, due: DueDelivery) -> Ended {
-    let (http_status, outcome) = attempt(&sender, clocks, &due).await;
+async fn deliver(outbox: Arc<dyn Outbox>, sender: Sender, clocks: Clocks, mut due: DueDelivery) -> Ended {
+    let body = payload(&due);
+    // It is in the body, and an attempt may take long.
+    due.content = DeliveryContent::Gone;
+    let (http_status, outcome) = match body {
+        Some(body) => attempt(&sender, clocks, &due, body).await,
+        None => (None, AttemptOutcome::Gone),
+    };
     let was_taken = match &outcome {
         AttemptOutcome::Delivered => Some(true),
         AttemptOutcome::Failed { .. } => Some(false),
@@ -183,6 +219,21 @@ async fn deliver(outbox: Arc<dyn Outbox>, sender: Sender, clocks: Clocks, due: D
     count(&due, &outcome);
     let DueDelivery { id: delivery, webhook, round, .. } = due;
     let attempt = Attempt { webhook, delivery, round, at: (clocks.wall)(), http_status, outcome };
+    settle(&*outbox, attempt, was_taken).await
+}
+
+/// Ends a delivery of which nothing can be sent: it is seen among the dead ones, and holds no other one up.
+async fn give_up(outbox: Arc<dyn Outbox>, clocks: Clocks, unreadable: UnreadableDelivery) -> Ended {
+    let UnreadableDelivery { id: delivery, webhook, round, why } = unreadable;
+    tracing::error!(%webhook, %delivery, error = %why, "a delivery cannot be read and is given up");
+    metrics::counter!(WEBHOOK_DELIVERIES_TOTAL, "result" => "dead").increment(1);
+    let outcome = AttemptOutcome::Failed { error: UNREADABLE.to_owned(), next_at: None };
+    let attempt = Attempt { webhook, delivery, round, at: (clocks.wall)(), http_status: None, outcome };
+    settle(&*outbox, attempt, None).await
+}
+
+/// Writes what came of an attempt, however long the store cannot.
+async fn settle(outbox: &dyn Outbox, attempt: Attempt, was_taken: Option<bool>) -> Ended {
     while let Err(error) = outbox.settle_delivery(attempt.clone()).await {
         tracing::warn!(%error, "what came of a webhook's delivery cannot be written yet");
         tokio::time::sleep(STORE_PAUSE).await;
@@ -191,8 +242,7 @@ async fn deliver(outbox: Arc<dyn Outbox>, sender: Sender, clocks: Clocks, due: D
     Ended { webhook, delivery, was_taken }
 }
 
-async fn attempt(sender: &Sender, clocks: Clocks, due: &DueDelivery) -> (Option<u16>, AttemptOutcome) {
-    let Some(body) = payload(due) else { return (None, AttemptOutcome::Gone) };
+async fn attempt(sender: &Sender, clocks: Clocks, due: &DueDelivery, body: Vec<u8>) -> (Option<u16>, AttemptOutcome) {
     let seconds = (clocks.wall)().as_millis() / 1000;
     let signed = Signed { id: due.id.to_string(), seconds, signature: signature(&due.secret, &due.id, seconds, &body) };
     let (http_status, error) = match sender.send(&due.url, signed, Bytes::from(body)).await {

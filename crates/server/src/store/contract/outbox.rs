@@ -12,9 +12,9 @@ use super::world::{
     website_row,
 };
 use crate::store::{
-    AppendMessage, Attempt, AttemptOutcome, Audience, BusyLane, CleanOutbox, Conflict, DeliveryContent, DeliveryPage,
-    DueDeliveries, DueDelivery, EventSet, SigningSecret, Store, StoreError, TakeDeliveries, UnseenMessages, WebhookRow,
-    WebsiteRow,
+    AppendMessage, Appended, Attempt, AttemptOutcome, Audience, BusyLane, CleanOutbox, Conflict, DeliveryContent,
+    DeliveryPage, DueDeliveries, DueDelivery, EventSet, SigningSecret, Store, StoreError, TakeDeliveries, UNREADABLE,
+    UnreadableDelivery, UnseenMessages, WebhookRow, WebsiteRow,
 };
 
 use WebhookEvent::{
@@ -39,7 +39,7 @@ fn row(name: &str, organization: &str, events: &[WebhookEvent]) -> WebhookRow {
 }
 
 fn all(ms: u64) -> TakeDeliveries {
-    TakeDeliveries { now: at(ms), limit: 100, lane: 100, busy: BTreeMap::new() }
+    TakeDeliveries { now: at(ms), ..TakeDeliveries::default() }
 }
 
 fn attempt(due: &DueDelivery, ms: u64, outcome: AttemptOutcome) -> Attempt {
@@ -258,7 +258,7 @@ pub(in crate::store) async fn webhooks_belong_to_their_organization(store: Arc<d
 
 pub(in crate::store) async fn webhooks_are_limited_however_many_come_at_once(store: Arc<dyn Store>) {
     let world = World::new(store).await;
-    let create = |n: usize| world.store.create_webhook(row(&format!("h{n:02}"), "o", &[MessageCreated]));
+    let create = |n: usize| world.store.create_webhook(row(&format!("h{n:03}"), "o", &[MessageCreated]));
     let created = futures_util::future::join_all((0..MAX_WEBHOOKS + 3).map(create)).await;
     let (made, refused): (Vec<_>, Vec<_>) = created.into_iter().partition(Result::is_ok);
     assert_eq!((made.len(), refused.len()), (MAX_WEBHOOKS, 3));
@@ -266,7 +266,7 @@ pub(in crate::store) async fn webhooks_are_limited_however_many_come_at_once(sto
     let one = world.store.webhooks(org("o")).await.unwrap().remove(0);
     world.store.create_webhook(row("another", "p", &[MessageCreated])).await.unwrap();
     world.store.delete_webhook(org("o"), one.id).await.unwrap();
-    create(99).await.unwrap();
+    create(MAX_WEBHOOKS + 3).await.unwrap();
 }
 
 pub(in crate::store) async fn nothing_is_sent_of_what_was_deleted(store: Arc<dyn Store>) {
@@ -302,6 +302,37 @@ pub(in crate::store) async fn nothing_is_sent_of_what_was_deleted(store: Arc<dyn
     assert_eq!(world.store.webhooks(org("o")).await.unwrap_err(), StoreError::NotFound);
 }
 
+/// For backends in which something can be spoiled: either the message that `one` is to be told of, or `one` itself.
+pub(in crate::store) async fn one_that_cannot_be_read_holds_up_no_other(
+    store: Arc<dyn Store>,
+    spoil: impl AsyncFnOnce(),
+) {
+    let world = World::new(store).await;
+    world.hook("one", &[MessageCreated]).await;
+    world.hook("two", &[ConversationCreated]).await;
+    world.append(says_at("a", 1)).await;
+    spoil().await;
+    let due = world.due(5).await;
+    assert_eq!(kinds(&due), [("two".to_owned(), ConversationCreated)]);
+    let dead = async |found: &UnreadableDelivery, ms| {
+        let (webhook, delivery, round) = (found.webhook.clone(), found.id.clone(), found.round);
+        let outcome = AttemptOutcome::Failed { error: UNREADABLE.to_owned(), next_at: None };
+        let attempt = Attempt { webhook, delivery, round, at: at(ms), http_status: None, outcome };
+        world.store.settle_delivery(attempt).await.unwrap();
+        let due = world.due(ms).await;
+        assert_eq!((due.unreadable, due.deliveries.len()), (vec![], 1), "it is dead, and the other one is still due");
+        let row = world.store.deliveries(org("o"), hook("one"), page(Some(DeliveryStatus::Dead))).await.unwrap().0;
+        assert_eq!((row.len(), row[0].last_error.as_deref()), (1, Some(UNREADABLE)), "{row:?}");
+    };
+    assert_eq!((due.unreadable.len(), &due.unreadable[0].webhook), (1, &hook("one")), "{due:?}");
+    dead(&due.unreadable[0], 6).await;
+    // By hand it is no better.
+    world.store.resend_delivery(org("o"), hook("one"), due.unreadable[0].id.clone(), at(7)).await.unwrap();
+    let again = world.due(7).await.unreadable;
+    assert_eq!((again.len(), again[0].round), (1, due.unreadable[0].round + 1), "{again:?}");
+    dead(&again[0], 8).await;
+}
+
 pub(in crate::store) async fn a_slow_webhook_takes_no_room_from_another(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     world.hook("slow", &[MessageCreated]).await;
@@ -327,6 +358,49 @@ pub(in crate::store) async fn a_slow_webhook_takes_no_room_from_another(store: A
     let fourth = world.store.due_deliveries(take).await.unwrap();
     let other = fourth.deliveries.iter().find(|due| due.webhook == hook("slow")).unwrap();
     assert_eq!(other.id, in_flight[3], "the oldest that is not in the works");
+}
+
+pub(in crate::store) async fn an_organization_leaves_room_for_others(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    for n in 0..MAX_WEBHOOKS {
+        world.hook(&format!("h{n:03}"), &[MessageCreated]).await;
+    }
+    for n in 0..3 {
+        world.append(says_at(&format!("k{n}"), n)).await;
+    }
+    assert_eq!(world.due(10).await.deliveries.len(), 3 * MAX_WEBHOOKS, "each is told of each");
+    let mut take = TakeDeliveries { organization: MAX_WEBHOOKS + 10, limit: 1000, lane: 2, ..all(10) };
+    let first = world.store.due_deliveries(take.clone()).await.unwrap();
+    assert_eq!((first.deliveries.len(), first.next_at), (MAX_WEBHOOKS + 10, None), "the rest waits for room");
+    let mut each: BTreeMap<_, BusyLane> = BTreeMap::new();
+    for due in first.deliveries {
+        let lane = each.entry(due.webhook).or_insert(BusyLane { in_flight: Vec::new(), lane: 2 });
+        lane.in_flight.push(due.id);
+    }
+    assert_eq!(each.len(), MAX_WEBHOOKS, "one to each, before a second one to any");
+    take.busy = each;
+    assert!(world.store.due_deliveries(take.clone()).await.unwrap().deliveries.is_empty());
+    take.busy.pop_first();
+    take.busy.pop_first();
+    let more = world.store.due_deliveries(take).await.unwrap().deliveries;
+    assert_eq!(more.len(), 4, "as many as have ended: two to each of the oldest");
+}
+
+pub(in crate::store) async fn what_begins_has_a_bound_in_bytes(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    world.hook("h", &[MessageCreated]).await;
+    for n in 0..5 {
+        world.append(says("vera", "c", &format!("k{n}"), &"x".repeat(10_000))).await;
+    }
+    let taken = async |bytes| {
+        let due = world.store.due_deliveries(TakeDeliveries { bytes, ..all(10) }).await.unwrap();
+        (due.deliveries.len(), due.next_at)
+    };
+    assert_eq!(taken(0).await, (0, Some(at(10))));
+    assert_eq!(taken(1).await, (1, Some(at(10))), "one always may, and there is more to do");
+    assert_eq!(taken(10_000).await, (1, Some(at(10))));
+    assert_eq!(taken(30_000).await, (3, Some(at(10))));
+    assert_eq!(taken(1_000_000).await, (5, None));
 }
 
 pub(in crate::store) async fn unseen_messages_are_told_once(store: Arc<dyn Store>) {
@@ -398,11 +472,34 @@ pub(in crate::store) async fn reading_cancels_what_is_unseen(store: Arc<dyn Stor
     world.store.tell_unseen(at(8 * MINUTE)).await.unwrap();
     assert!(world.due(8 * MINUTE).await.deliveries.is_empty());
 
+    // What is read after its time is not sent either, and no retry tells of it: of two messages one is left, then none.
+    for (at_ms, says, reader, scope) in [
+        (20 * MINUTE, says_at as fn(&str, u64) -> AppendMessage, user("anna"), team()),
+        (30 * MINUTE, replies_at, visitor("vera"), own("vera")),
+    ] {
+        let (first, second) = (format!("first-{at_ms}"), format!("second-{at_ms}"));
+        let (one, two) = (world.append(says(&first, at_ms)).await, world.append(says(&second, at_ms + 1)).await);
+        let seq = |said: &Appended| if reader == visitor("vera") { said.visitor_seq.unwrap() } else { said.team_seq };
+        world.store.tell_unseen(at(at_ms + MINUTE)).await.unwrap();
+        let due = world.due(at_ms + MINUTE).await.deliveries.remove(0);
+        assert_eq!(keys(unseen(&due)), [first, second.clone()]);
+        world.settle(&due, at_ms + MINUTE, failed(Some(at_ms + 2 * MINUTE))).await;
+        world.seen(scope.clone(), reader.clone(), "c", seq(&one)).await;
+        let due = world.due(at_ms + 2 * MINUTE).await.deliveries.remove(0);
+        assert_eq!((keys(unseen(&due)), unseen(&due).count), (vec![second], 1), "{due:?}");
+        world.settle(&due, at_ms + 2 * MINUTE, failed(None)).await;
+        world.seen(scope, reader.clone(), "c", seq(&two)).await;
+        world.store.resend_delivery(org("o"), hook("h"), due.id, at(at_ms + 3 * MINUTE)).await.unwrap();
+        let due = world.due(at_ms + 3 * MINUTE).await.deliveries.remove(0);
+        assert!(matches!(due.content, DeliveryContent::Gone), "{due:?}");
+        world.settle(&due, at_ms + 3 * MINUTE, AttemptOutcome::Gone).await;
+    }
+
     // What is deleted after its time is not sent.
-    let late = world.append(replies_at("late", 9 * MINUTE)).await;
-    world.store.tell_unseen(at(10 * MINUTE)).await.unwrap();
-    world.store.delete_message(deletes(team(), user("anna"), &late, 10 * MINUTE)).await.unwrap();
-    let due = world.due(10 * MINUTE).await;
+    let late = world.append(replies_at("late", 40 * MINUTE)).await;
+    world.store.tell_unseen(at(41 * MINUTE)).await.unwrap();
+    world.store.delete_message(deletes(team(), user("anna"), &late, 41 * MINUTE)).await.unwrap();
+    let due = world.due(41 * MINUTE).await;
     assert!(matches!(due.deliveries[0].content, DeliveryContent::Gone), "{due:?}");
 }
 

@@ -214,8 +214,10 @@ impl State {
             ..DueDeliveries::default()
         };
         let mut candidates = Vec::new();
-        for webhook in self.outbox.webhooks.keys() {
+        let mut of_organization: BTreeMap<&OrganizationId, usize> = BTreeMap::new();
+        for (webhook, WebhookRow { organization, .. }) in &self.outbox.webhooks {
             let busy = take.busy.get(webhook).cloned().unwrap_or_default();
+            *of_organization.entry(organization).or_default() += busy.in_flight.len();
             let lane = if take.busy.contains_key(webhook) { busy.lane } else { take.lane };
             let room = lane.saturating_sub(busy.in_flight.len());
             if room == 0 {
@@ -228,21 +230,33 @@ impl State {
             let is_due = |delivery: &&&Delivery| delivery.row.next_at <= take.now;
             let now: Vec<_> = waiting.iter().take_while(is_due).take(room).collect();
             let taken = now.len();
-            candidates.extend(
-                now.iter()
-                    .enumerate()
-                    .map(|(at, delivery)| (busy.in_flight.len() + at, delivery.row.next_at, delivery.row.id.clone())),
-            );
+            candidates.extend(now.iter().enumerate().map(|(at, delivery)| {
+                (busy.in_flight.len() + at, delivery.row.next_at, delivery.row.id.clone(), organization)
+            }));
             if let Some(next) = waiting.get(taken).filter(|next| next.row.next_at > take.now) {
                 due.next_at = Some(due.next_at.map_or(next.row.next_at, |first| first.min(next.row.next_at)));
             }
         }
         candidates.sort_unstable();
+        candidates.retain(|(_, _, _, organization)| {
+            let busy = of_organization.entry(organization).or_default();
+            *busy += 1;
+            *busy <= take.organization
+        });
         if candidates.len() > take.limit {
             candidates.truncate(take.limit);
             due.next_at = Some(take.now);
         }
-        due.deliveries = candidates.iter().filter_map(|(_, _, id)| self.due_delivery(id)).collect();
+        let mut bytes: usize = 0;
+        for (_, _, id, _) in &candidates {
+            if bytes >= take.bytes {
+                due.next_at = Some(take.now);
+                break;
+            }
+            let Some(delivery) = self.due_delivery(id) else { continue };
+            bytes = bytes.saturating_add(delivery.content.bytes());
+            due.deliveries.push(delivery);
+        }
         due
     }
 
@@ -271,7 +285,9 @@ impl State {
             Of::Unseen { conversation, by, since, upto } => {
                 let key = (delivery.site.organization.clone(), conversation.clone());
                 let thread = self.threads.get(&key).filter(|thread| thread.conversation.website == delivery.site)?;
-                let mut messages = thread.to_read(*by, *since, *upto);
+                // Somebody may have read since it was queued, or tried.
+                let since = (*since).max(thread.read_by(*by) + 1);
+                let mut messages = thread.to_read(*by, since, *upto);
                 let count = messages.len();
                 messages.drain(..count.saturating_sub(MAX_UNSEEN_MESSAGES));
                 (count > 0).then(|| {

@@ -372,7 +372,13 @@ impl Row for tokio_postgres::Row {
     }
 
     fn text(&self, index: usize) -> Result<Option<&str>, Failure> {
-        Ok(self.try_get(index)?)
+        self.try_get(index).map_err(|error| {
+            // The database looks at texts when they are written, and at what a disk has made of them never again.
+            match std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<std::str::Utf8Error>()) {
+                Some(cause) => StoreError::Corrupt(format!("column {index} of a row: {cause}")).into(),
+                None => error.into(),
+            }
+        })
     }
 
     fn blob(&self, index: usize) -> Result<Option<&[u8]>, Failure> {

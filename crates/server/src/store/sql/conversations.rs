@@ -305,7 +305,7 @@ fn translate(conn: &dyn Sql, thread: i64, audience: Audience, seq: u64) -> Resul
 }
 
 /// How far a person has read, in both numberings.
-pub(in crate::store) fn seen(conn: &dyn Sql, thread: i64, person: i64) -> Result<(u64, u64), Failure> {
+fn seen(conn: &dyn Sql, thread: i64, person: i64) -> Result<(u64, u64), Failure> {
     let found =
         conn.one(statements::SEEN, params![thread, person], |row| Ok((rows::number(row, 0)?, rows::number(row, 1)?)))?;
     Ok(found.unwrap_or((0, 0)))

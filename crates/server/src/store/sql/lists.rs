@@ -12,7 +12,7 @@ use super::error::Failure;
 use super::link::{Searched, Sql};
 use super::lookup::Person;
 use super::rows::{self, Thread};
-use super::value::params;
+use super::value::{numbers, params};
 use super::{lookup, statements};
 use crate::store::{
     AssigneeFilter, Audience, ConversationItem, ConversationPage, ConversationQuery, OPEN_MAX, Scope, SiteKey,
@@ -222,12 +222,6 @@ fn passes(query: &ConversationQuery, walks: &[Walk], thread: &Thread) -> bool {
     let place = (c.activity(query.scope.audience()), &c.id);
     let is_past = query.after.as_ref().is_none_or(|(at, id)| place < (*at, id));
     is_walked && is_assigned && is_past && query.status.is_none_or(|status| status == c.status)
-}
-
-/// Rows as one parameter.
-fn numbers(rows: &[i64]) -> String {
-    let numbers: Vec<_> = rows.iter().map(i64::to_string).collect();
-    format!("[{}]", numbers.join(","))
 }
 
 fn threads_of(conn: &dyn Sql, query: &ConversationQuery, rows: &[i64]) -> Result<HashMap<i64, Thread>, Failure> {

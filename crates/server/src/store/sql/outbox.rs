@@ -5,19 +5,19 @@ use std::collections::btree_map::Entry;
 
 use cossistant_protocol::http::{DeliveryStatus, MAX_UNSEEN_MESSAGES, MAX_WEBHOOKS, WebhookEvent};
 use cossistant_protocol::{DeliveryId, OrganizationId, Timestamp, WebhookId};
+use serde_json::value::RawValue;
 
-use super::conversations::seen;
 use super::error::Failure;
 use super::link::{Row, Sql};
 use super::rows::{self, Thread};
 use super::statements::{self, directory};
-use super::value::params;
+use super::value::{numbers, params};
 use super::writer::Write;
 use super::{lookup, setup};
 use crate::store::outbox::{
     Attempt, AttemptOutcome, CLEANED_AT_ONCE, CleanOutbox, DeliveryContent, DeliveryPage, DeliveryRow, DueDeliveries,
-    DueDelivery, EventSet, SigningSecret, TOO_MANY_WEBHOOKS, TakeDeliveries, UNSEEN_AT_ONCE, UnseenMessages,
-    WAITED_TOO_LONG, WebhookRow, event_number, reader_of, told_as,
+    DueDelivery, EventSet, SigningSecret, TOO_MANY_WEBHOOKS, TakeDeliveries, UNSEEN_AT_ONCE, UnreadableDelivery,
+    UnseenMessages, WAITED_TOO_LONG, WebhookRow, event_number, reader_of, told_as,
 };
 use crate::store::{Audience, EventBody, SiteKey, StoreError, StoredEvent};
 
@@ -85,9 +85,10 @@ pub(in crate::store) fn queue(
     let mut has_due = false;
     for event in events {
         let kind = told_as(&event.body);
-        for (hook, _) in hooks.iter().filter(|(_, events)| events.contains(kind)) {
-            let telling = Telling { hook: *hook, event: kind, website: thread.website, place: rows::int(event.offset) };
-            telling.insert(write.conn, None, at)?;
+        let told = told_of(hooks, kind);
+        if !told.is_empty() {
+            let telling = Telling { event: kind, website: thread.website, place: rows::int(event.offset) };
+            telling.insert(write.conn, &told, None, at)?;
             has_due = true;
         }
         if hooks.iter().any(|(_, events)| events.contains(WebhookEvent::MessageUnseen)) {
@@ -96,6 +97,11 @@ pub(in crate::store) fn queue(
     }
     write.hooks.has_due |= has_due;
     Ok(())
+}
+
+/// The rows of those that are told of an event.
+fn told_of(hooks: &[Hook], event: WebhookEvent) -> Vec<i64> {
+    hooks.iter().filter(|(_, events)| events.contains(event)).map(|(hook, _)| *hook).collect()
 }
 
 /// Begins the timer of a public message, unless the side that is to read it has one already.
@@ -118,10 +124,9 @@ fn watch(conn: &dyn Sql, thread: &Thread, event: &StoredEvent, at: Timestamp) ->
     Ok(begun > 0)
 }
 
-/// A delivery to be queued.
+/// What deliveries to be queued tell of.
 #[derive(Debug, Clone, Copy)]
 struct Telling {
-    hook: i64,
     event: WebhookEvent,
     website: i64,
     place: i64,
@@ -136,11 +141,12 @@ struct Unread {
 }
 
 impl Telling {
-    fn insert(&self, conn: &dyn Sql, unread: Option<Unread>, at: Timestamp) -> Result<(), Failure> {
+    /// Queues one delivery for each of some webhooks: by one statement, however many there are.
+    fn insert(&self, conn: &dyn Sql, hooks: &[i64], unread: Option<Unread>, at: Timestamp) -> Result<(), Failure> {
         conn.execute(
-            statements::INSERT_DELIVERY,
+            statements::INSERT_DELIVERIES,
             params![
-                self.hook,
+                &numbers(hooks),
                 event_number(self.event),
                 self.website,
                 self.place,
@@ -309,55 +315,76 @@ pub(in crate::store) fn resend(
 // ---- for the worker ----
 
 /// A webhook that may have something to be sent.
+#[derive(Debug, Clone)]
 struct Lane {
     row: i64,
+    organization: i64,
     id: WebhookId,
-    url: String,
-    secret: SigningSecret,
 }
 
-/// What is to be sent now, taken for this node where others send too.
+/// A delivery that could be sent now.
+pub(in crate::store) struct Candidate {
+    row: i64,
+    lane: Lane,
+}
+
+/// What is to be sent now, taken for this node where others send too. What cannot be read holds nothing else up.
 pub(in crate::store) fn due(conn: &dyn Sql, take: &TakeDeliveries, epoch: &str) -> Result<DueDeliveries, Failure> {
     let (mut due, candidates) = candidates(conn, take, epoch)?;
-    let rows: Vec<i64> = candidates.iter().map(|(row, _)| *row).collect();
+    let rows: Vec<i64> = candidates.iter().map(|candidate| candidate.row).collect();
     let claimed = conn.claim(&rows, rows::int(take.now.0), rows::int(LEASE_MS))?;
     let until = take.now.plus_millis(LEASE_MS);
     if claimed.len() < candidates.len() {
         due.next_at = Some(due.next_at.map_or(until, |at| at.min(until)));
     }
-    for (row, hook) in candidates.into_iter().filter(|(row, _)| claimed.contains(row)) {
-        due.deliveries.push(read_due(conn, row, hook, epoch)?);
+    let mut bytes: usize = 0;
+    for candidate in candidates.into_iter().filter(|candidate| claimed.contains(&candidate.row)) {
+        if bytes >= take.bytes {
+            due.next_at = Some(take.now);
+            break;
+        }
+        match read_due(conn, &candidate, epoch) {
+            Ok(delivery) => {
+                bytes = bytes.saturating_add(delivery.content.bytes());
+                due.deliveries.push(delivery);
+            }
+            Err(Failure::Answer(StoreError::Corrupt(why))) => {
+                due.unreadable.push(unreadable(conn, candidate, why, epoch)?);
+            }
+            Err(failure) => return Err(failure),
+        }
     }
     Ok(due)
 }
 
-/// The rows of deliveries that could be sent now, each with its webhook's, and when there is more to do.
+/// What could be sent now, and when there is more to do.
 pub(in crate::store) fn candidates(
     conn: &dyn Sql,
     take: &TakeDeliveries,
     epoch: &str,
-) -> Result<(DueDeliveries, Vec<(i64, i64)>), Failure> {
+) -> Result<(DueDeliveries, Vec<Candidate>), Failure> {
     let mut due = DueDeliveries::default();
     let mut candidates = Vec::new();
+    let mut of_organization: BTreeMap<i64, usize> = BTreeMap::new();
     let mut lanes_with_room = Vec::new();
     let mut sets = Vec::new();
-    for hook in lanes(conn)? {
-        let busy = take.busy.get(&hook.id);
+    for lane in lanes(conn)? {
+        let busy = take.busy.get(&lane.id);
         let in_flight = busy.map(|busy| busy.in_flight.as_slice()).unwrap_or_default();
-        let lane = busy.map_or(take.lane, |busy| busy.lane);
-        let Some(room) = lane.checked_sub(in_flight.len()).filter(|room| *room > 0) else { continue };
+        *of_organization.entry(lane.organization).or_default() += in_flight.len();
+        let width = busy.map_or(take.lane, |busy| busy.lane);
+        let Some(room) = width.checked_sub(in_flight.len()).filter(|room| *room > 0) else { continue };
         // Those in flight may be the first ones, and the one behind the last tells when there is more to do.
-        let most =
-            rows::limit(in_flight.len() + room + 1).saturating_add(if conn.is_shared() { OTHERS_MAX } else { 0 });
-        sets.push(params![hook.row, most].to_vec());
-        lanes_with_room.push((hook.row, in_flight, room, Vec::new()));
+        let most = rows::limit(in_flight.len().saturating_add(room).saturating_add(1));
+        sets.push(params![lane.row, most.saturating_add(if conn.is_shared() { OTHERS_MAX } else { 0 })].to_vec());
+        lanes_with_room.push((lane, in_flight, room, Vec::new()));
     }
     conn.query_each(statements::WAITING_DELIVERIES, &sets, &mut |place, row| {
         let (_, _, _, waiting) = &mut lanes_with_room[place];
         waiting.push((rows::id(row, 0)?, rows::time(row, 1)?, rows::number(row, 2)?, rows::id(row, 3)?));
         Ok(())
     })?;
-    for (hook, in_flight, room, waiting) in lanes_with_room {
+    for (lane, in_flight, room, waiting) in lanes_with_room {
         let mut taken = 0;
         for (row, next_at, leased_for, leased_by) in waiting {
             if in_flight.contains(&delivery_id(row, epoch)) {
@@ -376,35 +403,41 @@ pub(in crate::store) fn candidates(
             if taken == room {
                 break;
             }
-            candidates.push((in_flight.len() + taken, next_at, row, hook));
+            candidates.push((in_flight.len() + taken, next_at, Candidate { row, lane: lane.clone() }));
             taken += 1;
         }
     }
-    candidates.sort_unstable();
+    candidates.sort_unstable_by_key(|(behind, next_at, candidate)| (*behind, *next_at, candidate.row));
+    candidates.retain(|(_, _, candidate)| {
+        let busy = of_organization.entry(candidate.lane.organization).or_default();
+        *busy += 1;
+        *busy <= take.organization
+    });
     if candidates.len() > take.limit {
         candidates.truncate(take.limit);
         due.next_at = Some(take.now);
     }
     due.unseen_at = first(conn, statements::FIRST_UNSEEN)?;
     due.waiting_since = first(conn, statements::WAITING_SINCE)?;
-    Ok((due, candidates.into_iter().map(|(_, _, row, hook)| (row, hook)).collect()))
+    Ok((due, candidates.into_iter().map(|(_, _, candidate)| candidate).collect()))
 }
 
 fn first(conn: &dyn Sql, sql: &'static str) -> Result<Option<Timestamp>, Failure> {
     conn.one(sql, params![], |row| rows::time(row, 0))
 }
 
+/// The webhooks that may have something to be sent. One whose id cannot be read is left out: what waits for it is given
+/// up in the end.
 fn lanes(conn: &dyn Sql) -> Result<Vec<Lane>, Failure> {
-    conn.all(directory::WEBHOOK_IDS, params![], lane)
-}
-
-fn lane(row: &dyn Row) -> Result<Lane, Failure> {
-    Ok(Lane {
-        row: rows::id(row, 0)?,
-        id: rows::parsed(row, 1)?,
-        url: rows::text(row, 2)?,
-        secret: SigningSecret::new(rows::bytes(row, 3)?),
-    })
+    let found = conn.all(directory::WEBHOOK_IDS, params![], |row| {
+        let (hook, organization) = (rows::id(row, 0)?, rows::id(row, 1)?);
+        match rows::parsed(row, 2) {
+            Ok(id) => Ok(Some(Lane { row: hook, organization, id })),
+            Err(Failure::Answer(StoreError::Corrupt(_))) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    })?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// What of a delivery's row names what it tells of.
@@ -414,9 +447,11 @@ struct Named {
     unread: Option<Unread>,
 }
 
-fn read_due(conn: &dyn Sql, row: i64, hook_row: i64, epoch: &str) -> Result<DueDelivery, Failure> {
-    let hook = conn.must(statements::WEBHOOK_BY_ID, params![hook_row], lane)?;
-    let (named, mut due) = conn.must(statements::DUE_DELIVERY, params![row], |row| {
+fn read_due(conn: &dyn Sql, candidate: &Candidate, epoch: &str) -> Result<DueDelivery, Failure> {
+    let (url, secret) = conn.must(statements::WEBHOOK_TARGET, params![candidate.lane.row], |row| {
+        Ok((rows::text(row, 0)?, SigningSecret::new(rows::bytes(row, 1)?)))
+    })?;
+    let (named, mut due) = conn.must(statements::DUE_DELIVERY, params![candidate.row], |row| {
         let unread = match row.int(3)? {
             Some(since_seq) => Some(Unread { since_seq, upto_seq: rows::id(row, 4)?, side: rows::id(row, 5)? }),
             None => None,
@@ -424,9 +459,9 @@ fn read_due(conn: &dyn Sql, row: i64, hook_row: i64, epoch: &str) -> Result<DueD
         let named = Named { website: rows::id(row, 1)?, place: rows::id(row, 2)?, unread };
         let due = DueDelivery {
             id: delivery_id(rows::id(row, 9)?, epoch),
-            webhook: hook.id,
-            url: hook.url,
-            secret: hook.secret,
+            webhook: candidate.lane.id.clone(),
+            url,
+            secret,
             event: event(row, 0)?,
             at: rows::time(row, 6)?,
             attempts: rows::small(row, 7)?,
@@ -436,7 +471,24 @@ fn read_due(conn: &dyn Sql, row: i64, hook_row: i64, epoch: &str) -> Result<DueD
         Ok((named, due))
     })?;
     due.content = content(conn, &named)?;
+    check_json(&due.content)?;
     Ok(due)
+}
+
+/// A delivery that is not as it was written, or tells of something that is not.
+fn unreadable(conn: &dyn Sql, candidate: Candidate, why: String, epoch: &str) -> Result<UnreadableDelivery, Failure> {
+    let round = conn.one(statements::DUE_DELIVERY, params![candidate.row], |row| rows::small(row, 8))?;
+    let id = delivery_id(candidate.row, epoch);
+    Ok(UnreadableDelivery { id, webhook: candidate.lane.id, round: round.unwrap_or(0), why })
+}
+
+/// Whoever encodes what is to be told takes for granted that the texts are JSON, as they were when they were stored.
+fn check_json(content: &DeliveryContent) -> Result<(), Failure> {
+    for text in content.texts() {
+        let json = serde_json::from_str::<&RawValue>(&text);
+        json.map_err(|error| StoreError::Corrupt(format!("a text of an event is no JSON: {error}")))?;
+    }
+    Ok(())
 }
 
 fn content(conn: &dyn Sql, named: &Named) -> Result<DeliveryContent, Failure> {
@@ -456,11 +508,13 @@ fn content(conn: &dyn Sql, named: &Named) -> Result<DeliveryContent, Failure> {
 }
 
 fn unseen(conn: &dyn Sql, named: &Named, unread: Unread, website: SiteKey) -> Result<Option<UnseenMessages>, Failure> {
-    let thread = conn.one(statements::UNSEEN_PLACE, params![named.place, named.website], |row| {
-        Ok((rows::parsed(row, 0)?, rows::parsed(row, 1)?))
-    })?;
-    let Some((conversation, visitor)) = thread else { return Ok(None) };
     let Unread { since_seq, upto_seq, side } = unread;
+    let thread = conn.one(statements::UNSEEN_PLACE, params![named.place, named.website, side], |row| {
+        Ok((rows::parsed(row, 0)?, rows::parsed(row, 1)?, rows::id(row, 2)?))
+    })?;
+    let Some((conversation, visitor, read)) = thread else { return Ok(None) };
+    // Somebody may have read since it was queued, or tried.
+    let since_seq = since_seq.max(read.saturating_add(1));
     let stretch = params![named.place, since_seq, upto_seq, side];
     let count = conn.must(statements::COUNT_UNSEEN, stretch, |row| rows::number(row, 0))?;
     let newest = params![named.place, since_seq, upto_seq, side, rows::limit(MAX_UNSEEN_MESSAGES)];
@@ -513,27 +567,20 @@ fn tell_unseen_of(
     now: Timestamp,
 ) -> Result<(), Failure> {
     let conn = write.conn;
-    let thread = conn.one(statements::UNSEEN_THREAD, params![conversation], |row| {
-        let columns = (rows::id(row, 0)?, rows::id(row, 1)?, rows::id(row, 2)?);
-        Ok((columns, rows::id(row, 3)?, rows::number(row, 4)?))
+    let thread = conn.one(statements::UNSEEN_THREAD, params![conversation, side], |row| {
+        let places = (rows::id(row, 2)?, rows::id(row, 4)?);
+        Ok((rows::id(row, 0)?, rows::id(row, 1)?, places, rows::number(row, 3)?))
     })?;
     let end = || -> Result<(), Failure> {
         conn.execute(statements::DROP_UNSEEN, params![conversation, side])?;
         Ok(())
     };
-    let Some(((organization, website, visitor), head, after)) = thread else { return end() };
-    let hooks = write.hooks.of(conn, organization)?;
-    let hooks: Vec<i64> =
-        hooks.iter().filter(|(_, events)| events.contains(WebhookEvent::MessageUnseen)).map(|(id, _)| *id).collect();
+    let Some((organization, website, (head, read), after)) = thread else { return end() };
+    let hooks = told_of(write.hooks.of(conn, organization)?, WebhookEvent::MessageUnseen);
     if after == 0 || hooks.is_empty() {
         return end();
     }
-    let read = if side == VISITOR {
-        seen(conn, conversation, visitor)?.0
-    } else {
-        conn.must(statements::SEEN_BY_USERS, params![conversation], |row| rows::some_number(row, 0))?.unwrap_or(0)
-    };
-    let since_seq = since_seq.max(rows::int(read).saturating_add(1));
+    let since_seq = since_seq.max(read.saturating_add(1));
     let oldest = conn.one(statements::OLDEST_UNSEEN, params![conversation, since_seq, head, side], |row| {
         Ok((rows::id(row, 0)?, rows::time(row, 1)?))
     })?;
@@ -545,10 +592,8 @@ fn tell_unseen_of(
         return Ok(());
     }
     let unread = Unread { since_seq, upto_seq: head, side };
-    for hook in hooks {
-        let telling = Telling { hook, event: WebhookEvent::MessageUnseen, website, place: conversation };
-        telling.insert(conn, Some(unread), now)?;
-    }
+    let telling = Telling { event: WebhookEvent::MessageUnseen, website, place: conversation };
+    telling.insert(conn, &hooks, Some(unread), now)?;
     write.hooks.has_due = true;
     end()
 }

@@ -76,6 +76,21 @@ pub(in crate::store) const THREADS: &str = conversations!(
     CROSS JOIN websites w ON w.id = c.website CROSS JOIN people v ON v.id = c.visitor"
 );
 
+/// How far one side of a conversation has read, as the team counts: its visitor for 0, any user for 1.
+macro_rules! read_by {
+    ($select:literal, $side:literal, $from:literal) => {
+        concat!(
+            $select,
+            " CASE WHEN ",
+            $side,
+            " = 0 THEN coalesce((SELECT s.team_seq FROM seen s WHERE s.conversation = c.id AND s.person = c.visitor), 0) \
+            ELSE coalesce((SELECT max(s.team_seq) FROM seen s CROSS JOIN people p ON p.id = s.person \
+            WHERE s.conversation = c.id AND p.kind = 1), 0) END ",
+            $from
+        )
+    };
+}
+
 statements! {
     // ---- names to rows ----
     ORGANIZATION = "SELECT id FROM organizations WHERE public_id = ?1";
@@ -252,12 +267,13 @@ statements! {
     HOOKS_OF_ORGANIZATION = "SELECT id, events FROM webhooks WHERE organization = ?1 ORDER BY public_id";
     WEBHOOK = "SELECT h.id FROM webhooks h CROSS JOIN organizations o ON o.id = h.organization \
         WHERE h.public_id = ?1 AND o.public_id = ?2";
-    WEBHOOK_BY_ID = "SELECT id, public_id, url, secret FROM webhooks WHERE id = ?1";
+    WEBHOOK_TARGET = "SELECT url, secret FROM webhooks WHERE id = ?1";
     /// A deleted webhook keeps its row until its deliveries are gone, and nothing that is of use to anybody.
     LEAVE_WEBHOOK = "UPDATE webhooks SET organization = NULL, url = '', secret = ?2 WHERE id = ?1";
     LEAVE_WEBHOOKS = "UPDATE webhooks SET organization = NULL, url = '', secret = ?2 WHERE organization = ?1";
-    INSERT_DELIVERY = "INSERT INTO deliveries (webhook, event, website, place, since_seq, upto_seq, unseen_by, \
-        at, queued_at, next_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?8)";
+    /// One for each of some webhooks.
+    INSERT_DELIVERIES = "INSERT INTO deliveries (webhook, event, website, place, since_seq, upto_seq, unseen_by, \
+        at, queued_at, next_at) SELECT k.value, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?8 FROM json_each(?1) k";
     DELIVERY = deliveries!("WHERE id = ?1");
     DELIVERIES = deliveries!("WHERE webhook = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
     DELIVERIES_BY_STATUS = deliveries!("WHERE webhook = ?1 AND status = ?4 AND id < ?2 ORDER BY id DESC LIMIT ?3");
@@ -301,12 +317,10 @@ statements! {
     MOVE_UNSEEN = "UPDATE unseen SET since_seq = ?3, due_at = ?4 WHERE conversation = ?1 AND unseen_by = ?2";
     DROP_UNSEEN = "DELETE FROM unseen WHERE conversation = ?1 AND unseen_by = ?2";
     CLEAR_UNSEEN = "DELETE FROM unseen WHERE conversation IN (SELECT id FROM conversations WHERE website = ?1)";
-    UNSEEN_THREAD = "SELECT c.organization, c.website, c.visitor, c.team_head, w.unseen_after \
-        FROM conversations c CROSS JOIN websites w ON w.id = c.website WHERE c.id = ?1";
-    UNSEEN_PLACE = "SELECT c.public_id, v.public_id FROM conversations c CROSS JOIN people v ON v.id = c.visitor \
-        WHERE c.id = ?1 AND c.website = ?2";
-    SEEN_BY_USERS = "SELECT max(s.team_seq) FROM seen s CROSS JOIN people p ON p.id = s.person \
-        WHERE s.conversation = ?1 AND p.kind = 1";
+    UNSEEN_THREAD = read_by!("SELECT c.organization, c.website, c.team_head, w.unseen_after,", "?2",
+        "FROM conversations c CROSS JOIN websites w ON w.id = c.website WHERE c.id = ?1");
+    UNSEEN_PLACE = read_by!("SELECT c.public_id, v.public_id,", "?3",
+        "FROM conversations c CROSS JOIN people v ON v.id = c.visitor WHERE c.id = ?1 AND c.website = ?2");
     OLDEST_UNSEEN = "SELECT e.team_seq, e.at FROM events e CROSS JOIN people p ON p.id = e.sender \
         WHERE e.conversation = ?1 AND e.team_seq >= ?2 AND e.team_seq <= ?3 AND e.visitor_seq IS NOT NULL \
         AND e.kind = 1 AND e.deleted = 0 AND CASE p.kind WHEN 0 THEN 1 ELSE 0 END = ?4 ORDER BY e.team_seq LIMIT 1";
@@ -329,7 +343,7 @@ pub(in crate::store) mod directory {
         w.public_id, k.created_at FROM keys k JOIN organizations o ON o.id = k.organization \
         LEFT JOIN websites w ON w.id = k.website ORDER BY k.public_id";
     pub(in crate::store) const WEBHOOK_IDS: &str =
-        "SELECT id, public_id, url, secret FROM webhooks WHERE organization IS NOT NULL";
+        "SELECT id, organization, public_id FROM webhooks WHERE organization IS NOT NULL";
     pub(in crate::store) const REVOCATIONS: &str = "SELECT o.public_id, r.kind, r.person, r.at FROM revocations r \
         JOIN organizations o ON o.id = r.organization ORDER BY o.public_id, r.kind, r.person";
 }

@@ -34,6 +34,12 @@ values! {
     &'a [u8]: |value| Self::Blob(value);
 }
 
+/// Integers as one parameter, for a statement that walks along them.
+pub(in crate::store) fn numbers(rows: &[i64]) -> String {
+    let numbers: Vec<_> = rows.iter().map(i64::to_string).collect();
+    format!("[{}]", numbers.join(","))
+}
+
 /// The parameters of a statement, in their order.
 macro_rules! params {
     ($($value:expr),* $(,)?) => { &[$($crate::store::sql::value::Value::from($value)),*] };

@@ -214,3 +214,14 @@ async fn tls_is_verified() {
     let unknown = browsers.send(&format!("https://localhost:{port}/"), signed(), Bytes::from_static(b"{}")).await;
     assert_eq!(unknown, Err(SendError::Tls), "nobody knows the authority");
 }
+
+#[tokio::test]
+async fn a_connection_to_the_machine_itself_is_not_used() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = [listener.local_addr().unwrap()];
+    let connected = sender(AddressPolicy::Public, PATIENCE).connect(&address).await;
+    assert_eq!(connected.unwrap_err(), SendError::Refused(RefusedUrl::Private));
+    let (mut stream, _) = listener.accept().await.unwrap();
+    assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0, "it was closed before anything was said");
+    sender(AddressPolicy::Any, PATIENCE).connect(&address).await.unwrap();
+}

@@ -116,3 +116,13 @@ async fn a_store_that_fails_is_asked_again() {
     drop(stage);
     task.await.unwrap();
 }
+
+#[test]
+fn what_cannot_be_read_waits_longer_and_longer() {
+    let at = Timestamp;
+    let waits = Waiting { since: Some(at(1_000)), looked_at: at(5_000) };
+    assert_eq!((waits.ms(at(5_000), true), waits.ms(at(9_000), false)), (4_000, 8_000));
+    let idle = Waiting { since: None, looked_at: at(5_000) };
+    assert_eq!((idle.ms(at(5_000), true), idle.ms(at(9_000), false)), (0, 4_000));
+    assert_eq!(waits.ms(at(500), true), 0, "a clock that was put back");
+}

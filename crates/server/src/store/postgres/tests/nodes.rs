@@ -8,6 +8,7 @@ use cossistant_protocol::{KeyId, WebhookId};
 
 use super::super::{DataKind, DatabaseError, PostgresConfig, PostgresStore};
 use super::{config, server};
+use crate::store::contract::outbox::one_that_cannot_be_read_holds_up_no_other;
 use crate::store::contract::world::{World, at, conv, org, replies, says, site, team, user, web, website_row};
 use crate::store::outbox::{
     Attempt, AttemptOutcome, BusyLane, DeliveryPage, DueDelivery, EventSet, SigningSecret, TakeDeliveries, WebhookRow,
@@ -103,7 +104,7 @@ async fn a_delivery_is_sent_by_one_node_and_by_another_when_that_dies() {
     let hook = || WebhookId::new("h").unwrap();
     let take = |at, in_flight: &[_]| {
         let busy = BTreeMap::from([(hook(), BusyLane { in_flight: in_flight.to_vec(), lane: 100 })]);
-        TakeDeliveries { now: at, limit: 4, lane: 100, busy }
+        TakeDeliveries { now: at, limit: 4, lane: 100, busy, ..TakeDeliveries::default() }
     };
     let (mut by_one, mut by_two) = (Vec::new(), Vec::new());
     for _ in 0..6 {
@@ -200,6 +201,24 @@ async fn webhooks_of_other_nodes_are_told() {
     let take = TakeDeliveries { now: at(1), limit: 100, lane: 100, ..TakeDeliveries::default() };
     let due = nodes[0].due_deliveries(take).await.unwrap();
     assert_eq!(due.deliveries.iter().map(|due| due.webhook.as_str()).collect::<Vec<_>>(), ["i"]);
+}
+
+#[tokio::test]
+async fn one_that_is_damaged_holds_up_no_other() {
+    for spoil in [
+        // The database takes no such text from anybody, so bytes have to pass for one.
+        "CREATE CAST (bytea AS text) WITHOUT FUNCTION; \
+         UPDATE events SET content = '\\x7bff7d'::bytea::text WHERE kind = 1",
+        "UPDATE events SET content = '{\"text\":' WHERE kind = 1",
+        "UPDATE events SET public_id = '' WHERE kind = 1",
+    ] {
+        let url = server().database();
+        let store = Arc::new(PostgresStore::open(config(&url)).unwrap());
+        let spoiled = async || {
+            server().run(spoil, url.rsplit('/').next().unwrap());
+        };
+        one_that_cannot_be_read_holds_up_no_other(store, spoiled).await;
+    }
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use cossistant_protocol::WebhookId;
-use cossistant_protocol::http::WebhookEvent;
+use cossistant_protocol::http::{MAX_WEBHOOKS, WebhookEvent};
 use rusqlite::StatementStatus;
 
 use super::{Dir, hold, raw};
+use crate::store::contract::outbox::one_that_cannot_be_read_holds_up_no_other;
 use crate::store::contract::world::{World, at, org, says};
 use crate::store::outbox::{EventSet, SigningSecret, TakeDeliveries, WebhookRow};
 use crate::store::sql::{outbox, statements};
@@ -25,7 +26,7 @@ fn row(name: &str, organization: &str) -> WebhookRow {
 }
 
 async fn due(store: &SqliteStore) -> Vec<String> {
-    let take = TakeDeliveries { now: at(1), limit: 100, lane: 100, ..TakeDeliveries::default() };
+    let take = TakeDeliveries { now: at(1), ..TakeDeliveries::default() };
     let due = store.due_deliveries(take).await.unwrap();
     due.deliveries.iter().map(|due| format!("{} {}", due.webhook, due.event)).collect()
 }
@@ -46,7 +47,7 @@ async fn where_nobody_is_told_a_message_costs_no_statement_more() {
             Ok([
                 runs(statements::INSERT_MESSAGE),
                 runs(statements::HOOKS_OF_ORGANIZATION),
-                runs(statements::INSERT_DELIVERY),
+                runs(statements::INSERT_DELIVERIES),
                 runs(statements::UNSEEN_AFTER),
                 runs(statements::PUT_UNSEEN),
             ])
@@ -54,6 +55,23 @@ async fn where_nobody_is_told_a_message_costs_no_statement_more() {
         .await
         .unwrap();
     assert_eq!(runs, [50, 2, 0, 0, 0], "the webhooks of each organization are read once, and nothing else");
+}
+
+#[tokio::test]
+async fn an_event_is_queued_for_all_webhooks_by_one_statement() {
+    let dir = Dir::new();
+    let store = Arc::new(dir.open());
+    let world = World::new(Arc::clone(&store) as Arc<dyn Store>).await;
+    for n in 0..MAX_WEBHOOKS {
+        store.create_webhook(row(&format!("h{n}"), "o")).await.unwrap();
+    }
+    world.append(says("vera", "c", "k", "hi")).await;
+    assert_eq!(due(&store).await.len(), 2 * MAX_WEBHOOKS, "the conversation and its message");
+    let runs = store.writer.call(|write| {
+        let statement = raw(write).prepare_cached(statements::INSERT_DELIVERIES)?;
+        Ok(statement.get_status(StatementStatus::Run))
+    });
+    assert_eq!(runs.await, Ok(2));
 }
 
 /// What waits in the queue together is one group: the writer stands still until all of it is there.
@@ -121,4 +139,22 @@ async fn deliveries_are_still_due_after_reopening() {
     drop(Arc::into_inner(store).unwrap());
     let store = dir.open();
     assert_eq!(due(&store).await, before);
+}
+
+#[tokio::test]
+async fn one_that_is_damaged_holds_up_no_other() {
+    for spoil in [
+        "UPDATE events SET content = CAST(x'7bff7d' AS TEXT) WHERE kind = 1",
+        "UPDATE events SET content = '{\"text\":' WHERE kind = 1",
+        "UPDATE events SET public_id = '' WHERE kind = 1",
+        "UPDATE webhooks SET url = CAST(x'ff' AS TEXT) WHERE public_id = 'one'",
+    ] {
+        let dir = Dir::new();
+        let store = Arc::new(dir.open());
+        let spoiled = async || {
+            let changed = store.writer.call(move |write| Ok(raw(write).execute(spoil, [])?)).await;
+            assert_eq!(changed, Ok(1), "{spoil}");
+        };
+        one_that_cannot_be_read_holds_up_no_other(Arc::clone(&store) as Arc<dyn Store>, spoiled).await;
+    }
 }

@@ -478,6 +478,51 @@ test("what could not be loaded is asked for again by a click, and when there is 
   await panel.getByText("shop.example/hats").waitFor();
 });
 
+test("a screen reader is told of a lost connection and of its return, and of all that is said", async () => {
+  const id = unique("said");
+  const visitor = await world.visitor(unique("uma"));
+  await visitor.say(id, "first");
+  const ada = await world.desk({ person: "ada", path: `/inbox/${id}` });
+  await ada.message("first").waitFor();
+  const [status, announcer] = [ada.page.getByTestId("connection-status"), ada.page.getByTestId("announcer")];
+  expect(await status.textContent()).toBe("");
+  await world.proxy.set({ type: "refuse" });
+  await world.proxy.set({ type: "reset" });
+  await until("the loss is said", async () => (await status.textContent()) === "The server cannot be reached.");
+  await world.proxy.set({ type: "pass" });
+  await ada.reconnect();
+  await until("the return is said", async () => (await status.textContent()) === "The connection is there again.");
+  await visitor.say(id, "second");
+  await until("it is said", async () => (await announcer.textContent())?.endsWith(": second"));
+});
+
+test("single keys can be switched off", async () => {
+  const id = unique("keys");
+  const visitor = await world.visitor(unique("kim"));
+  await visitor.say(id, "a question");
+  const ada = await world.desk({ person: "ada", path: `/inbox/${id}` });
+  await ada.message("a question").waitFor();
+  await ada.page.getByRole("button", { name: "Settings" }).click();
+  await ada.page.getByRole("switch", { name: /^Single keys/ }).click();
+  await ada.page.keyboard.press("Escape");
+  await ada.page.getByRole("dialog").waitFor({ state: "detached" });
+  const messages = ada.page.getByRole("region", { name: "Messages" });
+  await messages.press("r");
+  await messages.press("?");
+  expect(await ada.field.evaluate((field) => field === document.activeElement)).toBe(false);
+  expect(await ada.page.getByRole("dialog").count()).toBe(0);
+  await ada.page.reload();
+  await ada.message("a question").waitFor();
+  await messages.press("r");
+  expect(await ada.field.evaluate((field) => field === document.activeElement)).toBe(false);
+  await ada.page.getByRole("button", { name: "Settings" }).click();
+  await ada.page.getByRole("switch", { name: /^Single keys/ }).click();
+  await ada.page.keyboard.press("Escape");
+  await ada.page.getByRole("dialog").waitFor({ state: "detached" });
+  await messages.press("r");
+  await until("the field has the focus", () => ada.field.evaluate((field) => field === document.activeElement));
+});
+
 test("who signs in after another one sees and sends nothing that was left unsent", async () => {
   const id = unique("left");
   const visitor = await world.visitor(unique("lea"));

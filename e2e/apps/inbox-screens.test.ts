@@ -189,7 +189,7 @@ test("offline with a queue, a message that failed, and the end of access", async
   await desk.page.getByRole("button", { name: "Discard" }).click();
 
   await world.server.api("POST", "/v1/disconnect", { userId: "ada", revoke: true });
-  await desk.page.getByText(/You no longer have access|Your access has ended/).waitFor();
+  await bar.getByText(/You no longer have access|Your access has ended/).waitFor();
   await judge(desk, "no-access");
   await desk.page.getByTestId("offline-bar").getByRole("button", { name: "Sign in again" }).click();
   await desk.page.getByRole("heading", { name: "Inbox" }).waitFor();

@@ -455,6 +455,97 @@ test("the panel says who the visitor is, and what else they have asked", async (
   await panel.waitFor({ state: "detached" });
 });
 
+test("what could not be loaded is asked for again by a click, and when there is a connection again", async () => {
+  const [id, name] = [unique("again"), unique("vera")];
+  const visitor = await world.visitor(name, "https://shop.example/hats");
+  await visitor.say(id, "a question");
+  const ada = await world.desk({ person: "ada" });
+  let isBroken = true;
+  await ada.page.route("**/v1/visitors/*", (route) => (isBroken ? route.abort() : route.fallback()));
+  await ada.open(id);
+  const panel = ada.page.getByRole("region", { name: "Visitor" });
+  await panel.getByText("could not be loaded").waitFor();
+  isBroken = false;
+  await panel.getByRole("button", { name: "Try again" }).click();
+  await panel.getByText("shop.example/hats").waitFor();
+
+  isBroken = true;
+  await ada.page.reload();
+  await panel.getByText("could not be loaded").waitFor();
+  isBroken = false;
+  await world.proxy.set({ type: "reset" });
+  await world.proxy.set({ type: "pass" });
+  await panel.getByText("shop.example/hats").waitFor();
+});
+
+test("a screen reader is told of a lost connection and of its return, and of all that is said", async () => {
+  const id = unique("said");
+  const visitor = await world.visitor(unique("uma"));
+  await visitor.say(id, "first");
+  const ada = await world.desk({ person: "ada", path: `/inbox/${id}` });
+  await ada.message("first").waitFor();
+  const [status, announcer] = [ada.page.getByTestId("connection-status"), ada.page.getByTestId("announcer")];
+  expect(await status.textContent()).toBe("");
+  await world.proxy.set({ type: "refuse" });
+  await world.proxy.set({ type: "reset" });
+  await until("the loss is said", async () => (await status.textContent()) === "The server cannot be reached.");
+  await world.proxy.set({ type: "pass" });
+  await ada.reconnect();
+  await until("the return is said", async () => (await status.textContent()) === "The connection is there again.");
+  await visitor.say(id, "second");
+  await until("it is said", async () => (await announcer.textContent())?.endsWith(": second"));
+});
+
+test("single keys can be switched off", async () => {
+  const id = unique("keys");
+  const visitor = await world.visitor(unique("kim"));
+  await visitor.say(id, "a question");
+  const ada = await world.desk({ person: "ada", path: `/inbox/${id}` });
+  await ada.message("a question").waitFor();
+  await ada.page.getByRole("button", { name: "Settings" }).click();
+  await ada.page.getByRole("switch", { name: /^Single keys/ }).click();
+  await ada.page.keyboard.press("Escape");
+  await ada.page.getByRole("dialog").waitFor({ state: "detached" });
+  const messages = ada.page.getByRole("region", { name: "Messages" });
+  await messages.press("r");
+  await messages.press("?");
+  expect(await ada.field.evaluate((field) => field === document.activeElement)).toBe(false);
+  expect(await ada.page.getByRole("dialog").count()).toBe(0);
+  await ada.page.reload();
+  await ada.message("a question").waitFor();
+  await messages.press("r");
+  expect(await ada.field.evaluate((field) => field === document.activeElement)).toBe(false);
+  await ada.page.getByRole("button", { name: "Settings" }).click();
+  await ada.page.getByRole("switch", { name: /^Single keys/ }).click();
+  await ada.page.keyboard.press("Escape");
+  await ada.page.getByRole("dialog").waitFor({ state: "detached" });
+  await messages.press("r");
+  await until("the field has the focus", () => ada.field.evaluate((field) => field === document.activeElement));
+});
+
+test("who signs in after another one sees and sends nothing that was left unsent", async () => {
+  const id = unique("left");
+  const visitor = await world.visitor(unique("lea"));
+  await visitor.say(id, "a question");
+  const desk = await world.desk({ person: "ada", path: `/inbox/${id}` });
+  await desk.message("a question").waitFor();
+  await world.proxy.set({ type: "refuse" });
+  await world.proxy.set({ type: "reset" });
+  await desk.page.getByTestId("offline-bar").waitFor();
+  await desk.send("never sent");
+  await desk.field.fill("half a draft");
+  await desk.message("never sent").waitFor();
+  await desk.page.locator(".website-button").click();
+  await desk.page.getByRole("menuitem", { name: "Sign out" }).click();
+  await world.proxy.set({ type: "pass" });
+  await desk.page.getByRole("button", { name: /Grace/ }).click();
+  await desk.message("a question").waitFor();
+  expect(await desk.field.inputValue()).toBe("");
+  await desk.send("Grace's own");
+  await desk.message("Grace's own").getByText("Sent").waitFor();
+  expect(await desk.message("never sent").count()).toBe(0);
+});
+
 test("a token of one's own signs in, and stays for the tab", async () => {
   const desk = await world.desk();
   const field = desk.page.getByLabel("with a token");

@@ -1,6 +1,7 @@
 /** What is asked for by HTTP and shown until it is asked for again. */
 
 import type { Client, RequestError } from "@cossistant/client";
+import { useWebSocketEvent } from "@cossistant/react/websocket";
 import { useCallback, useEffect, useSyncExternalStore } from "react";
 
 import { useSigned } from "./session/context.js";
@@ -28,8 +29,9 @@ const NOTHING: Resource<never> = { data: undefined, error: undefined, isLoading:
 const caches = new WeakMap<Client["request"], Map<string, Entry>>();
 
 /**
- * The answer to a GET of this path, asked for when it is first shown and each time `reload` is called. What was
- * answered before is shown meanwhile, to any component that asks for the same. Without a path nothing is asked.
+ * The answer to a GET of this path, asked for when it is first shown, each time `reload` is called, and when there is a
+ * connection again after it failed. What was answered before is shown meanwhile, to any component that asks for the same.
+ * Without a path nothing is asked.
  */
 export function useResource<Data>(path: string | undefined): Resource<Data> & { reload: () => void } {
   const { request } = useSigned();
@@ -38,6 +40,9 @@ export function useResource<Data>(path: string | undefined): Resource<Data> & { 
   // What a path answers is the knowledge of whoever asks.
   const shown = useSyncExternalStore(subscribe, () => entryOf(request, path)?.shown ?? NOTHING) as Resource<Data>;
   useEffect(() => void (path !== undefined && load(request, path, false)), [request, path]);
+  useWebSocketEvent("connection_established", () => {
+    if (shown.error) reload();
+  });
   return { ...shown, reload };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 
+import { announcementOf } from "../src/thread/announcement.js";
 import type { ThreadEvent } from "../src/thread/events.js";
 import { createEventLog } from "../src/thread/events.js";
 import { sentence } from "../src/thread/event-line.js";
@@ -200,4 +201,18 @@ describe("of a long timeline a stretch is in the document", () => {
     placesOf(items, known);
     expect(known.size).toBe(0);
   });
+});
+
+test("what a screen reader reads of new messages is all of them, of many the last", () => {
+  const nameOf = ({ senderId }: { senderId: string }) => senderId.toUpperCase();
+  const file = { id: "1", url: "https://a.example/1", type: "text/plain", name: "bill.txt" };
+  const said = [
+    message({ key: "one" }),
+    message({ key: "two", content: { html: "<p>It is <b>on its\nway</b></p>" }, senderId: "bot" }),
+    message({ key: "three", content: { attachments: [file] } }),
+  ];
+  expect(announcementOf(said, nameOf)).toBe("V: one\nBOT: It is on its way\nV: Attachment: bill.txt");
+  const many = Array.from({ length: 9 }, (_, n) => message({ key: `${n}` }));
+  expect(announcementOf(many, nameOf)).toBe("9 new messages, the last of them\nV: 4\nV: 5\nV: 6\nV: 7\nV: 8");
+  expect(announcementOf([message({ key: "long", content: { text: "x".repeat(9_000) } })], nameOf).length).toBeLessThan(1_100);
 });

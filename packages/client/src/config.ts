@@ -51,7 +51,7 @@ export interface WebSocketConfig {
   debug?: boolean;
   /**
    * Headers of the handshake. A browser can set none: there `Authorization: Bearer T` becomes a subprotocol, and any
-   * other header is warned of once. Default: none.
+   * other header is warned of once a page. Default: none.
    */
   headers?: Record<string, string>;
   /** Further subprotocols to offer. Default: none. */

@@ -136,13 +136,19 @@ export function createCredentials(core: Core): Credentials {
   };
 }
 
-/** The token of an `Authorization` header. A browser can set none of the others, which is said once. */
+/** Headers that were warned of on this page. */
+const warned = new Set<string>();
+
+/** The token of an `Authorization` header. A browser can set none of the others, which is said once a page. */
 function bearerOf(headers: Record<string, string> = {}): string | undefined {
   let bearer: string | undefined;
   for (const [name, value] of Object.entries(headers)) {
-    const [, token] = /^authorization$/i.test(name) ? (/^bearer +(\S+) *$/i.exec(value) ?? []) : [];
+    const token = /^authorization:bearer +(\S+) *$/i.exec(`${name}:${value}`)?.[1];
     if (token) bearer = token;
-    else console.warn(`[cossistant] a browser cannot send the header ${name}; it is left out`);
+    else if (!warned.has(name)) {
+      warned.add(name);
+      console.warn(`[cossistant] a browser cannot send the header ${name}`);
+    }
   }
   return bearer;
 }

@@ -100,7 +100,7 @@ export function createSession(core: Core): Session {
   };
 
   const start = () => {
-    if (isStarted || core.isDestroyed) return;
+    if (isStarted || !core.lifetime.isWanted()) return;
     isStarted = true;
     Promise.all([loadEngine(), prepare(core, config)])
       .then(([factory]) => {

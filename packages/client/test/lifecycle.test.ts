@@ -114,6 +114,24 @@ describe("19. Calls made before the engine is there are kept, in order", () => {
     expect(control.loads).toBe(3);
     expect(console.error).toHaveBeenCalledTimes(2);
   });
+
+  test("nobody loads it again for a client that nobody wants connected, until somebody does", async () => {
+    control.failures = 1;
+    let letGo: (value?: unknown) => void = () => {};
+    control.hold = new Promise((resolve) => (letGo = resolve)).then(() => {});
+    const server = await scripted();
+    const client = connectClient({ url: server.url });
+    await until("it loads", () => control.loads === 1);
+    client.disconnect();
+    letGo();
+    await until("it is told", () => vi.mocked(console.error).mock.calls.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(control.loads).toBe(1);
+    client.connect();
+    await server.established(1);
+    await until("open", () => client.getSnapshot().isConnected);
+    expect(control.loads).toBe(2);
+  });
 });
 
 describe("An engine that fails is made again", () => {

@@ -111,7 +111,7 @@ export function Composer({ conversation, visitorName, onEditLast, ref }: Compose
           aria-describedby={`${id}-hint`}
           aria-autocomplete="list"
           aria-controls={menu.isOpen ? `${id}-canned` : undefined}
-          aria-activedescendant={menu.isOpen ? `${id}-canned-${menu.active}` : undefined}
+          aria-activedescendant={menu.isOpen && menu.replies.length > 0 ? `${id}-canned-${menu.active}` : undefined}
           onChange={({ target }) => write(target.value, target.selectionStart)}
           onSelect={({ currentTarget }) => setCursor(currentTarget.selectionStart)}
           onBlur={() => {

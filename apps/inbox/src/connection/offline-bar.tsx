@@ -17,8 +17,8 @@ export function OfflineBar() {
     <section className={isPassing ? "offline-bar" : "offline-bar bad"} aria-label="Connection" data-testid="offline-bar">
       <CloudOff aria-hidden />
       <p>
-        {/* Seconds would be read aloud each second. */}
-        <span role="status">{reason}</span>
+        {/* `ConnectionStatus` reads it aloud; seconds would be read each second. */}
+        <span>{reason}</span>
         {retryAt !== undefined && <Countdown until={retryAt} />}
         {retryAt === undefined && isPassing && <span> Trying now.</span>}
         {waiting > 0 && <span>{` ${waiting} message${waiting === 1 ? "" : "s"} will be sent then.`}</span>}

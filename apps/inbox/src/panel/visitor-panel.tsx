@@ -29,7 +29,7 @@ interface VisitorPanelProps {
 /** Who the visitor is, as far as is known. */
 export function VisitorPanel({ conversationId, visitorId, name, isOnline, onClose }: VisitorPanelProps) {
   const { website } = useSigned();
-  const { data: visitor, error } = useVisitor(visitorId);
+  const { data: visitor, error, reload } = useVisitor(visitorId);
   const { identity, page, firstSeenAt, lastSeenAt } = visitor ?? {};
   const isVerified = identity?.externalId !== undefined;
   return (
@@ -47,7 +47,12 @@ export function VisitorPanel({ conversationId, visitorId, name, isOnline, onClos
         )}
       </div>
       {error && !visitor ? (
-        <p className="soft">Who this is could not be loaded.</p>
+        <div className="panel-failed">
+          <p className="soft">Who this is could not be loaded.</p>
+          <button type="button" className="button" onClick={reload}>
+            Try again
+          </button>
+        </div>
       ) : (
         <dl className="facts">
           <Fact name="E-mail">{identity?.email && <bdi>{identity.email}</bdi>}</Fact>

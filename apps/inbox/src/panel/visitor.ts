@@ -16,10 +16,10 @@ export interface Visitor {
 }
 
 /** A visitor, asked for again when something about them changes. */
-export function useVisitor(visitorId: string | undefined): Resource<Visitor> {
-  const { reload, ...visitor } = useResource<Visitor>(visitorId && `/v1/visitors/${encodeURIComponent(visitorId)}`);
+export function useVisitor(visitorId: string | undefined): Resource<Visitor> & { reload: () => void } {
+  const visitor = useResource<Visitor>(visitorId && `/v1/visitors/${encodeURIComponent(visitorId)}`);
   const refresh = (event: { visitorId: string }): void => {
-    if (event.visitorId === visitorId) reload();
+    if (event.visitorId === visitorId) visitor.reload();
   };
   useWebSocketEvent("visitor_online", refresh);
   useWebSocketEvent("visitor_offline", refresh);

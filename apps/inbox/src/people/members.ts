@@ -40,7 +40,7 @@ export function useLoadedTeam(): Team {
   const { data, reload } = useResource<{ members: Member[] }>(`/v1/websites/${website.id}/members`);
   const team = useMemo(() => teamOf(data?.members ?? [], me), [data, me]);
   const meet = (id: string | null | undefined): void => {
-    if (id && data && !team.members.some(({ userId }) => userId === id)) reload();
+    if (id && !team.members.some(({ userId }) => userId === id)) reload();
   };
   useWebSocketEvent("conversation_assigned", ({ assignedTeamMemberId }) => meet(assignedTeamMemberId));
   useWebSocketEvent("viewing_indicator", ({ userId }) => meet(userId));

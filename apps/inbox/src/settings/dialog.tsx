@@ -12,7 +12,7 @@ const THEMES: readonly [Settings["theme"], string][] = [
 
 /** The choices for this browser. */
 export function SettingsDialog({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
-  const { theme, hasSound, hasNotifications, entersSend, loadsImages } = useKept(settings);
+  const { theme, hasSound, hasNotifications, entersSend, hasKeys, loadsImages } = useKept(settings);
   const isPossible = areNotificationsPossible();
 
   return (
@@ -47,6 +47,12 @@ export function SettingsDialog({ isOpen, onClose }: { isOpen: boolean; onClose: 
         hint="Shift-Enter then begins a new line. Ctrl-Enter always sends."
         isOn={entersSend}
         onChange={(isOn) => choose({ entersSend: isOn })}
+      />
+      <Choice
+        label="Single keys"
+        hint="Letters such as r and j do things wherever you are not writing."
+        isOn={hasKeys}
+        onChange={(isOn) => choose({ hasKeys: isOn })}
       />
       <Choice
         label="Load visitors’ images"

@@ -11,6 +11,8 @@ export interface Settings {
   readonly hasNotifications: boolean;
   /** Enter sends, and Shift-Enter begins a new line; else Ctrl-Enter sends. */
   readonly entersSend: boolean;
+  /** Single keys do things wherever one is not writing; who dictates may not want that. */
+  readonly hasKeys: boolean;
   /** Visitors' images are loaded by themselves, which tells their server who looks at them and when. */
   readonly loadsImages: boolean;
   /** Whether the visitor's panel is open, where there is room for it. */
@@ -22,6 +24,7 @@ const DEFAULT: Settings = {
   hasSound: false,
   hasNotifications: false,
   entersSend: false,
+  hasKeys: true,
   loadsImages: false,
   hasPanel: true,
 };
@@ -36,6 +39,7 @@ export const settings = createKept<Settings>("settings", (stored) => {
     hasSound: flag("hasSound"),
     hasNotifications: flag("hasNotifications"),
     entersSend: flag("entersSend"),
+    hasKeys: flag("hasKeys"),
     loadsImages: flag("loadsImages"),
     hasPanel: flag("hasPanel"),
   };

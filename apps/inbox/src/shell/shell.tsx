@@ -3,6 +3,7 @@ import { WebSocketProvider } from "@cossistant/react/websocket";
 import { lazy, Suspense, useState } from "react";
 
 import { OfflineBar } from "../connection/offline-bar.js";
+import { ConnectionStatus } from "../connection/status.js";
 import { useKept } from "../kept.js";
 import { ListPane } from "../list/list-pane.js";
 import { createRows } from "../list/rows.js";
@@ -59,6 +60,7 @@ function Panes() {
     <TeamContext value={team}>
       <EventLogContext value={log}>
         <div className="page">
+          <ConnectionStatus />
           <OfflineBar />
           <main className={classes.filter(Boolean).join(" ")}>
             <h1 className="hidden">{website.name}: inbox</h1>

@@ -2,6 +2,8 @@
 
 import { useEffect, useEffectEvent } from "react";
 
+import { settings } from "../settings/settings.js";
+
 /** By key, as `KeyboardEvent.key` names it. */
 export type Shortcuts = Readonly<Record<string, (() => void) | undefined>>;
 
@@ -44,10 +46,13 @@ export const ALL_SHORTCUTS: readonly { readonly title: string; readonly keys: re
   },
 ];
 
-/** Does what belongs to a key while the component is mounted; not in fields, menus and windows, which have keys of their own. */
+/**
+ * Does what belongs to a key while the component is mounted; not in fields, menus and windows, which have keys of their
+ * own, and not where single keys are switched off.
+ */
 export function useShortcuts(shortcuts: Shortcuts): void {
   const press = useEffectEvent((event: KeyboardEvent) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isBusy(event.target)) return;
+    if (!settings.get().hasKeys || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isBusy(event.target)) return;
     const action = shortcuts[event.key];
     if (!action) return;
     event.preventDefault();

@@ -1,12 +1,13 @@
 import type { UseConversationReturn } from "@cossistant/react/websocket";
 import { ArrowDown } from "lucide-react";
-import { useCallback, useEffect, useMemo, useRef } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { useIsLookedAt } from "../notify/attention.js";
 import { useTeam } from "../people/members.js";
 import { useSigned } from "../session/context.js";
 import { dayText } from "../shared.js";
 import { LoadFailed } from "../ui/load-failed.js";
+import { announcementOf } from "./announcement.js";
 import { EventLine } from "./event-line.js";
 import { useThreadEvents } from "./events.js";
 import { layout, UNREAD, type Item } from "./layout.js";
@@ -149,13 +150,27 @@ function ToEnd({ count, onClick }: { count: number; onClick: () => void }) {
 
 /** Reads to a screen reader what others say while the conversation is open; not what was said before. */
 function Announcer({ conversation: { messages, isLoading }, visitorName }: Pick<TimelineProps, "conversation" | "visitorName">) {
-  const last = messages.at(-1);
-  const known = useRef<string>(undefined);
-  if (known.current === undefined && !isLoading) known.current = last?.key ?? "";
-  const isNew = last && known.current !== undefined && last.key !== known.current && !last.isOwn && !last.isDeleted;
+  const team = useTeam();
+  const [said, say] = useState("");
+  /** The place of the newest message that was there at the last look. */
+  const known = useRef<number>(undefined);
+  useEffect(() => {
+    if (isLoading) return;
+    const newest = messages.findLast(({ seq }) => seq !== undefined)?.seq ?? 0;
+    const before = known.current;
+    known.current = Math.max(newest, before ?? 0);
+    if (before === undefined) return;
+    const others = messages.filter(({ seq = 0, isOwn, isDeleted }) => seq > before && !isOwn && !isDeleted);
+    if (others.length === 0) return;
+    const words = announcementOf(others, ({ senderType, senderId, senderName }) =>
+      senderType === "visitor" ? visitorName : team.nameOf(senderId, senderName),
+    );
+    // The same words once more are read only if they are others.
+    say((last) => (last === words ? `${words}\u00a0` : words));
+  }, [messages, isLoading, visitorName, team]);
   return (
-    <div className="hidden" role="status" aria-live="polite">
-      {isNew ? `${last.senderType === "visitor" ? visitorName : (last.senderName ?? "The team")}: ${last.content?.text ?? "attachment"}` : ""}
+    <div className="hidden" role="status" aria-live="polite" data-testid="announcer">
+      {said}
     </div>
   );
 }

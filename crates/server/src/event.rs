@@ -216,7 +216,24 @@ fn new_message(stored: &StoredEvent, message: &Message, seq: u64, offset: Option
     }
 }
 
-/// JSON text that the store holds, as a value that is never encoded again.
+/// JSON text that the store holds, as a value that is never encoded again. One that was damaged in the store is told as
+/// `null`: that a single message cannot be read must end nothing else.
 fn raw(text: &str) -> Box<RawValue> {
-    RawValue::from_string(text.to_owned()).expect("what the store holds as JSON was JSON when it was stored")
+    RawValue::from_string(text.to_owned()).unwrap_or_else(|error| {
+        tracing::error!(%error, "a text of the store is no JSON any more: look at the disk, and restore a backup");
+        RawValue::NULL.to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_no_json_any_more_is_told_as_null() {
+        assert_eq!(raw(r#"{"text":"a"}"#).get(), r#"{"text":"a"}"#);
+        for damaged in ["", "{", r#"{"text":"a"} x"#] {
+            assert_eq!(raw(damaged).get(), "null", "{damaged:?}");
+        }
+    }
 }

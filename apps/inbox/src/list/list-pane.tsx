@@ -1,4 +1,4 @@
-import { useInbox } from "@cossistant/react/websocket";
+import { useConnection, useInbox } from "@cossistant/react/websocket";
 import { Search, X } from "lucide-react";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 
@@ -33,6 +33,7 @@ export function ListPane({ rows, openId }: ListPaneProps) {
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const filter = filterOf(chosen, search);
   const { conversations: loaded, isLoading, isLoadingMore, hasMore, error, subscription, loadMore, ...inbox } = useInbox(website.id, filter);
+  const isConnected = useConnection().state === "connected";
   const draftOf = useDrafts();
   const conversations = useMemo(() => worthARow(loaded, openId, draftOf), [loaded, openId, draftOf]);
   const isEmpty = conversations.length === 0;
@@ -58,7 +59,8 @@ export function ListPane({ rows, openId }: ListPaneProps) {
   };
 
   const isOld = inbox.filter.status !== filter.status || inbox.filter.assignee !== filter.assignee;
-  const isStale = isLoading && !isEmpty;
+  // Nothing comes without a connection: what there is stays readable.
+  const isStale = isLoading && isConnected && !isEmpty;
   const isExact = !hasMore && !isLoading && !isOld && search === "";
   const exact = isExact ? Math.min(loaded.filter(({ lastMessage }) => lastMessage).length, COUNT_MAX + 1) : undefined;
   return (

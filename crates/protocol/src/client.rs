@@ -406,18 +406,21 @@ impl ClientFrame {
     }
 }
 
-/// The field that nests too deep of those that are read at all; what is ignored may be as deep as it likes.
+/// The longest name of an unknown field that a refusal repeats.
+const MAX_NAME_BYTES: usize = 64;
+
+/// The first field, by name, that nests too deep, known or not.
 fn find_too_deep(text: &str) -> Option<Invalid> {
     if !json::nests_too_deep(text) {
         return None;
     }
     let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
-    let deep = ["content", "metadata"].into_iter().find(|name| {
-        let value = fields.get(*name);
-        value.is_some_and(|value| json::nests_deeper_than(value.get(), json::MAX_DEPTH - 1))
-    })?;
-    let most = if deep == "metadata" { MAX_METADATA_DEPTH } else { json::MAX_DEPTH - 1 };
-    Some(Invalid::new(deep, format!("must nest at most {most} levels deep")))
+    let is_deep = |value: &RawValue| json::nests_deeper_than(value.get(), json::MAX_DEPTH - 1);
+    let (name, _) = fields.iter().find(|(_, value)| is_deep(value))?;
+    let most = if name == "metadata" { MAX_METADATA_DEPTH } else { json::MAX_DEPTH - 1 };
+    // An unknown name may be as long as the message.
+    let path = if name.len() <= MAX_NAME_BYTES { json::printable(name) } else { String::new() };
+    Some(Invalid::new(path, format!("must nest at most {most} levels deep")))
 }
 
 /// Reads a value of JSON text that is known to be well formed; a failure tells its path.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// A JSON object of free form.
 pub type Object = Map<String, Value>;
 
-/// The deepest nesting of what is read of a message: as far as `serde_json` reads.
+/// The deepest nesting of a whole message, unknown fields included: what `serde_json` reads without a limit of ours.
 pub const MAX_DEPTH: usize = 128;
 
 /// Whether JSON text nests deeper than [`MAX_DEPTH`]. Of text that is no JSON it says nothing useful.
@@ -78,12 +78,17 @@ pub fn find_nul(value: &Value) -> Option<String> {
     }
 }
 
+/// A key as a part of a path.
+pub(crate) fn printable(key: &str) -> String {
+    key.replace('\0', "\u{fffd}")
+}
+
 /// [`find_nul`] of an object.
 #[must_use]
 pub fn find_nul_in_object(object: &Object) -> Option<String> {
     object.iter().find_map(|(key, value)| {
         if key.contains('\0') {
-            return Some(key.replace('\0', "\u{fffd}"));
+            return Some(printable(key));
         }
         Some(join(key, &find_nul(value)?))
     })

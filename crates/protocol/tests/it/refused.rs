@@ -263,6 +263,7 @@ fn however_deep_a_message_nests_its_answer_names_it() {
         (format!(r#""type":"send_message","content":{{"text":"x"}},"metadata":{{"a":{deep}}}"#), "metadata"),
         (format!(r#""type":"send_message","content":{{"text":"x","more":{deep}}}"#), "content"),
         (format!(r#""type":"subscribe_conversation","after":{deep}"#), "after"),
+        (format!(r#""type":"ping","more":{deep}"#), "more"),
     ] {
         let rejected = refused(&rest);
         assert_eq!(rejected.id.as_ref().map(RequestId::as_str), Some("i"), "{rest}");
@@ -271,7 +272,6 @@ fn however_deep_a_message_nests_its_answer_names_it() {
         assert_eq!(rejected.subscription.is_some(), path == "after");
     }
     assert_eq!(refused(&format!(r#""type":"golden","more":{deep}"#)).code, ErrorCode::UnknownType);
-    ClientFrame::parse(&format!(r#"{{"type":"ping","more":{deep}}}"#)).expect("what is not known is ignored");
     for text in ["[".repeat(200), format!(r#"{{"type":"ping","more":{}"#, "[".repeat(200))] {
         assert_eq!(ClientFrame::parse(&text).unwrap_err().code, ErrorCode::InvalidJson);
     }

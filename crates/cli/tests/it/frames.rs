@@ -1,6 +1,7 @@
 //! Sections 1 and 3: the form of frames and messages, and what a wrong one is told.
 
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use cossistant_testkit::{Server, WsClient, unique};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
@@ -421,6 +422,22 @@ async fn a_message_in_endless_fragments_is_abuse() {
         let _refused = socket.stream.write_all(&fragment.repeat(5_000)).await;
         assert_eq!(socket.close_code().await, Some(4400), "section 4, protocol abuse by fragments of {payload:?}");
     }
+}
+
+#[tokio::test]
+async fn a_message_that_drips_is_not_waited_for() {
+    let stage = stage();
+    let mut socket = RawSocket::connect(&stage, "").await;
+    let begun = Instant::now();
+    socket.send(0x01, b"{").await;
+    for _ in 0..8 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        socket.send(0x00, b" ").await;
+        // A sign of life is none of the message.
+        socket.send(0x89, &[b'x'; 125]).await;
+    }
+    assert_eq!(socket.close_code().await, Some(4008), "a message took too long");
+    assert!(begun.elapsed() > Duration::from_secs(9), "it has ten seconds");
 }
 
 #[tokio::test]

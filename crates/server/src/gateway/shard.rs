@@ -202,8 +202,9 @@ const GAP_MS: u64 = 20;
 const RETRY_MS: u64 = 1_000;
 /// How long a close frame is tried, in ms.
 const CLOSE_MS: u64 = 10_000;
-/// How long one message may take to arrive, in ms: 64 KiB at 17 kbit/s.
-const MESSAGE_MS: u64 = 30_000;
+/// How long one message may take to arrive, in ms, and how many ms more for each KiB of it: 64 KiB at 16 kbit/s and less.
+const MESSAGE_MS: u64 = 10_000;
+const MESSAGE_KIB_MS: u64 = 500;
 /// The most subscription requests of one connection that wait before no more is read from it.
 const MAX_WAITING_COMMANDS: usize = 1_024;
 

@@ -41,7 +41,7 @@ struct Socket {
     is_ending: bool,
     /// A write must wait until the system has room.
     is_blocked: bool,
-    is_partial: bool,
+    partial: Option<u32>,
     /// Makes room for another connection when it is dropped.
     admitted: Admitted,
 }
@@ -171,7 +171,7 @@ impl Driver {
             is_readable,
             is_ending: false,
             is_blocked: false,
-            is_partial: false,
+            partial: None,
             admitted,
         };
         if !early.is_empty() {
@@ -410,15 +410,19 @@ impl Driver {
             }
         }
         self.scratch.replace(scratch);
-        let begun = self.sockets.borrow_mut().get(at).map(|socket| {
-            let is_partial = socket.decoder.has_partial();
-            (is_partial, std::mem::replace(&mut socket.is_partial, is_partial) != is_partial)
+        let partial = self.sockets.borrow_mut().get(at).map(|socket| {
+            let partial = socket.decoder.partial_bytes().map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX));
+            (std::mem::replace(&mut socket.partial, partial), partial)
         });
-        // One that ended with the next one begun is news as well: that one has its own time.
-        if let Some((is_partial, has_changed)) = begun
-            && (has_changed || (is_partial && has_ended))
-        {
-            self.apply(|shard, now| shard.handle_partial(index, is_partial, now));
+        match partial {
+            // One that ended with the next one begun is news as well: that one has its own time.
+            Some((Some(before), Some(bytes))) if !has_ended => {
+                if bytes > before {
+                    self.apply(|shard, now| shard.handle_more(index, bytes - before, now));
+                }
+            }
+            Some((None, None)) | None => {}
+            Some((_, partial)) => self.apply(|shard, now| shard.handle_partial(index, partial.is_some(), now)),
         }
         taken
     }

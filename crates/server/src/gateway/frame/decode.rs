@@ -147,6 +147,12 @@ impl Decoder {
         self.partial.is_some()
     }
 
+    /// How much of a message that has begun and not ended has arrived, in bytes of its payload as it was sent.
+    pub fn partial_bytes(&self) -> Option<usize> {
+        let message = self.partial.as_ref()?.message.as_ref();
+        Some(message.map_or(0, |message| message.bytes.len()))
+    }
+
     /// The bytes on the heap for what is incomplete; 0 when idle.
     pub fn heap_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| {

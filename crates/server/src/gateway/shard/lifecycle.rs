@@ -9,8 +9,8 @@ use cossistant_protocol::{
 };
 
 use super::{
-    CLOSE_MS, Credential, Job, LogIn, LoggedIn, MARKED_AT_ONCE, MESSAGE_MS, MarksWanted, Output, RETRY_MS, Shard,
-    TELLINGS, TOLD_AT_ONCE, Telling, TimerKey, connection_id, refusal,
+    CLOSE_MS, Credential, Job, LogIn, LoggedIn, MARKED_AT_ONCE, MESSAGE_KIB_MS, MESSAGE_MS, MarksWanted, Output,
+    RETRY_MS, Shard, TELLINGS, TOLD_AT_ONCE, Telling, TimerKey, connection_id, refusal,
 };
 use crate::auth::{AuthError, Principal, Secret};
 use crate::bus::{Notice, Who};
@@ -224,6 +224,16 @@ impl Shard {
         if let Some(connection) = self.connection_mut(index) {
             connection.partial_until_ms = until_ms;
             self.arm(index);
+        }
+    }
+
+    /// Takes the news that so many bytes more of the message that has begun are here: a slow line has more time for a
+    /// long one, and nobody has more for nothing.
+    pub(crate) fn handle_more(&mut self, index: u32, bytes: u32, now: Timestamp) {
+        self.now = now;
+        if let Some(connection) = self.connection_mut(index) {
+            let more_ms = u64::from(bytes) * MESSAGE_KIB_MS / 1_024;
+            connection.partial_until_ms = connection.partial_until_ms.saturating_add(more_ms);
         }
     }
 

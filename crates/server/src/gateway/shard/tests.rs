@@ -194,8 +194,8 @@ fn a_message_that_never_ends_is_closed_however_much_its_sender_lives() {
         shard.handle_partial(conn.index, true, Timestamp(0));
     }
     // One of them came to its end in time, and the next one has begun.
-    shard.handle_partial(at.index, false, Timestamp(20_000));
-    shard.handle_partial(at.index, true, Timestamp(20_000));
+    shard.handle_partial(at.index, false, Timestamp(5_000));
+    shard.handle_partial(at.index, true, Timestamp(5_000));
     let mut open_at = |now| {
         for conn in [endless, at] {
             shard.handle_pong(conn.index, Timestamp(now));
@@ -203,9 +203,36 @@ fn a_message_that_never_ends_is_closed_however_much_its_sender_lives() {
         shard.handle_timers(Timestamp(now));
         (!shard.is_closing(endless.index), !shard.is_closing(at.index))
     };
-    assert_eq!(open_at(29_000), (true, true));
-    assert_eq!(open_at(31_000), (false, true));
-    assert!(open_at(49_000).1 && !open_at(51_000).1, "each message has its own time");
+    assert_eq!(open_at(9_000), (true, true));
+    assert_eq!(open_at(11_000), (false, true));
+    assert!(open_at(14_000).1 && !open_at(16_000).1, "each message has its own time");
+}
+
+#[test]
+fn a_long_message_may_take_longer_by_what_has_come_of_it() {
+    let mut shard = shard();
+    let (slow, dripping) = (connected(&mut shard), connected(&mut shard));
+    for conn in [slow, dripping] {
+        shard.handle_partial(conn.index, true, Timestamp(0));
+    }
+    for second in 1..=40 {
+        let now = Timestamp(second * 1_000);
+        if !shard.is_closing(slow.index) {
+            shard.handle_more(slow.index, 2_048, now);
+        }
+        if !shard.is_closing(dripping.index) {
+            shard.handle_more(dripping.index, 1, now);
+        }
+        shard.handle_timers(now);
+        assert!(!shard.is_closing(slow.index), "after {second} s");
+        // Its socket is let go of when the close frame was tried for long enough.
+        assert_eq!(shard.is_closing(dripping.index), (10..20).contains(&second), "after {second} s");
+    }
+    // It brings no more.
+    shard.handle_timers(Timestamp(49_000));
+    assert!(!shard.is_closing(slow.index));
+    shard.handle_timers(Timestamp(51_000));
+    assert!(shard.is_closing(slow.index));
 }
 
 #[test]

@@ -147,7 +147,7 @@ function bearerOf(headers: Record<string, string> = {}): string | undefined {
     if (token) bearer = token;
     else if (!warned.has(name)) {
       warned.add(name);
-      console.warn(`[cossistant] a browser cannot send the header ${name}`);
+      console.warn(`[cossistant] a browser cannot send ${name}`);
     }
   }
   return bearer;

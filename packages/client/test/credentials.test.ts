@@ -32,7 +32,7 @@ describe("Credentials, first found wins", () => {
     expect(await server.peer(3)).toMatchObject({ offered: ["cossistant.v1"], path: "/ws?page=1&publicKey=pk_1+%26" });
     connectClient({ url, getToken: async () => null, publicKey: "pk_1" });
     expect(await server.peer(4)).toMatchObject({ offered: ["cossistant.v1"], path: "/ws" });
-    expect(warn.mock.calls).toEqual([["[cossistant] a browser cannot send the header X-Trace"]]);
+    expect(warn.mock.calls).toEqual([["[cossistant] a browser cannot send X-Trace"]]);
   });
 
   test("the default is /ws of the page; http stands for ws", async () => {

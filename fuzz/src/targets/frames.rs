@@ -92,7 +92,7 @@ fn decode(
             let (taken, decoded) = match result {
                 Ok((taken, decoded)) => (taken, decoded.map(Message::from)),
                 Err(error) => {
-                    assert!(!decoder.has_partial(), "nothing is kept behind an error");
+                    assert!(decoder.partial_bytes().is_none(), "nothing is kept behind an error");
                     return (messages, Some(error));
                 }
             };
@@ -103,7 +103,7 @@ fn decode(
             let is_over = matches!(message, Message::Close(..));
             messages.push(message);
             if is_over {
-                assert!(!decoder.has_partial(), "nothing is kept behind a close");
+                assert!(decoder.partial_bytes().is_none(), "nothing is kept behind a close");
                 return (messages, None);
             }
         }
@@ -118,7 +118,7 @@ fn check_memory(decoder: &Decoder, config: DecoderConfig, arrived: usize) {
     let most = arrived.min(limit + limit / 8 + 64);
     let held = decoder.heap_bytes();
     assert!(held <= 2 * most + 1_024, "{held} bytes are held for {arrived}");
-    assert!(decoder.has_partial() || held == 0, "an idle connection holds nothing");
+    assert!(decoder.partial_bytes().is_some() || held == 0, "an idle connection holds nothing");
 }
 
 /// Writes messages as the peer would have, and reads them again.

@@ -140,14 +140,10 @@ impl Decoder {
         result
     }
 
-    /// Whether a frame or message has begun and not ended.
+    /// How much has arrived of the message that has begun and not ended, in bytes of its payload as it was sent; `None`
+    /// while neither a message nor a frame is incomplete.
     ///
     /// The driver gives such a connection a deadline, so that nobody holds memory by dripping.
-    pub fn has_partial(&self) -> bool {
-        self.partial.is_some()
-    }
-
-    /// How much of a message that has begun and not ended has arrived, in bytes of its payload as it was sent.
     pub fn partial_bytes(&self) -> Option<usize> {
         let message = self.partial.as_ref()?.message.as_ref();
         Some(message.map_or(0, |message| message.bytes.len()))

@@ -18,7 +18,7 @@ fn an_idle_decoder_is_small_and_keeps_nothing() {
         let result = decode_piece(&mut decoder, &mut scratch, &[*byte], &mut seen);
         assert_eq!(result, Ok(()));
         let is_last = index + 1 == stream.len();
-        assert_eq!(decoder.has_partial(), !is_last);
+        assert_eq!(decoder.partial_bytes().is_some(), !is_last);
         assert_eq!(decoder.heap_bytes() == 0, is_last);
     }
     assert_eq!(seen, [Owned::Ping(b"b".to_vec()), text("ac")]);

@@ -1,5 +1,6 @@
 /** What the list counts and shows, and where what is new begins, when there is more of it than a page has. */
 
+import type { Route } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 
 import { unique, until } from "../harness/wait.js";
@@ -107,6 +108,44 @@ test("a further page that a lost connection ended is asked for again", async () 
   await until("the next page is asked for", () => asked > 0);
   await world.proxy.cut();
   await desk.row("below-0").waitFor();
+  expect(desk.problems).toEqual([]);
+});
+
+test("rows are dimmed while those of another filter are asked for, and not while they are asked for again", async () => {
+  const [desk, id] = [await world.desk({ person: "ada" }), unique("dimmed")];
+  await conversations(id, 1, "hello");
+  await desk.row(`${id}-0`).waitFor();
+  const list = desk.page.getByTestId("list");
+  let isBroken = false;
+  const opacity = () => list.locator(".rows").evaluate((rows) => getComputedStyle(rows).opacity);
+  const held: Route[] = [];
+  await desk.page.route(/conversations\?.*limit=50/, (route) => (isBroken ? route.abort() : void held.push(route)));
+  const next = (name: string) => until(name, () => held.shift());
+
+  await world.proxy.cut();
+  const again = await next("the rows are asked for again");
+  expect(await list.getAttribute("aria-busy")).toBe("false");
+  expect(await opacity()).toBe("1");
+  await again.continue();
+
+  await desk.page.getByRole("button", { name: /^All/ }).click();
+  const other = await next("those of the other filter are asked for");
+  await until("the rows are dimmed", async () => (await opacity()) === "0.6");
+  expect(await list.getAttribute("aria-busy")).toBe("true");
+  await other.continue();
+  await until("they are there", async () => (await opacity()) === "1");
+  await desk.row(`${id}-0`).waitFor();
+
+  // Rows of another filter are no answer.
+  isBroken = true;
+  await desk.page.getByRole("button", { name: /^Pending/ }).click();
+  await desk.page.getByText("could not be loaded").waitFor();
+  expect(await desk.row(`${id}-0`).count()).toBe(0);
+  isBroken = false;
+  await desk.page.getByRole("button", { name: "Try again" }).click();
+  await (await next("they are asked for again")).continue();
+  await desk.page.getByText("could not be loaded").waitFor({ state: "detached" });
+  expect(await desk.row(`${id}-0`).count()).toBe(0);
   expect(desk.problems).toEqual([]);
 });
 

@@ -1,4 +1,4 @@
-import { useConnection, useInbox } from "@cossistant/react/websocket";
+import { useInbox } from "@cossistant/react/websocket";
 import { Search, X } from "lucide-react";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 
@@ -18,6 +18,9 @@ import { VirtualRows } from "./virtual-rows.js";
 /** How long the search waits for the next letter, in ms. */
 const SEARCH_PAUSE = 180;
 
+/** What a filter is of. */
+const KEYS = ["status", "assignee", "search"] as const;
+
 interface ListPaneProps {
   rows: ListedRows;
   openId: string | undefined;
@@ -33,7 +36,6 @@ export function ListPane({ rows, openId }: ListPaneProps) {
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const filter = filterOf(chosen, search);
   const { conversations: loaded, isLoading, isLoadingMore, hasMore, error, subscription, loadMore, ...inbox } = useInbox(website.id, filter);
-  const isConnected = useConnection().state === "connected";
   const draftOf = useDrafts();
   const conversations = useMemo(() => worthARow(loaded, openId, draftOf), [loaded, openId, draftOf]);
   const isEmpty = conversations.length === 0;
@@ -58,9 +60,12 @@ export function ListPane({ rows, openId }: ListPaneProps) {
     field.current?.focus();
   };
 
-  const isOld = inbox.filter.status !== filter.status || inbox.filter.assignee !== filter.assignee;
-  // Nothing comes without a connection: what there is stays readable.
-  const isStale = isLoading && isConnected && !isEmpty;
+  const isOld = KEYS.some((key) => inbox.filter[key] !== filter[key]);
+  const choice = `${website.id} ${chosen.status} ${chosen.assignee} ${search}`;
+  const [loadedChoice, setLoadedChoice] = useState(choice);
+  if (choice !== loadedChoice && !isLoading && !isOld && !error) setLoadedChoice(choice);
+  // Until those of this choice are there the rows are of the one before.
+  const isStale = choice !== loadedChoice;
   const isExact = !hasMore && !isLoading && !isOld && search === "";
   const exact = isExact ? Math.min(loaded.filter(({ lastMessage }) => lastMessage).length, COUNT_MAX + 1) : undefined;
   return (
@@ -95,9 +100,9 @@ export function ListPane({ rows, openId }: ListPaneProps) {
       <FilterTabs shown={exact} />
       {subscription?.type === "refused" ? (
         <NoAccess />
-      ) : !isEmpty ? (
+      ) : !isEmpty && !(isStale && error) ? (
         <VirtualRows
-          key={`${website.id} ${chosen.status} ${chosen.assignee} ${search}`}
+          key={choice}
           conversations={conversations}
           hasMore={hasMore}
           canLoadMore={canLoadMore}

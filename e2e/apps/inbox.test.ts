@@ -510,6 +510,9 @@ test("single keys can be switched off", async () => {
   await messages.press("r");
   await messages.press("?");
   expect(await ada.field.evaluate((field) => field === document.activeElement)).toBe(false);
+  // What says what a button does names no key that does nothing.
+  await ada.page.getByRole("button", { name: "Keys" }).hover();
+  expect(await ada.page.locator(".tip").innerText()).toBe("Keys");
   expect(await ada.page.getByRole("dialog").count()).toBe(0);
   await ada.page.reload();
   await ada.message("a question").waitFor();

@@ -6,7 +6,7 @@ import { useDrafts } from "../composer/drafts.js";
 import { useKept } from "../kept.js";
 import { goTo } from "../route.js";
 import { useSigned } from "../session/context.js";
-import { useShortcuts } from "../shell/shortcuts.js";
+import { useKeyName, useShortcuts } from "../shell/shortcuts.js";
 import { COUNT_MAX } from "./counts.js";
 import { filterOf, tabs } from "./filter.js";
 import { worthARow } from "./listed.js";
@@ -78,7 +78,7 @@ export function ListPane({ rows, openId }: ListPaneProps) {
           className="search-field"
           placeholder="Search"
           aria-label="Search conversations"
-          aria-keyshortcuts="/"
+          aria-keyshortcuts={useKeyName("/")}
           onChange={(event) => look(event.target.value)}
           onKeyDown={(event) => {
             if (event.key === "ArrowDown") {

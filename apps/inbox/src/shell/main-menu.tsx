@@ -4,6 +4,7 @@ import { Avatar } from "../people/avatar.js";
 import { useSigned } from "../session/context.js";
 import { Menu, MenuChoices, MenuItem } from "../ui/menu.js";
 import { Tip } from "../ui/tip.js";
+import { useKeyName } from "./shortcuts.js";
 
 interface MainMenuProps {
   onSettings: () => void;
@@ -51,7 +52,7 @@ export function MainMenu({ onSettings, onHelp }: MainMenuProps) {
           <Settings />
         </button>
       </Tip>
-      <Tip text="Keys" hotkey="?">
+      <Tip text="Keys" hotkey={useKeyName("?")}>
         <button type="button" className="icon-button" aria-label="Keys" onClick={onHelp}>
           <CircleHelp />
         </button>

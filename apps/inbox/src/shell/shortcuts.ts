@@ -2,6 +2,7 @@
 
 import { useEffect, useEffectEvent } from "react";
 
+import { useKept } from "../kept.js";
 import { settings } from "../settings/settings.js";
 
 /** By key, as `KeyboardEvent.key` names it. */
@@ -63,6 +64,11 @@ export function useShortcuts(shortcuts: Shortcuts): void {
     window.addEventListener("keydown", listen);
     return () => window.removeEventListener("keydown", listen);
   }, []);
+}
+
+/** The name of a single key, for what is shown beside what it does; undefined where they are switched off. */
+export function useKeyName(key: string): string | undefined {
+  return useKept(settings).hasKeys ? key : undefined;
 }
 
 /** Whether the keys belong to something else. */

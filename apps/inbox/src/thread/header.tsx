@@ -6,6 +6,7 @@ import { Avatar } from "../people/avatar.js";
 import { useTeam } from "../people/members.js";
 import { listed } from "../people/names.js";
 import { useSigned } from "../session/context.js";
+import { useKeyName } from "../shell/shortcuts.js";
 import { Menu, MenuChoices } from "../ui/menu.js";
 import { Tip } from "../ui/tip.js";
 import { Back } from "./thread-states.js";
@@ -94,7 +95,7 @@ export function Header(props: HeaderProps) {
       >
         <MenuChoices label="Status" value={status ?? "open"} choices={STATUSES} onChoose={onStatus} />
       </Menu>
-      <Tip text={isPanelOpen ? "Hide who it is" : "Show who it is"} hotkey="p">
+      <Tip text={isPanelOpen ? "Hide who it is" : "Show who it is"} hotkey={useKeyName("p")}>
         <button type="button" className="icon-button" aria-label="Who it is" aria-expanded={isPanelOpen} onClick={onTogglePanel}>
           <PanelRight />
         </button>

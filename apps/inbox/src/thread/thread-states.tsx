@@ -1,16 +1,27 @@
 import { ChevronLeft, LockKeyhole, MessageCircle, MessagesSquare } from "lucide-react";
 
 import { goTo } from "../route.js";
+import { useKeyName } from "../shell/shortcuts.js";
 
 /** No conversation is open. */
 export function NothingOpen() {
+  const next = useKeyName("j");
+  const help = useKeyName("?");
   return (
     <div className="empty thread-empty">
       <MessagesSquare aria-hidden />
-      <p>Choose a conversation, or press <kbd>j</kbd> for the first.</p>
-      <p className="soft small">
-        <kbd>?</kbd> shows all keys.
-      </p>
+      {next ? (
+        <p>
+          Choose a conversation, or press <kbd>{next}</kbd> for the first.
+        </p>
+      ) : (
+        <p>Choose a conversation.</p>
+      )}
+      {help && (
+        <p className="soft small">
+          <kbd>{help}</kbd> shows all keys.
+        </p>
+      )}
     </div>
   );
 }

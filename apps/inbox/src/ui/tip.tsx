@@ -4,7 +4,7 @@ import type { ReactElement } from "react";
 import { floatingPlace } from "./floating.js";
 
 /** What a button without words does, and its key: shown when somebody points at it or comes to it by the keyboard. */
-export function Tip({ text, hotkey, children }: { text: string; hotkey?: string; children: ReactElement }) {
+export function Tip({ text, hotkey, children }: { text: string; hotkey?: string | undefined; children: ReactElement }) {
   return (
     <Tooltip.Root>
       <Tooltip.Trigger render={children} />

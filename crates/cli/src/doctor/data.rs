@@ -267,7 +267,7 @@ const fn what_to_do(error: &OpenError) -> &'static str {
         OpenError::WrongKind { .. } => "give the other folder as --data, or start with or without --dev as before",
         OpenError::Unfinished { .. } => "finish it by the same `cossistant migrate`; nothing of the source is lost",
         OpenError::Io { .. } => {
-            "run this as the user of the server, and look at the mount and at the modes of folder and files"
+            "run this as the user of the server, and look at the mount, at the disk and at the modes of folder and files"
         }
         OpenError::Corrupt { .. } => "restore the newest backup into a new folder: `cossistant restore`",
         OpenError::NotEmpty(_) | OpenError::Database(_) => IN_GENERAL,

@@ -265,7 +265,7 @@ fn a_store_that_cannot_be_opened_is_no_damaged_one() {
 
     let powerless = without_powers(home.path());
     let name = store.display().to_string();
-    let as_user = "run this as the user of the server, and look at the mount and at the modes";
+    let as_user = "run this as the user of the server, and look at the mount, at the disk and at the modes";
     fs::set_permissions(&store, fs::Permissions::from_mode(0o000)).expect("it is ours");
     assert_told(&powerless, &name, as_user);
     fs::set_permissions(&store, fs::Permissions::from_mode(0o600)).expect("it is ours");

@@ -99,7 +99,14 @@ impl OpenError {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Self::DatabaseLocked { path: path.to_owned(), pid: super::lock::holder(path) }
             }
-            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            // The disk's fault is none of the file's.
+            Some(
+                ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::DiskFull,
+            ) => {
                 let error = std::io::Error::other(error.to_string());
                 Self::Io { path: path.to_owned(), error }
             }

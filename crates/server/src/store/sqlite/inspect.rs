@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use cossistant_protocol::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::{DataKind, OpenError, connection, lock, schema};
 
@@ -151,7 +151,12 @@ fn damages(conn: &Connection, version: u32, depth: Depth) -> rusqlite::Result<Ve
     let mut found: Vec<String> = match all(conn, &pragma) {
         Ok(verdicts) => verdicts.into_iter().filter(|verdict| verdict != "ok").collect(),
         // What is damaged enough cannot even be checked.
-        Err(error) => vec![error.to_string()],
+        Err(error)
+            if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) =>
+        {
+            vec![error.to_string()]
+        }
+        Err(error) => return Err(error),
     };
     if !found.is_empty() || version < schema::VERSION {
         return Ok(found);

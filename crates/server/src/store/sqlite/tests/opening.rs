@@ -1,10 +1,11 @@
 //! Opening, closing, copies.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 
 use super::Dir;
 use crate::store::contract::world::{World, conv, org, replies, says, site, team};
@@ -105,6 +106,18 @@ async fn newer_and_strange_data_is_refused_untouched() {
     std::fs::write(&path, "this is no database, whatever its name may say, and it is to stay as it is").unwrap();
     assert!(matches!(SqliteStore::open(other.config()), Err(OpenError::Corrupt { .. })));
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("this is"));
+}
+
+#[test]
+fn what_the_disk_refuses_is_no_damage() {
+    let told =
+        |code| OpenError::reading(Path::new("store.db"))(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+    for code in [ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_LOCK, ffi::SQLITE_FULL] {
+        assert!(matches!(told(code), OpenError::Io { .. }), "{code}");
+    }
+    for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB, ffi::SQLITE_ERROR] {
+        assert!(matches!(told(code), OpenError::Corrupt { .. }), "{code}");
+    }
 }
 
 #[tokio::test]

@@ -266,7 +266,7 @@ impl Hub {
     /// Empties a slot. A clean end is told at once, a loss after the grace.
     pub(crate) fn disconnect(&mut self, index: u32, is_clean: bool, now_ms: u64) {
         if self.conns[index as usize].is_some() {
-            self.end_all_goings(index);
+            self.end_goings(index, |_| true);
             self.leave(index, is_clean, now_ms);
             self.drop_subscriptions(index);
         }
@@ -276,7 +276,7 @@ impl Hub {
 
     /// The connection is closing: it gets nothing more but what is queued and its close frame.
     pub(crate) fn retire(&mut self, index: u32, close_frame: Bytes) {
-        self.end_all_goings(index);
+        self.end_goings(index, |_| true);
         self.drop_subscriptions(index);
         if let Some(conn) = &mut self.conns[index as usize] {
             conn.is_sealed = true;

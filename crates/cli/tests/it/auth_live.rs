@@ -1,10 +1,11 @@
 //! Section 2: what happens to a credential while its connection lives.
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use cossistant_testkit::tokens::Token;
 use cossistant_testkit::{Credential, Server, unique};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{PAGE, Stage, assert_time, event, is, say, subscribe, subscribe_website, text, try_say};
 
@@ -43,20 +44,22 @@ async fn a_new_token_prolongs_the_connection() {
         .await;
 }
 
-/// Twelve warnings would be a second's, were each renewal answered by the next one at once.
+/// Hundreds of warnings would be a second's, were each renewal answered by the next one at once.
 #[tokio::test]
-async fn who_has_no_better_token_is_not_asked_again_and_again() {
+async fn who_has_no_better_token_is_warned_again_with_growing_pauses() {
     let stage = stage();
     let claims = stage.claims("user", &unique("u"));
-    let token = claims.clone().expires_in(10).sign();
-    let mut client = stage.join(&token, "short-lived").await;
+    let mut client = stage.join(&claims.clone().expires_in(30).sign(), "short-lived").await;
     client.expect("token_expiring").await;
-    for (id, token) in [("same", token), ("as short", claims.expires_in(11).sign())] {
-        client.send(json!({"type": "authenticate", "id": id, "token": token})).await;
-        assert_eq!(client.expect_answer(id).await["type"], "authenticated", "section 2");
+    let begun = Instant::now();
+    for least_ms in [0, 500, 1_500, 3_500] {
+        let waited = begun.elapsed().as_millis();
+        assert!(waited >= least_ms, "section 2, warned after {waited} ms, not before {least_ms}");
+        let token = claims.clone().expires_in(30).sign();
+        client.send(json!({"type": "authenticate", "id": "as short", "token": token})).await;
+        assert_eq!(client.expect_answer("as short").await["type"], "authenticated", "section 2");
+        client.expect("token_expiring").await;
     }
-    client.assert_silent(Duration::from_secs(3), "the warning before was answered just now").await;
-    client.expect("token_expiring").await;
 }
 
 /// What comes with the upgrade counts for a connection that says who it is behind it as well.
@@ -176,6 +179,45 @@ async fn fewer_websites_end_what_is_no_longer_covered() {
     user.assert_none("section 5, access is checked on every message", is("new_message")).await;
     let answer = try_say(&mut user, &conversation, json!({})).await;
     assert_eq!(answer["code"], "not_found", "section 4, to one who may not see it, it is not_found: {answer}");
+}
+
+#[tokio::test]
+async fn what_is_done_where_access_has_ended_ends() {
+    let stage = stage().own_website().await;
+    let other = stage.own_website().await;
+    let (mut visitor, conversation) = stage.visitor_in_conversation().await;
+    let mut watcher = stage.user_in(&conversation).await;
+    let on = |kind: &str| json!({"type": kind, "conversationId": conversation});
+    let (user_claims, agent_claims) = (stage.claims("user", &unique("u")), stage.claims("ai_agent", &unique("bot")));
+    let both = |claims: &Token| claims.clone().websites(&[&stage.website, &other.website]).sign();
+    let mut user = stage.join(&both(&user_claims), "user").await;
+    let mut agent = stage.join(&both(&agent_claims), "agent").await;
+    user.send(on("typing_start")).await;
+    user.send(on("viewing_start")).await;
+    event(&mut watcher, "viewing_indicator", &conversation).await;
+    agent
+        .send(json!({"type": "agent_activity", "conversationId": conversation, "phase": "thinking", "audience": "all"}))
+        .await;
+    for client in [&mut watcher, &mut visitor] {
+        let begun = event(client, "agent_activity", &conversation).await;
+        assert_eq!(begun["phase"], "thinking", "section 4: {begun}");
+    }
+    for (client, claims) in [(&mut user, user_claims), (&mut agent, agent_claims)] {
+        let token = claims.websites(&[&other.website]).sign();
+        client.send(json!({"type": "authenticate", "id": "fewer", "token": token})).await;
+        assert_eq!(client.expect_answer("fewer").await["type"], "authenticated", "section 2");
+    }
+    for client in [&mut watcher, &mut visitor] {
+        let over = event(client, "agent_activity", &conversation).await;
+        assert_eq!(over["phase"], "done", "section 7, each end is told: {over}");
+    }
+    let left = |message: &Value| message["type"] == "viewing_indicator" && message["isViewing"] == false;
+    watcher.recv_until("section 5, who looks no more", left).await;
+    let mut late = stage.user(&unique("late")).await;
+    let confirmed = subscribe(&mut late, &conversation).await;
+    for state in ["typing", "viewing", "activity"] {
+        assert_eq!(confirmed[state], json!([]), "section 6, as somebody is told who comes anew: {confirmed}");
+    }
 }
 
 #[tokio::test]

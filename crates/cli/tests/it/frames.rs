@@ -412,6 +412,24 @@ async fn a_message_in_fragments_counts_as_one() {
 }
 
 #[tokio::test]
+async fn what_is_no_websocket_is_told_why_and_the_line_ends() {
+    let stage = stage();
+    let big = [b"{\"type\":\"ping\",\"x\":\"".as_slice(), &[b'x'; 100_000]].concat();
+    for (first, payload, code) in
+        [(0x82, &b"{}"[..], 1003), (0x81, &big, 1009), (0x81, b"\xff", 1007), (0xc1, b"{}", 1002)]
+    {
+        let mut socket = RawSocket::connect(&stage, "").await;
+        socket.send(first, payload).await;
+        assert_eq!(socket.close_code().await, Some(code), "section 1");
+        let begun = Instant::now();
+        assert!(socket.frame().await.is_none(), "RFC 6455, nothing follows a close");
+        assert!(begun.elapsed() < Duration::from_secs(5), "RFC 6455, 7.1.1, the server ends the line: {code}");
+        // Whoever had more to say is not interrupted, so that it can read why.
+        socket.send(0x88, &u16::to_be_bytes(code)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_message_in_endless_fragments_is_abuse() {
     let stage = stage();
     for payload in [&b" "[..], b""] {

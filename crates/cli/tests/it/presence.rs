@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cossistant_testkit::{Server, WsClient, unique};
 use serde_json::{Value, json};
 
-use crate::support::{MOMENT, Stage, assert_time, say, subscribe, subscribe_website};
+use crate::support::{MOMENT, PAGE, Stage, assert_time, say, subscribe, subscribe_website, text};
 
 static SERVER: OnceLock<Server> = OnceLock::new();
 
@@ -178,4 +178,32 @@ async fn visitors_are_told_of_the_first_and_the_last_of_the_team() {
     agent.close(1000).await;
     let told = visitor.expect("team_offline").await;
     assert_eq!(told["websiteId"], stage.website, "section 4: {told}");
+}
+
+#[tokio::test]
+async fn who_becomes_a_known_person_is_here_as_that_person() {
+    let (stage, mut watcher) = watched().await;
+    let key = stage.key("public", json!({"websiteId": stage.website})).await["key"].clone();
+    let admit = async |mut body: Value| {
+        body["publicKey"] = key.clone();
+        stage.http.post("/v1/visitors", body).origin(PAGE).send().await.expect(201, "section 8")
+    };
+    let identity = stage.claims("visitor", &unique("customer")).sign();
+    let (known, anonymous) = (admit(json!({"identityToken": identity})).await, admit(json!({})).await);
+    let (person, before) = (text(&known, "visitorId"), text(&anonymous, "visitorId"));
+    let mut visitor = stage.join(text(&anonymous, "token"), "anonymous").await;
+    let conversation = unique("conv");
+    say(&mut visitor, &conversation, "hello").await;
+    presence(&mut watcher, "visitor_online", before).await;
+    admit(json!({"visitorToken": anonymous["token"], "identityToken": identity})).await;
+    visitor.expect_close(4010, "section 8, the old live connections close").await;
+    watcher.expect("visitor_identified").await;
+    // It is soon back as that person.
+    let online = presence(&mut watcher, "visitor_online", person).await;
+    assert_eq!(online["conversationIds"], json!([conversation]), "section 4, of that person now: {online}");
+    let confirmed = subscribe(&mut stage.user(&unique("u")).await, &conversation).await;
+    assert_eq!(confirmed["online"], true, "section 6, as the events before said: {confirmed}");
+    let offline = presence(&mut watcher, "visitor_offline", person).await;
+    assert_eq!(offline["conversationIds"], json!([conversation]), "section 7, it never came back: {offline}");
+    watcher.assert_none("section 4, nobody has the old name any more", presence_of(before)).await;
 }

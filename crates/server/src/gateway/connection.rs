@@ -112,6 +112,8 @@ pub(crate) struct Connection {
     pub(crate) deflate: bool,
     /// How long before its token's end it is warned, in ms; 0 once it has been.
     pub(crate) warning_ms: u16,
+    /// How often in a row it was given a token of whose end it had to be warned at once.
+    warnings: u8,
     pub(crate) in_flight: u16,
     /// Ephemeral messages whose conversation is being looked up; what follows them waits, so that order is kept.
     pub(crate) locating: u16,
@@ -172,6 +174,7 @@ impl Connection {
             came_from: Some(Box::new(came_from)),
             deflate,
             warning_ms: TOKEN_WARNING_MS,
+            warnings: 0,
             in_flight: 0,
             locating: 0,
             last_inbound_ms: now_ms,
@@ -185,15 +188,21 @@ impl Connection {
 
     /// Notes that its token was replaced by one that lives for so long, in ms.
     ///
-    /// Who has been warned and has no better token yet, or gets none that lives for longer, is warned again when half
-    /// of the rest is over: at once, the two would ask each other without a pause.
+    /// Who has been warned and gets no token that lives for longer is warned again after a pause, which doubles each
+    /// time and is at most half of what is left: without one, the two would ask each other for ever.
     pub(crate) fn renew_token(&mut self, left_ms: u64) {
         let was_warned = self.warning_ms < TOKEN_WARNING_MS;
-        self.warning_ms = match u16::try_from(left_ms) {
-            Ok(..MIN_WARNED_LIFE_MS) if was_warned => 0,
-            Ok(left @ MIN_WARNED_LIFE_MS..=TOKEN_WARNING_MS) if was_warned => left / 2,
-            Ok(_) | Err(_) => TOKEN_WARNING_MS,
-        };
+        match u16::try_from(left_ms) {
+            Ok(left @ ..=TOKEN_WARNING_MS) if was_warned => {
+                let pause = MIN_WARNING_PAUSE_MS.saturating_mul(1 << self.warnings.min(8)).min(left / 2);
+                self.warnings = self.warnings.saturating_add(1);
+                self.warning_ms = if pause < MIN_WARNING_PAUSE_MS { 0 } else { left - pause };
+            }
+            Ok(_) | Err(_) => {
+                self.warnings = 0;
+                self.warning_ms = TOKEN_WARNING_MS;
+            }
+        }
     }
 
     fn lively(&mut self) -> &mut Lively {
@@ -298,6 +307,25 @@ impl Connection {
         admitted
     }
 
+    /// Forgets what was kept of typing in a conversation: it came before what ends it.
+    pub(crate) fn drop_kept_typing(&mut self, conversation: &ConversationId) {
+        if let Some(lively) = &mut self.lively {
+            let is_it = |kept: &EphemeralMessage| {
+                kept.conversation == *conversation && kept.body.is_replaced_by(&Ephemeral::TypingStop)
+            };
+            lively.deferred.retain(|kept| !is_it(kept));
+        }
+    }
+
+    /// The marks that were kept: those are no passing state, and outlive the connection.
+    pub(crate) fn take_kept_marks(&mut self) -> Vec<EphemeralMessage> {
+        let Some(lively) = &mut self.lively else { return Vec::new() };
+        std::mem::take(&mut lively.deferred)
+            .into_iter()
+            .filter(|kept| matches!(kept.body, Ephemeral::Seen(_)))
+            .collect()
+    }
+
     /// The website of a conversation, if it was looked up lately.
     pub(crate) fn known(&self, conversation: &ConversationId) -> Option<SiteKey> {
         let known = &self.lively.as_ref()?.known;
@@ -341,8 +369,8 @@ impl Connection {
 
 /// How long before its end a token's holder is warned, in ms.
 const TOKEN_WARNING_MS: u16 = 60_000;
-/// The shortest life of which half is waited for before another warning, in ms.
-const MIN_WARNED_LIFE_MS: u16 = 4_000;
+/// The shortest pause between a renewed token and the warning of its end, in ms.
+const MIN_WARNING_PAUSE_MS: u16 = 500;
 
 #[cfg(test)]
 mod tests {
@@ -373,12 +401,16 @@ mod tests {
     }
 
     #[test]
-    fn who_has_no_better_token_is_warned_at_half_of_what_is_left() {
+    fn who_gets_no_better_token_is_warned_again_and_again_with_pauses() {
         let mut connection = connection();
         connection.renew_token(2_000);
         assert_eq!(connection.warning_ms, TOKEN_WARNING_MS, "not warned yet: at once");
         connection.warning_ms = 0;
-        for (left, warned) in [(60_000, 30_000), (30_000, 15_000), (4_000, 2_000), (3_999, 0), (60_001, 60_000)] {
+        for pause in [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000] {
+            connection.renew_token(30_000);
+            assert_eq!(connection.warning_ms, 30_000 - pause);
+        }
+        for (left, warned) in [(60_000, 30_000), (4_000, 2_000), (1_000, 500), (999, 0), (60_001, 60_000)] {
             connection.renew_token(left);
             assert_eq!(connection.warning_ms, warned, "{left} ms left");
         }

@@ -3,8 +3,8 @@
 //! An agent may say so by connections of several shards, and whoever is subscribed must come to see the same of it
 //! wherever its connection is. Two things see to that. Every activity has a [`Stamp`], and what is older than what is
 //! known is dropped. And the shard that told of an activity answers for its end: when something newer takes its place,
-//! or when the agent's last connection is gone, it tells of the end behind the activity itself, which nothing overtakes
-//! on the way between two shards. So no shard has to remember what has ended already.
+//! or when the agent's last connection for the website is gone, it tells of the end behind the activity itself, which
+//! nothing overtakes on the way between two shards. So no shard has to remember what has ended already.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -177,7 +177,8 @@ impl Hub {
         agents.into_iter().flat_map(|(_, all)| all).map(notice).collect()
     }
 
-    /// An agent's last connection has ended, and with it whatever this shard has told and heard that it was doing.
+    /// An agent may be gone, wholly or from some websites, and with it whatever this shard has told and heard that it was
+    /// doing there.
     ///
     /// What this shard told and has not heard yet is of a connection that came since.
     pub(super) fn end_activities_of(&mut self, organization: &OrganizationId, key: &PersonKey) {
@@ -189,6 +190,9 @@ impl Hub {
             .map_or_else(Vec::new, |all| all.iter().map(|it| (it.site.clone(), it.conversation.clone())).collect());
         standing.sort_unstable();
         for (site, conversation) in standing {
+            if self.presence.members(&site).any(|entry| entry.person.key == *key) {
+                continue;
+            }
             let here = self.sites.find(&site).and_then(|slot| self.sites.get(slot)?.conversations.get(&conversation));
             let shown = here.and_then(|here| here.goings.as_ref()?.activity.iter().find(|it| it.person.key == *key));
             let Some((stamp, person)) = shown.map(|shown| (shown.stamp, Arc::clone(&shown.person))) else { continue };

@@ -515,6 +515,30 @@ impl Hub {
         }
     }
 
+    /// A visitor has become another one. Whoever was here is soon back as that one, who is here for as long as a lost
+    /// person is; of the one before nothing more is told.
+    pub(crate) fn hand_over(&mut self, site: &SiteKey, previous: &PersonId, visitor: &PersonId, now_ms: u64) {
+        self.presence.set_told(site, previous, None);
+        let key = |id: &PersonId| {
+            let person = PersonKey { kind: UserType::Visitor, id: id.clone() };
+            (Some(site.clone()), site.organization.clone(), person)
+        };
+        let (before, after) = (key(previous), key(visitor));
+        if self.locals.get(&before).is_none() {
+            return;
+        }
+        self.drop_local(&before);
+        let nameless = |key: &LocalKey| Arc::new(PersonInfo { key: key.2.clone(), name: None, avatar_url: None });
+        self.push_presence(&before, nameless(&before), None, false);
+        let grace = self.config.presence_grace_ms;
+        if grace > 0 && self.locals.get(&after).is_none() {
+            let at_ms = now_ms + grace;
+            self.put_local(&after, Local::Grace(at_ms));
+            self.push_presence(&after, nameless(&after), None, true);
+            self.effects.push(Effect::GraceTimer { at_ms, key: after });
+        }
+    }
+
     /// The grace of a lost person may be over.
     pub(crate) fn handle_grace(&mut self, key: &LocalKey, now_ms: u64) {
         if matches!(self.locals.get(key), Some(Local::Grace(until)) if *until <= now_ms) {
@@ -546,8 +570,7 @@ impl Hub {
         let before: Vec<bool> = sites.iter().map(|site| self.presence.members(site).next().is_some()).collect();
         let was_member_here = self.presence.is_member_here(organization, &person.key);
         self.presence.set_member(organization, person, websites, shard, is_here);
-        let is_gone = was_member_here && !self.presence.is_member_here(organization, &person.key);
-        if is_gone {
+        if was_member_here {
             self.end_activities_of(organization, &person.key);
         }
         for (site, was_online) in sites.iter().zip(before) {
@@ -594,11 +617,11 @@ impl Hub {
         has_ended
     }
 
-    /// Ends what a connection was doing: typing and viewing.
-    pub(super) fn end_all_goings(&mut self, index: u32) {
+    /// Ends what a connection was doing on some websites: typing and viewing.
+    pub(super) fn end_goings(&mut self, index: u32, is_over: impl Fn(&SiteKey) -> bool) {
         let Some(conn) = self.conn_mut(index) else { return };
         let Some(busy) = &mut conn.busy else { return };
-        let doing = std::mem::take(&mut busy.doing);
+        let doing: Vec<Doing> = busy.doing.extract_if(.., |doing| is_over(&doing.site)).collect();
         conn.rest();
         self.tell_ends(index, doing);
     }

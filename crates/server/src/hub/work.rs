@@ -667,8 +667,9 @@ impl Hub {
         self.next_command(index);
     }
 
-    /// Ends subscriptions that access no longer covers.
+    /// Ends subscriptions, typing and viewing that access no longer covers.
     pub(crate) fn revoke_uncovered(&mut self, index: u32, is_covered: impl Fn(&SiteKey) -> bool) {
+        self.end_goings(index, |site| !is_covered(site));
         let Some(conn) = self.conn(index) else { return };
         let mut ended_channels = Vec::new();
         for link in &conn.links {

@@ -41,6 +41,9 @@ struct Socket {
     is_ending: bool,
     /// A write must wait until the system has room.
     is_blocked: bool,
+    /// What came is no WebSocket any more. It is read and thrown away until the peer ends, who learns of our end once it
+    /// has been told why: closed at once, with bytes unread, the system might take that word back.
+    has_failed: bool,
     partial: Option<u32>,
     /// Makes room for another connection when it is dropped.
     admitted: Admitted,
@@ -69,6 +72,13 @@ impl Socket {
         Some(early).filter(|bytes| !bytes.is_empty())
     }
 
+    /// Says that nothing follows, once all is written of what a failed connection is told.
+    fn end_if_failed(&mut self) {
+        if self.has_failed && !self.is_blocked {
+            self.wire.end_writing();
+        }
+    }
+
     /// Writes frames that are in no outbox, as far as there is room.
     fn write_last_words(&mut self) {
         let Some(rest) = &mut self.rest else { return };
@@ -85,6 +95,7 @@ impl Socket {
             }
         }
         self.is_blocked |= self.wire.has_unsent();
+        self.end_if_failed();
     }
 }
 
@@ -171,6 +182,7 @@ impl Driver {
             is_readable,
             is_ending: false,
             is_blocked: false,
+            has_failed: false,
             partial: None,
             admitted,
         };
@@ -404,6 +416,9 @@ impl Driver {
                     }
                 }
                 Err(error) => {
+                    if let Some(socket) = self.sockets.borrow_mut().get(at) {
+                        socket.has_failed = true;
+                    }
                     self.apply(|shard, now| shard.handle_frame_error(index, error, now));
                     taken = bytes.len();
                 }
@@ -542,6 +557,9 @@ impl Driver {
             }
             // What a session has taken and the system has not goes out when there is room.
             socket.is_blocked |= socket.wire.has_unsent();
+            if conn.outbox.is_empty() {
+                socket.end_if_failed();
+            }
             // Only who is taking up a subscription, or has missed news, waits for its outbox to be empty.
             is_drained = conn.outbox.is_empty() && (conn.is_working() || conn.outbox.is_stale());
         }

@@ -5,6 +5,7 @@
 //! [`UNSENT_MAX`] bytes of that.
 
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
+use std::net::Shutdown;
 
 use mio::net::TcpStream;
 use rustls::ServerConnection;
@@ -100,6 +101,13 @@ impl Wire {
             Self::Plain(_) => Ok(()),
             Self::Tls(wire) => wire.flush(),
         }
+    }
+
+    /// Says that nothing follows; what the peer still writes can be read.
+    pub(super) fn end_writing(&mut self) {
+        self.end();
+        // It may have gone already.
+        let _courtesy = self.stream().shutdown(Shutdown::Write);
     }
 
     /// Tells the peer that nothing follows, as far as the system takes it now.

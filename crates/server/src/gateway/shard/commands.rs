@@ -159,6 +159,9 @@ impl Shard {
     }
 
     fn send_message(&mut self, index: u32, principal: Principal, id: Option<RequestId>, send: SendMessage) {
+        if let Some(connection) = self.connection_mut(index) {
+            connection.drop_kept_typing(&send.conversation_id);
+        }
         if principal.kind == UserType::Visitor
             && let Some(connection) = self.connection_mut(index)
             && connection.known(&send.conversation_id).is_none()
@@ -365,6 +368,9 @@ impl Shard {
     /// What they told before may get to a shard behind that. It hears behind both of them that it has ended.
     pub(super) fn confirm_typing_end(&mut self, site: &SiteKey, conversation: &ConversationId, key: &PersonKey) {
         for index in self.hub.connections_of(site, key).iter().copied() {
+            if let Some(connection) = self.connection_mut(index) {
+                connection.drop_kept_typing(conversation);
+            }
             let is_it = |typing: &TypingUntil| typing.site == *site && typing.conversation == *conversation;
             if self.connection(index).is_some_and(|connection| connection.typing().iter().any(is_it))
                 && let (Some(person), Some(source)) = (self.hub.person(index), self.hub.source(index))
@@ -374,6 +380,16 @@ impl Shard {
                 self.outputs.push(Output::Publish(Notice::TypingStopped { site, conversation, person, source }));
             }
         }
+    }
+
+    /// Ends what a connection holds and does where its access no longer reaches.
+    pub(super) fn revoke_uncovered(&mut self, index: u32, is_covered: impl Fn(&SiteKey) -> bool) {
+        if let Some(connection) = self.connection_mut(index)
+            && !connection.typing().is_empty()
+        {
+            connection.typing_mut().retain(|typing| is_covered(&typing.site));
+        }
+        self.hub.revoke_uncovered(index, is_covered);
     }
 
     /// Forgets that the connection types.

@@ -16,7 +16,7 @@ use crate::auth::{AuthError, Principal, Secret};
 use crate::bus::{Notice, Who};
 use crate::chat::ChatError;
 use crate::event::Event;
-use crate::gateway::connection::{CameFrom, Connection, Phase};
+use crate::gateway::connection::{CameFrom, Connection, Ephemeral, Phase};
 use crate::gateway::frame::{self, FrameError};
 use crate::hub::ConnRef;
 use crate::store::SiteKey;
@@ -143,7 +143,7 @@ impl Shard {
         }
         self.hub.renew(index, renewed.clone());
         self.hub.send(index, &ServerMessage::Authenticated(Authenticated { id, expires_at }));
-        self.hub.revoke_uncovered(index, |site| renewed.websites.contains(&site.website));
+        self.revoke_uncovered(index, |site| renewed.websites.contains(&site.website));
         self.arm(index);
     }
 
@@ -212,7 +212,8 @@ impl Shard {
     /// when a page is reloaded, and then the person is soon back.
     pub(crate) fn handle_close(&mut self, index: u32, code: Option<u16>, now: Timestamp) -> bytes::Bytes {
         self.now = now;
-        let is_clean = matches!(code, None | Some(1000));
+        // Those from 3000 on are an application's own.
+        let is_clean = matches!(code, None | Some(1000 | 3000..=4999));
         self.end(index, is_clean);
         frame::close_reply(code)
     }
@@ -252,10 +253,15 @@ impl Shard {
 
     /// Forgets a connection.
     fn end(&mut self, index: u32, is_clean: bool) {
-        if self.connection(index).is_none() {
-            return;
+        let (now_ms, at) = (self.now_ms(), self.at(index));
+        let Some(connection) = self.connection_mut(index) else { return };
+        let marks = if matches!(connection.phase, Phase::Ready) { connection.take_kept_marks() } else { Vec::new() };
+        for message in marks {
+            if let (Some(at), Some(principal), Ephemeral::Seen(seq)) = (at, self.principal(index), &message.body) {
+                let seq = *seq;
+                self.outputs.push(Output::Job(at, Job::Seen { principal, message, seq }));
+            }
         }
-        let now_ms = self.now_ms();
         self.connections[index as usize] = None;
         self.hub.disconnect(index, is_clean, now_ms);
     }
@@ -398,6 +404,11 @@ impl Shard {
             Notice::TypingStopped { ref site, ref conversation, ref person, source: None } => {
                 self.confirm_typing_end(site, conversation, &person.key);
                 self.hub.handle_notice(notice);
+            }
+            Notice::Identified { ref site, ref visitor, previous: Some(ref previous), .. } => {
+                let (site, visitor, previous) = (site.clone(), visitor.clone(), previous.clone());
+                self.hub.handle_notice(notice);
+                self.hub.hand_over(&site, &previous, &visitor, now.as_millis());
             }
             Notice::Events(_)
             | Notice::TypingStarted { .. }
@@ -573,11 +584,11 @@ impl Shard {
         for index in self.hub.indexes() {
             let Some(principal) = self.principal(index) else { continue };
             if let Err(error) = principal.recheck(&directory) {
-                self.hub.revoke_uncovered(index, |_| false);
+                self.revoke_uncovered(index, |_| false);
                 self.close(index, error.close, error.message);
                 continue;
             }
-            self.hub.revoke_uncovered(index, |site| {
+            self.revoke_uncovered(index, |site| {
                 directory.website(site).is_some() && principal.websites.contains(&site.website)
             });
         }
@@ -601,7 +612,7 @@ impl Shard {
                 continue;
             }
             if is_revoked {
-                self.hub.revoke_uncovered(index, |_| false);
+                self.revoke_uncovered(index, |_| false);
                 self.close(index, CloseCode::Forbidden, "access was revoked");
             } else {
                 self.close(index, CloseCode::Disconnected, "disconnected by an administrator");

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cossistant_protocol::{ConversationId, Limits, MessageAck, MessageId, RequestId, Timestamp, UserType};
+use cossistant_protocol::{CloseCode, ConversationId, Limits, MessageAck, MessageId, RequestId, Timestamp, UserType};
 
 use super::*;
 use crate::auth::{CredentialKind, PrincipalFields};
@@ -268,6 +268,53 @@ fn messages_that_wait_for_the_rate_leave_no_timers_behind() {
     }
     assert!(said > 1_500, "{said} went through");
     assert!(most <= 20, "{most} timers");
+}
+
+#[test]
+fn what_was_typed_before_a_message_and_waits_for_the_rate_is_not_told_behind_it() {
+    let mut shard = shard_with(Rate { per_second: 10.0, burst: 1.0 });
+    let typed = |text: &str| format!(r#"{{"type":"typing_progress","conversationId":"c","content":"{text}"}}"#);
+    let progress = |shard: &mut Shard, now: u64| {
+        shard.handle_timers(Timestamp(now));
+        let outputs = shard.take_outputs();
+        outputs.iter().filter(|it| matches!(it, Output::Publish(Notice::Progress { .. }))).count()
+    };
+    let (at, other) = (connected(&mut shard), connected(&mut shard));
+    for conn in [at, other] {
+        shard.handle_text(conn.index, &typed("a"), Timestamp(0));
+        shard.handle_text(conn.index, &typed("ab"), Timestamp(0));
+    }
+    assert_eq!(progress(&mut shard, 0), 2, "the second ones wait");
+    let send = r#"{"type":"send_message","id":"m","conversationId":"c","content":{"text":"ab"}}"#;
+    shard.handle_text(at.index, send, Timestamp(1));
+    let person = shard.hub.person(at.index).unwrap();
+    let conversation = ConversationId::new("c").unwrap();
+    shard.handle_notice(Notice::TypingStopped { site: site(), conversation, person, source: None }, Timestamp(2));
+    assert_eq!(progress(&mut shard, 1_000), 0, "by neither of the person's connections");
+    shard.handle_text(at.index, &typed("b"), Timestamp(1_001));
+    assert_eq!(progress(&mut shard, 1_001), 1);
+}
+
+#[test]
+fn marks_that_wait_for_the_rate_outlive_their_connection() {
+    let mut shard = shard_with(Rate { per_second: 10.0, burst: 1.0 });
+    let mark = |seq: u64| format!(r#"{{"type":"mark_seen","conversationId":"c","seq":{seq}}}"#);
+    let marked = |shard: &mut Shard| {
+        let seq = |output| if let Output::Job(_, Job::Seen { seq, .. }) = output { Some(seq) } else { None };
+        shard.take_outputs().into_iter().filter_map(seq).collect::<Vec<_>>()
+    };
+    let (at, revoked) = (connected(&mut shard), connected(&mut shard));
+    for conn in [at, revoked] {
+        for seq in 1..=3 {
+            shard.handle_text(conn.index, &mark(seq), Timestamp(0));
+        }
+    }
+    assert_eq!(marked(&mut shard), [1, 1], "the others wait");
+    shard.handle_close(at.index, Some(1000), Timestamp(1));
+    assert_eq!(marked(&mut shard), [3], "the newest of them");
+    shard.close(revoked.index, CloseCode::Forbidden, "access was revoked");
+    shard.handle_lost(revoked.index, Timestamp(2));
+    assert!(marked(&mut shard).is_empty(), "it may no more");
 }
 
 #[test]

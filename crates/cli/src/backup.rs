@@ -15,7 +15,7 @@ use crate::output::print;
 ///
 /// The server may run on it meanwhile and is not held up. The file holds the conversations, websites and keys, but
 /// not the server's own secrets (`admin-key`, `visitor-secret`): keep those two files of the folder as well, or
-/// visitors' tokens end with the old folder.
+/// visitors' tokens end with the old folder. It can be read by its owner alone, since keys that sign tokens are in it.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   cossistant backup --data ./data --out backup-monday.db")]

@@ -33,37 +33,38 @@ use crate::{Failure, output};
 /// Puts load on a server and says what it costs.
 ///
 /// The server runs with --dev, or with the given secret for the same organization and website. CPU and memory are
-/// those of the process named by --pid, which must run on this machine.
+/// those of the process named by --pid, which must run on this machine. The options here may stand before the scenario
+/// or behind it; those that may be given several times stand all on one side.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cossistant bench --url http://127.0.0.1:8787 --pid $(pgrep -x cossistant) chat")]
 pub(crate) struct Bench {
     /// The address of the server, as its ready file gives it; several times for several nodes, over which connections
     /// are spread.
-    #[arg(long, default_value = "http://127.0.0.1:8787")]
+    #[arg(long, global = true, default_value = "http://127.0.0.1:8787")]
     url: Vec<String>,
     /// The server's process, or those of all nodes; without it neither CPU nor memory is told.
-    #[arg(long)]
+    #[arg(long, global = true)]
     pid: Vec<u32>,
     /// The process of the database, the first of all that it has; its CPU is told apart.
-    #[arg(long, value_name = "PID")]
+    #[arg(long, global = true, value_name = "PID")]
     database_pid: Option<u32>,
     /// A website of the organization; several times for several, over which pairs are spread.
-    #[arg(long, value_name = "ID", default_value = DEMO_WEBSITE)]
+    #[arg(long, global = true, value_name = "ID", default_value = DEMO_WEBSITE)]
     website: Vec<String>,
     /// The address of a floor-server, which then does the same work for comparison.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     floor: Option<String>,
     /// The process of the floor-server.
-    #[arg(long, value_name = "PID")]
+    #[arg(long, global = true, value_name = "PID")]
     floor_pid: Option<u32>,
     /// The secret that signs the tokens.
-    #[arg(long, default_value = DEMO_JWT_SECRET, hide_default_value = true)]
+    #[arg(long, global = true, default_value = DEMO_JWT_SECRET, hide_default_value = true)]
     jwt_secret: String,
     /// The names of visitors and conversations contain it; a new one for each run, unless given.
-    #[arg(long)]
+    #[arg(long, global = true)]
     run: Option<String>,
     /// One JSON line for each figure.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
     scenario: Scenario,
@@ -172,7 +173,32 @@ fn raise_file_limit() {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        bench: Bench,
+    }
+
+    #[test]
+    fn shared_options_stand_before_the_scenario_or_behind_it() {
+        let urls = "--url http://127.0.0.1:1 --url http://127.0.0.1:2";
+        for words in [
+            format!("--json {urls} --pid 7 --website a --website b fanout --rate 1"),
+            format!("fanout --rate 1 --json {urls} --pid 7 --website a --website b"),
+            format!("--json --website a --website b fanout {urls} --rate 1 --pid 7"),
+        ] {
+            let line = Line::try_parse_from(format!("bench {words}").split(' '));
+            let Bench { url, pid, website, json, run, scenario, .. } = line.expect("it is read").bench;
+            assert_eq!((url.len(), pid, website, json, run), (2, vec![7], vec!["a".into(), "b".into()], true, None));
+            assert!(matches!(scenario, Scenario::Fanout(_)), "{words}");
+        }
+        let bench = Line::try_parse_from(["bench", "disk"]).expect("it is read").bench;
+        assert_eq!((bench.url.len(), bench.website.len(), bench.json), (1, 1, false));
+    }
 
     #[test]
     fn addresses_are_those_of_the_ready_file() {

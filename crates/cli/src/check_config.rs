@@ -15,7 +15,7 @@ use crate::sources::Sources;
 ///
 /// It takes the flags of `serve` and reads the same environment and file, and starts nothing. Everything that is wrong
 /// is told, with the place where it was given; secrets are not shown. The exit code is 0 when a server would take it,
-/// and 1 when not.
+/// and 2 when not, as that of `serve`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   cossistant check-config --config /etc/cossistant.toml")]
@@ -42,8 +42,8 @@ impl CheckConfig {
         }
         match checked.problems.len() {
             0 => Ok(()),
-            1 => Err(Failure::Failed(anyhow!("a server would not start: 1 problem"))),
-            count => Err(Failure::Failed(anyhow!("a server would not start: {count} problems"))),
+            1 => Err(Failure::Usage(anyhow!("a server would not start: 1 problem"))),
+            count => Err(Failure::Usage(anyhow!("a server would not start: {count} problems"))),
         }
     }
 }

@@ -33,6 +33,7 @@ pub use rotation::{
     OwnSecret, OwnSecrets, PreviousSecret, RotationError, SecretPair, previous_path, read_previous, rotate_secret,
 };
 pub use secret::{Secret, SecretFile, new_secret, read_or_create_secret};
+pub(crate) use token::turns_a_line;
 
 use self::admit::{UNKNOWN_SECRET_KEY, admit, agent};
 use self::jwks::Jwks;

@@ -31,7 +31,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 pub use address::{ClientAddr, client_addr, limit_key};
 pub use apps::{AppFile, Apps};
-pub(crate) use call::origin;
+pub(crate) use call::{origin, page_address};
 pub use operation::Readiness;
 pub use problem::Failure;
 pub(crate) use wrap::caution_lines;

@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Durable messages, from the visitor of each pair to its user; both are subscribed.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Example:\n  cossistant bench chat --url http://127.0.0.1:8787 --pairs 20 --seconds 10")]
 pub(super) struct Chat {
     /// How many pairs.
     #[arg(long, default_value_t = 100)]

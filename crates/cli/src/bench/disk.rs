@@ -14,6 +14,7 @@ const WRITE_BYTES: usize = 4_096;
 
 /// Small appends to a file, each made durable by fdatasync.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Example:\n  cossistant bench disk --data ./data --writes 1000")]
 pub(super) struct Disk {
     /// The folder in which the file is made, and removed again.
     #[arg(long, default_value = ".")]

@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One visitor writes durable messages; every subscriber gets each.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Example:\n  cossistant bench fanout --subscribers 500 --rate 10 --json")]
 pub(super) struct Fanout {
     /// How many team members subscribe.
     #[arg(long, default_value_t = 1_000)]

@@ -28,6 +28,7 @@ const SLOW_READER: Duration = Duration::from_micros(50);
 
 /// The peer that every figure is compared with: it accepts, reads and writes, and does nothing else.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Example:\n  cossistant bench floor-server --listen 127.0.0.1:9900 --ready-file floor.json")]
 pub(super) struct FloorServer {
     /// Where it listens; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:0")]

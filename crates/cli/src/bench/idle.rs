@@ -14,6 +14,7 @@ const WARM_UP: usize = 200;
 
 /// Visitors, each with its own token and conversation.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Example:\n  cossistant bench idle --connections 5000 --pid $(pgrep -x cossistant)")]
 pub(super) struct Idle {
     /// How many connections.
     #[arg(long, default_value_t = 10_000)]

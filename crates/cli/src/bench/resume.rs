@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Visitors, each with its own conversation.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Example:\n  cossistant bench resume --connections 2000 --json")]
 pub(super) struct Resume {
     /// How many connections.
     #[arg(long, default_value_t = 10_000)]

@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Text as it is typed, from the visitor of each pair to its user.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Example:\n  cossistant bench typing --pairs 50 --rate 1000 --seconds 10")]
 pub(super) struct Typing {
     /// How many pairs, taken in turn.
     #[arg(long, default_value_t = 100)]

@@ -245,6 +245,65 @@ async fn text_is_kept_as_it_was_sent_and_names_are_cleaned() {
 }
 
 #[tokio::test]
+async fn a_page_is_an_address_of_the_web_or_not_shown() {
+    let stage = stage();
+    let (team, script) = (stage.user_token(&unique("u")), "javascript:alert(1)");
+    let shown = async |name: &str, query: &str, referer: Option<&str>| {
+        let id = unique("v");
+        let mut options = stage.options(Credential::Header(stage.visitor_token(&id))).query(name, query);
+        if let Some(referer) = referer {
+            options = options.header("Referer", referer);
+        }
+        let _here = options.establish().await;
+        let answer = stage.http.get(&format!("/v1/visitors/{id}")).bearer(&team).send().await;
+        answer.expect(200, "section 8, a visitor, whatever it says of its page")["page"].clone()
+    };
+    for hostile in [
+        script,
+        "JaVaScRiPt:alert(1)",
+        "java%09script:alert(1)",
+        "%20javascript:alert(1)",
+        "javascript%3A%2F%2Fshop.example%2F%250aalert(1)",
+        "data:text%2Fhtml,x",
+        "vbscript:x",
+        "file:%2F%2F%2Fetc%2Fpasswd",
+        "blob:https:%2F%2Fshop.example%2F1",
+        "%2Fcart",
+        "%2F%2Fevil.example%2F",
+        "https:evil.example",
+        "https:%2F%2F",
+        "https:%2F%2Fshop.example%2F%00",
+        "https:%2F%2Fshop.example%2F%0d%0aSet-Cookie:%20a",
+        "https:%2F%2Fshop.example%2F%1b%5B31m",
+        "https:%2F%2Fshop.example%2F%C2%85",
+        "https:%2F%2Fshop.example%2F%E2%80%AEgnp.exe",
+        "https:%2F%2Fshop.example%2F%E2%81%A6%D8%9C",
+    ] {
+        let page = shown("page", hostile, None).await;
+        assert_eq!(page, Value::Null, "section 8, {hostile} is no page");
+    }
+    for referer in [script, "data:text/html,x", "/cart"] {
+        assert_eq!(shown("other", "x", Some(referer)).await, Value::Null, "section 8, {referer} is no page");
+    }
+    let written = "https://shop.example/?back=%E2%80%AE%0D%0A#javascript:1";
+    let encoded = "https://shop.example/?back=%25E2%2580%25AE%250D%250A%23javascript:1";
+    assert_eq!(shown("page", encoded, Some(script)).await, written, "section 8, as a browser writes it");
+    let page = shown("other", "x", Some("https://shop.example/cart")).await;
+    assert_eq!(page, "https://shop.example/cart", "section 8, or the Referer");
+
+    // The same by HTTP, where visitors are made.
+    for (referer, page) in [(script, Value::Null), ("http://localhost:3000/cart", json!("http://localhost:3000/cart"))]
+    {
+        let made = stage.http.post("/v1/visitors", json!({"publicKey": stage.public_key}));
+        let made = made.header("Origin", "http://localhost:3000").header("Referer", referer).send().await;
+        let made = made.expect(201, "section 8, POST /v1/visitors");
+        let path = format!("/v1/visitors/{}", text(&made, "visitorId"));
+        let seen = stage.http.get(&path).bearer(&team).send().await.expect(200, "section 8, a visitor");
+        assert_eq!(seen["page"], page, "section 8, {referer}");
+    }
+}
+
+#[tokio::test]
 async fn clocks_of_clients_order_nothing() {
     let stage = stage();
     let (mut visitor, conversation) = stage.visitor_in_conversation().await;

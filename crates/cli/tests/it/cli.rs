@@ -89,8 +89,11 @@ async fn token_prints_one_that_the_server_takes() {
 
 #[tokio::test]
 async fn wrong_usage_exits_with_2() {
+    let key = "key create --url http://127.0.0.1:1 --token ak_x --organization o --type secret --website w";
+    let key: Vec<&str> = key.split(' ').collect();
     for wrong in [
-        &["frobnicate"][..],
+        &key[..],
+        &["frobnicate"],
         &["token", "--type", "robot", "--sub", "x", "--website", "w", "--dev"],
         &["token", "--frobnicate"],
         &["chat"],
@@ -121,11 +124,33 @@ async fn every_command_helps_with_an_example() {
         "restore",
         "migrate",
         "bench",
+        "bench idle",
+        "bench fanout",
+        "bench typing",
+        "bench chat",
+        "bench resume",
+        "bench disk",
+        "bench floor-server",
     ] {
-        let output = run(&[name, "--help"]);
+        let output = run(&name.split(' ').chain(["--help"]).collect::<Vec<_>>());
         assert!(output.status.success(), "section 10, {name} --help: {}", words(&output.stderr));
         let help = words(&output.stdout);
-        assert!(help.contains(&format!("cossistant {name}")), "section 10, {name} --help has an example: {help}");
+        let example = help.split_once("\nExample").map_or("", |(_, example)| example);
+        assert!(example.contains(&format!("cossistant {name}")), "section 10, {name} --help has an example: {help}");
+    }
+}
+
+#[tokio::test]
+async fn bench_takes_its_options_behind_the_scenario_too() {
+    let folder = std::env::temp_dir();
+    let disk = ["disk", "--writes", "1", "--data", folder.to_str().expect("a path in UTF-8")];
+    for line in [[&["bench", "--json"], &disk[..]].concat(), [&["bench"], &disk[..], &["--json"]].concat()] {
+        let output = run(&line);
+        assert_eq!(output.status.code(), Some(0), "section 10, {line:?}: {}", words(&output.stderr));
+        for figure in words(&output.stdout).lines() {
+            let figure: Value = serde_json::from_str(figure).expect("section 10, --json for programs");
+            assert_eq!(figure["scenario"], "disk", "{figure}");
+        }
     }
 }
 

@@ -101,7 +101,7 @@ fn check_config_tells_every_mistake_and_no_secret() {
     let words = ["check-config", "--config", file.to_str().expect("a path of ours"), "--max-outbox-bytes", "1"];
     let environment = [("COSSISTANT_LISTEN", "here"), ("COSSISTANT_PORT", "1")];
     let output = run(&[&words[..], &["--json"]].concat(), &environment);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2), "section 10, wrong configuration");
     let told = json(&output);
     assert_eq!(told["ok"], false);
     let places: Vec<&str> = told["problems"].as_array().expect("a list").iter().map(|one| text(one, "place")).collect();
@@ -114,7 +114,7 @@ fn check_config_tells_every_mistake_and_no_secret() {
     assert_eq!(told["warnings"].as_array().map(Vec::len), Some(2), "a short secret, a name that is none: {told}");
 
     let for_people = run(&words, &environment);
-    assert_eq!(for_people.status.code(), Some(1));
+    assert_eq!(for_people.status.code(), Some(2), "section 10, wrong configuration");
     for output in [output, for_people] {
         let all = [output.stdout, output.stderr].concat();
         assert!(!String::from_utf8_lossy(&all).contains("hunter2"), "secrets are not shown");
@@ -137,7 +137,7 @@ fn check_config_takes_what_a_server_takes() {
 
     // What a key leads to is looked at too, as a server would.
     let output = run(&["check-config", "--json", "--jwt-public-key", "/nonexistent/key.pem"], &[]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert_eq!(json(&output)["problems"][0]["place"], "jwt_public_key");
     // Figures that strangers could read are worth a word.
     for (flags, count) in [

@@ -63,6 +63,14 @@ async fn read_head(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&head).to_lowercase()
 }
 
+/// The problem document behind a head.
+async fn read_problem(head: &str, stream: &mut TcpStream) -> Value {
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+    let mut body = vec![0; length.parse().expect("a number")];
+    stream.read_exact(&mut body).await.expect("its body");
+    serde_json::from_slice(&body).expect("a problem document")
+}
+
 /// A request was refused as one that cannot be read, and nothing behind it was heard.
 async fn expect_refused_alone(head: &str, mut stream: TcpStream, rule: &str) {
     assert_eq!(status(head), 400, "RFC 9112, {rule}: {head}");
@@ -162,6 +170,10 @@ async fn requests_that_no_parser_should_take_are_refused() {
         ("a target of 100 KB", format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(100_000)), 431),
         ("a folded header", "GET /healthz HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n".to_owned(), 400),
         ("a bare CR", "GET /healthz HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n".to_owned(), 400),
+        ("a bare LF behind the request line", "GET /healthz HTTP/1.1\nHost: x\r\n\r\n".to_owned(), 400),
+        ("a bare LF behind a header", "GET /healthz HTTP/1.1\r\nHost: x\nA: b\r\n\r\n".to_owned(), 400),
+        ("a bare LF at the end", "GET /healthz HTTP/1.1\r\nHost: x\r\n\n".to_owned(), 400),
+        ("nothing but bare LF", "GET /healthz HTTP/1.1\nHost: x\n\n".to_owned(), 400),
         ("a header without a name", "GET /healthz HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n".to_owned(), 400),
         ("a method that is none", "G(T /healthz HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), 400),
         ("a version that is none", "GET /healthz HTTP/7.1\r\nHost: x\r\n\r\n".to_owned(), 400),
@@ -209,6 +221,30 @@ async fn requests_that_no_parser_should_take_are_refused() {
         let head = read_head(&mut stream).await;
         expect_refused_alone(&head, stream, lengths).await;
     }
+    // The lines of a body may end as they like, also behind an answer and of one that was waited for.
+    let body = "{\n  \"type\": \"user\"\n}\n\n";
+    let asked = format!(
+        "POST /v1/tokens HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n",
+        stage.secret_key,
+        body.len()
+    );
+    let (head, mut stream) = answer(&stage, format!("{asked}\r\n{body}").as_bytes()).await;
+    let mut last = read_problem(&head, &mut stream).await;
+    for _ in 0..2 {
+        stream.write_all(format!("{asked}Expect: 100-continue\r\n\r\n").as_bytes()).await.expect("it is kept");
+        assert_eq!(status(&read_head(&mut stream).await), 100, "RFC 9110, 10.1.1: the body is waited for");
+        stream.write_all(body.as_bytes()).await.expect("it is read");
+        let head = read_head(&mut stream).await;
+        let problem = read_problem(&head, &mut stream).await;
+        assert_eq!(problem, last, "the same question, the same answer");
+        last = problem;
+    }
+    assert_eq!(last["details"]["path"], "sub", "the body was read as it was sent: {last}");
+    // A second one on the same connection that is none.
+    stream.write_all(b"GET /healthz HTTP/1.1\nHost: x\n\n").await.expect("it is kept");
+    let head = read_head(&mut stream).await;
+    expect_refused_alone(&head, stream, "bare LF behind an answer").await;
     let alive = stage.http.get("/healthz").send().await.expect(200, "nothing of it disturbs others");
     assert_eq!(alive, serde_json::json!({"status": "ok"}));
 }

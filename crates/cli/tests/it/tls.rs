@@ -316,13 +316,13 @@ fn bad_files_are_refused_by_name() {
 
     fs::write(files.path("key.pem"), Pair::valid().key).expect("a file of ours");
     let (code, told) = check(&["check-config"], &files);
-    assert_eq!((code, &told["problems"][0]["place"]), (Some(1), &json!("tls_key")), "{told}");
+    assert_eq!((code, &told["problems"][0]["place"]), (Some(2), &json!("tls_key")), "{told}");
     assert!(text(&told["problems"][0], "problem").contains("is not the key of"), "{told}");
     assert!(serve_is_refused(&files.0), "and a server does not start by it");
 
     fs::remove_file(files.path("cert.pem")).expect("it is there");
     let (code, told) = check(&["check-config"], &files);
-    assert_eq!((code, &told["problems"][0]["place"]), (Some(1), &json!("tls_cert")), "{told}");
+    assert_eq!((code, &told["problems"][0]["place"]), (Some(2), &json!("tls_cert")), "{told}");
 }
 
 fn serve_is_refused(folder: &Path) -> bool {

@@ -306,6 +306,36 @@ async fn what_nobody_takes_dies_and_is_sent_once_more_by_hand() {
 }
 
 #[tokio::test]
+async fn deliveries_come_in_pages_and_a_cursor_is_of_one() {
+    let server = options("").start();
+    let stage = Stage::of(&server);
+    let receiver = Receiver::start(|_| Reply::Status(200)).await;
+    let hook = hook(&stage, receiver.url(), &["message.created"]).await;
+    let (mut visitor, conversation) = (stage.visitor(&unique("v")).await, unique("conv"));
+    for said in ["one", "two", "three"] {
+        say(&mut visitor, &conversation, said).await;
+    }
+    let all = until_status(&stage, &hook, "delivered", 3).await;
+    let page = |query: String| {
+        let path = format!("/v1/webhooks/{}/deliveries{query}", text(&hook, "id"));
+        stage.http.get(&path).bearer(&stage.secret_key).send()
+    };
+    let (mut found, mut query) = (Vec::new(), "?limit=1".to_owned());
+    loop {
+        let answer = page(query).await.expect(200, "section 8, one page");
+        found.extend(answer["deliveries"].as_array().cloned().unwrap_or_default());
+        let Some(cursor) = answer["nextCursor"].as_str() else { break };
+        query = format!("?limit=1&cursor={cursor}");
+    }
+    assert_eq!(found, all, "section 8, the pages are the whole");
+    for bad in ["zz", "dlv_zz", text(&hook, "id"), "%22"] {
+        let refused = page(format!("?cursor={bad}")).await;
+        let problem = refused.expect_problem(400, "invalid_message", &format!("section 8, {bad} is no cursor"));
+        assert_eq!(problem["details"]["path"], "cursor", "section 8: {problem}");
+    }
+}
+
+#[tokio::test]
 async fn unseen_messages_are_told_once_and_reading_cancels_them() {
     let mut server = options("").start();
     let stage = Stage::of(&server);

@@ -192,10 +192,16 @@ fn time(seconds: Option<&Number>, otherwise: &'static str) -> Result<Option<Time
 /// A name on one line: without control characters and marks of direction, cut to its longest; `None` when nothing is
 /// left.
 fn clean_name(name: &str) -> Option<String> {
-    let is_direction = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let name: String = name.chars().filter(|c| !c.is_control() && !is_direction(*c)).take(MAX_NAME_LENGTH).collect();
+    let name: String = name.chars().filter(|c| !turns_a_line(*c)).take(MAX_NAME_LENGTH).collect();
     let name = name.trim();
     (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// Whether a character may show a line as another one than it is: control characters and marks of direction.
+pub(crate) fn turns_a_line(c: char) -> bool {
+    let is_direction =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    is_direction || c.is_control()
 }
 
 fn is_plain(text: &str, max: usize) -> bool {

@@ -74,8 +74,9 @@ impl Chat {
     ) -> Result<(Vec<DeliveryRow>, bool), ChatError> {
         let organization = organization(actor)?.clone();
         let DeliveriesQuery { status, cursor, limit } = query;
-        let before = cursor.map(|cursor| DeliveryId::new(cursor.as_str())).transpose();
-        let before = before.map_err(|error| ChatError::invalid(Invalid::new("cursor", error.to_string())))?;
+        let place = |cursor: &str| DeliveryId::new(cursor).ok().filter(is_place);
+        let bad = || ChatError::invalid(Invalid::new("cursor", "must be the nextCursor of a page"));
+        let before = cursor.map(|cursor| place(cursor.as_str()).ok_or_else(bad)).transpose()?;
         let page = DeliveryPage { status, before, limit: limit.unwrap_or_default().get() };
         Ok(self.store.deliveries(organization, webhook, page).await?)
     }
@@ -101,4 +102,14 @@ fn organization(actor: &HttpPrincipal) -> Result<&OrganizationId, ChatError> {
         HttpPrincipal::Secret { organization, .. } => Ok(organization),
         HttpPrincipal::Admin | HttpPrincipal::Person(_) => Err(ChatError::forbidden("for secret keys only")),
     }
+}
+
+/// Whether an id has the form of those that a store gives: a number, and what tells the store's life. The delivery need
+/// not be there any more, and one of another life is older than all.
+fn is_place(id: &DeliveryId) -> bool {
+    let Some((number, life)) = id.as_str().strip_prefix("dlv_").and_then(|rest| rest.split_at_checked(12)) else {
+        return false;
+    };
+    let is_number = number.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_number && life.len() <= 8 && life.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

@@ -17,7 +17,7 @@ use super::handshake::{self, OfferedProtocols};
 use super::{Arrival, Credential};
 use crate::auth::{Authenticator, Secret};
 use crate::directory::SharedDirectory;
-use crate::http::{Failure, limit_key, origin};
+use crate::http::{Failure, limit_key, origin, page_address};
 use crate::limits::{Buckets, Rate};
 use crate::store::SiteKey;
 
@@ -168,8 +168,6 @@ pub(crate) struct Upgrade {
 type Refusal = Box<Response<Body>>;
 
 const SEC_WEBSOCKET_VERSION: HeaderName = HeaderName::from_static("sec-websocket-version");
-/// The longest page address that is kept, in bytes.
-const MAX_PAGE_BYTES: usize = 2_048;
 
 impl Upgrader {
     /// Decides on a request for `/ws`.
@@ -201,7 +199,7 @@ impl Upgrader {
             },
         };
         let deflate = deflate::negotiate(texts(headers, &header::SEC_WEBSOCKET_EXTENSIONS));
-        let page = query.page.or_else(|| text(headers, &header::REFERER).map(str::to_owned));
+        let page = query.page.as_deref().or_else(|| text(headers, &header::REFERER)).and_then(page_address);
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let answer = response.headers_mut();
@@ -221,7 +219,7 @@ impl Upgrader {
             deflate: deflate.as_ref().is_some_and(DeflateParams::takes_shared),
             credential,
             agent_id: query.agent_id,
-            page: page.filter(|page| page.len() <= MAX_PAGE_BYTES && !page.contains('\0')),
+            page,
         };
         Ok(Box::new(Upgrade { response, arrival, deflate, admitted }))
     }

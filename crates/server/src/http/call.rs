@@ -18,11 +18,14 @@ use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use url::Url;
 
 use super::{ClientAddr, Failure, State, limit_key, now};
-use crate::auth::{HttpPrincipal, Principal};
+use crate::auth::{HttpPrincipal, Principal, turns_a_line};
 use crate::chat::ChatError;
 
+/// The longest page address that is kept, in bytes.
+const MAX_PAGE_BYTES: usize = 2_048;
 /// How long a body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a body that is too large is still read, so that the client reads the answer instead of an error.
@@ -100,7 +103,7 @@ impl Call {
 
     /// The page that asks, as far as the browser tells.
     pub(super) fn page(&self) -> Option<String> {
-        self.header(&REFERER).filter(|page| page.len() <= 2048).map(str::to_owned)
+        self.header(&REFERER).and_then(page_address)
     }
 
     /// The address of the client.
@@ -145,6 +148,16 @@ pub(crate) fn origin(headers: &HeaderMap) -> Option<&str> {
     Some(first.to_str().ok().filter(|_| origins.next().is_none()).unwrap_or("null"))
 }
 
+/// The address of a page as the team is shown it: one of the web, written as browsers write it. What a visitor tells
+/// instead is no page.
+pub(crate) fn page_address(told: &str) -> Option<String> {
+    let begins = |scheme: &str| told.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let is_plain = told.len() <= MAX_PAGE_BYTES && !told.contains(turns_a_line);
+    // The parser itself takes addresses without slashes, which are relative ones to a browser that is on a page.
+    let is_of_web = (begins("https://") || begins("http://")) && Url::parse(told).is_ok();
+    (is_plain && is_of_web).then(|| told.to_owned())
+}
+
 /// A body as a whole: an object, and not a list of its fields.
 #[derive(Deserialize)]
 #[serde(transparent, bound(deserialize = "T: DeserializeOwned"))]
@@ -181,4 +194,50 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 /// An answer that only says that it is done.
 pub(super) fn done() -> Response {
     StatusCode::NO_CONTENT.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_an_address_of_the_web_and_nothing_else() {
+        let long = |length: usize| format!("https://shop.example/{}", "a".repeat(length - 21));
+        for told in [
+            "https://shop.example",
+            "http://localhost:3000/cart?q=1#top",
+            "HTTPS://shop.example/",
+            "https://shop.example/?back=%E2%80%AE%0D%0A%00&to=javascript:1",
+            "https://[::1]/\u{fc}ber uns",
+            &long(2_048),
+        ] {
+            assert_eq!(page_address(told).as_deref(), Some(told));
+        }
+        for told in [
+            "",
+            "/cart",
+            "//shop.example/",
+            "https:shop.example",
+            "https:/shop.example",
+            "https:\\\\shop.example",
+            "https://",
+            "https://a b/",
+            " https://shop.example/",
+            "javascript:alert(1)",
+            "javascript://shop.example/%0aalert(1)",
+            "data:text/html,x",
+            "file:///etc/passwd",
+            "blob:https://shop.example/1",
+            "ftp://shop.example/",
+            "https://shop.example/\0",
+            "https://shop.example/\r\nX: y",
+            "https://shop.example/\t",
+            "https://shop.example/\u{7f}\u{85}",
+            "https://shop.example/\u{202e}gnp.exe",
+            "https://shop.example/\u{2066}\u{61c}",
+            &long(2_049),
+        ] {
+            assert_eq!(page_address(told), None, "{told:?}");
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! A socket as the HTTP parser has it.
 //!
 //! A request whose head cannot be read never reaches a handler: the parser answers it with a bare status and closes.
-//! That answer is put into the form of all others on its way out. A head with two lengths is made one that cannot be
-//! read: the parser would go by one of them, and somebody before it may have gone by the other.
+//! That answer is put into the form of all others on its way out. A head that others may read in another way is made
+//! one that cannot be read: one with two lengths, of which the parser would go by one and somebody before it by the
+//! other, and one with a line that ends without CR, which is no end of a line to everybody.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};
@@ -94,7 +95,7 @@ impl AsyncWrite for Stream {
 pub(super) struct HttpSocket {
     io: TokioIo<Stream>,
     refusal: Option<Refusal>,
-    lengths: Lengths,
+    head: Head,
     /// For how long the peer may take nothing of what is written.
     patience: Duration,
     /// When that is over, while it takes nothing.
@@ -112,7 +113,7 @@ struct Refusal {
 
 impl HttpSocket {
     pub(super) fn new(stream: Stream, patience: Duration) -> Self {
-        Self { io: TokioIo::new(stream), refusal: None, lengths: Lengths::default(), patience, stalled: None }
+        Self { io: TokioIo::new(stream), refusal: None, head: Head::default(), patience, stalled: None }
     }
 
     /// A peer that asks and never reads would hold its socket for ever.
@@ -127,7 +128,7 @@ impl HttpSocket {
     }
 
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.lengths = Lengths::default();
+        self.expect_another(bytes);
         let Self { io, refusal: under_way, .. } = self;
         if under_way.is_none() {
             *under_way = refusal(bytes);
@@ -143,6 +144,14 @@ impl HttpSocket {
         let replaced = refusal.replaced;
         *under_way = None;
         Poll::Ready(Ok(replaced))
+    }
+
+    /// Behind the answer to a request comes the next head; what is said before it (a status of 100 and so on) leaves
+    /// the body, or the frames of a WebSocket, as what comes next.
+    fn expect_another(&mut self, written: &[u8]) {
+        if written.starts_with(b"HTTP/1.") && written.get(9) != Some(&b'1') {
+            self.head = Head::default();
+        }
     }
 
     /// The socket, once no HTTP is spoken on it any more.
@@ -189,62 +198,87 @@ pub(super) fn turn_away(stream: &TcpStream, failure: Failure) {
     }
 }
 
-/// How a request says how long its body is (RFC 9112, 6.3), told from the head of what comes first and of what comes
-/// behind an answer. A request that was sent before the one ahead of it was answered is left to the parser, which goes
-/// by the chunks and then closes.
+/// What has come of a request's head: of what comes first, and of what comes behind an answer. A request that was sent
+/// before the one ahead of it was answered is left to the parser, which goes by the chunks and then closes.
 #[derive(Debug, Default)]
-struct Lengths {
+struct Head {
     /// How the present line begins: as much of it as the longer name has, with its colon.
     line: Vec<u8>,
+    /// How it ends so far: as much as the longer of the ends that are looked for.
+    end: Vec<u8>,
     has_begun: bool,
     has_length: bool,
     has_encoding: bool,
     is_over: bool,
 }
 
-impl Lengths {
+impl Head {
     const LENGTH: &[u8] = b"content-length:";
     const ENCODING: &[u8] = b"transfer-encoding:";
+    const VERSION: &[u8] = b" HTTP/1.1\r\n";
 
-    /// Looks at what has come; whether a head ends in it that has both.
-    fn are_two(&mut self, bytes: &[u8]) -> bool {
+    /// Looks at what has come: where the end of a line stands at which the head is to be refused (RFC 9112, 2.2 and
+    /// 6.3).
+    fn refused_at(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = 0;
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             if self.is_over {
                 break;
             }
+            at += piece.len();
             let room = Self::ENCODING.len() - self.line.len();
             self.line.extend(piece.iter().take(room));
-            if piece.ends_with(b"\n") {
-                self.end_line();
+            self.end.extend(&piece[piece.len().saturating_sub(Self::VERSION.len())..]);
+            self.end.drain(..self.end.len().saturating_sub(Self::VERSION.len()));
+            if piece.ends_with(b"\n") && self.is_refused_by_line() {
+                self.is_over = true;
+                return Some(at - 1);
             }
         }
-        self.is_over && self.has_length && self.has_encoding
+        None
     }
 
-    fn end_line(&mut self) {
+    /// Takes a line that has come to its end.
+    fn is_refused_by_line(&mut self) -> bool {
         let begins = |name: &[u8]| self.line.get(..name.len()).is_some_and(|line| line.eq_ignore_ascii_case(name));
-        self.has_length |= begins(Self::LENGTH);
-        self.has_encoding |= begins(Self::ENCODING);
+        let (is_length, is_encoding) = (begins(Self::LENGTH), begins(Self::ENCODING));
         let is_empty = matches!(self.line.as_slice(), b"\n" | b"\r\n");
-        // Lines before the first count for nothing.
-        self.is_over = is_empty && self.has_begun;
-        self.has_begun |= !is_empty;
+        let (is_bare, is_request) = (!self.end.ends_with(b"\r\n"), ends_like_a_request(&self.end));
         self.line.clear();
+        self.end.clear();
+        if !self.has_begun && (is_empty || !is_request) {
+            // Lines before the first count for nothing. What does not begin like a request is none: the parser refuses
+            // it, or it is the rest of a body that nobody waited for.
+            self.is_over = !is_empty;
+            return false;
+        }
+        self.has_begun = true;
+        self.has_length |= is_length;
+        self.has_encoding |= is_encoding;
+        self.is_over = is_empty;
+        is_bare || (self.is_over && self.has_length && self.has_encoding)
     }
+}
+
+/// Whether a line ends as the first one of a request.
+fn ends_like_a_request(end: &[u8]) -> bool {
+    let text = end.strip_suffix(b"\n").unwrap_or(end);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    text.ends_with(b" HTTP/1.1") || text.ends_with(b" HTTP/1.0")
 }
 
 impl Read for HttpSocket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        if self.lengths.is_over {
+        if self.head.is_over {
             return Pin::new(&mut self.io).poll_read(cx, into);
         }
         let mut room = [0; 4 * 1024];
         let most = room.len().min(into.remaining());
         let mut read = ReadBuf::new(&mut room[..most]);
         ready!(Pin::new(self.io.inner_mut()).poll_read(cx, &mut read))?;
-        if self.lengths.are_two(read.filled()) {
-            // No head may have it anywhere.
-            read.filled_mut()[0] = 0;
+        if let Some(at) = self.head.refused_at(read.filled()) {
+            // No head may have it anywhere, least of all in place of the end of a line.
+            read.filled_mut()[at] = 0;
         }
         into.put_slice(read.filled());
         Poll::Ready(Ok(()))
@@ -266,8 +300,8 @@ impl Write for HttpSocket {
         let mut filled = slices.iter().filter(|slice| !slice.is_empty());
         match (filled.next(), filled.next()) {
             (Some(only), None) => self.poll_write(cx, only),
-            _ => {
-                self.lengths = Lengths::default();
+            (first, _) => {
+                self.expect_another(first.map_or(&[], |first| &**first));
                 let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
                 self.unless_stalled(cx, written)
             }
@@ -294,16 +328,20 @@ impl Write for HttpSocket {
 mod tests {
     use super::*;
 
+    /// Where a head is refused that comes in two reads.
+    fn refused(head: &str, cut: usize) -> Option<usize> {
+        let (first, second) = head.as_bytes().split_at(cut);
+        let mut looked_at = Head::default();
+        looked_at.refused_at(first).or_else(|| looked_at.refused_at(second).map(|at| cut + at))
+    }
+
     #[test]
     fn two_lengths_are_seen_however_a_head_is_cut() {
         let both = "POST / HTTP/1.1\r\nHost: x\r\ncontent-LENGTH: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
-        let reversed = "\r\nPOST / HTTP/1.1\nTRANSFER-encoding:chunked\nContent-Length:5\n\n";
+        let reversed = "\r\nPOST / HTTP/1.0\r\nTRANSFER-encoding:chunked\r\nContent-Length:5\r\n\r\n";
         for head in [both, reversed] {
-            for at in 0..head.len() {
-                let (first, second) = head.split_at(at);
-                let mut lengths = Lengths::default();
-                assert!(!lengths.are_two(first.as_bytes()), "{first:?} is not all of it");
-                assert!(lengths.are_two(second.as_bytes()), "{first:?} and {second:?}");
+            for cut in 0..head.len() {
+                assert_eq!(refused(head, cut), Some(head.len() - 1), "cut at {cut}: {head:?}");
             }
         }
         for other in [
@@ -311,7 +349,33 @@ mod tests {
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nX-Content-Length: 5\r\n\r\n0\r\n\r\nContent-Length: 5\r\n\r\n",
             "GET /?content-length:transfer-encoding: HTTP/1.1\r\nContent-Length\r\nTransfer-Encoding: x\r\n\r\n",
         ] {
-            assert!(!Lengths::default().are_two(other.as_bytes()), "{other:?}");
+            assert_eq!(refused(other, 0), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn lines_that_end_without_cr_are_seen_however_a_head_is_cut() {
+        for head in [
+            "GET /healthz HTTP/1.1\n",
+            "\r\nGET / HTTP/1.0\r\nHost: x\n",
+            "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\r\nC: d\n",
+            "GET / HTTP/1.1\r\nHost: x\r\n\n",
+        ] {
+            let whole = format!("{head}A: b\r\n\r\n");
+            for cut in 0..whole.len() {
+                assert_eq!(refused(&whole, cut), Some(head.len() - 1), "cut at {cut}: {whole:?}");
+            }
+        }
+        // What follows a head, what is the end of something before, and what is no request.
+        for other in [
+            "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\n{\n}\n",
+            "\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            "{\n\"a\": 1\n}\nGET / HTTP/1.1\nHost: x\n\n",
+            "GET /\n\n",
+        ] {
+            for cut in 0..other.len() {
+                assert_eq!(refused(other, cut), None, "cut at {cut}: {other:?}");
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Copies of a store, and stores made of copies.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -52,7 +53,7 @@ impl From<rusqlite::Error> for BackupError {
 }
 
 /// Copies the store in `dir` into one new file, of one moment. The store may be in use, by this process or another, and
-/// is not held up; its log grows until the copy is done.
+/// is not held up; its log grows until the copy is done. The file is its owner's alone from the first byte on.
 ///
 /// # Errors
 /// [`BackupError`]; an existing file is never overwritten.
@@ -68,11 +69,12 @@ pub fn backup(dir: &Path, dest: &Path, progress: impl FnMut(BackupProgress)) -> 
     let source = connection::reader(&path).map_err(OpenError::opening(&path))?;
     schema::check(&path, &source)?;
     let part = beside(dest, ".part");
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        |error| BackupError::Io { path, error }
+    };
+    make_private(&part).map_err(io(&part))?;
     let copied = copy(&source, &part, progress).and_then(|()| {
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            |error| BackupError::Io { path, error }
-        };
         sync(&part).map_err(io(&part))?;
         std::fs::rename(&part, dest).map_err(io(dest))?;
         sync_parent(dest).map_err(io(dest))
@@ -106,8 +108,8 @@ pub fn restore(file: &Path, dir: &Path, force: bool) -> Result<(), OpenError> {
     if part.exists() {
         std::fs::remove_file(&part).map_err(OpenError::io(&part))?;
     }
-    std::fs::copy(file, &part).map_err(OpenError::io(&part))?;
-    let made = prove(file, &part).and_then(|()| {
+    let made = take_over(file, &part).and_then(|()| {
+        prove(file, &part)?;
         sync(&part).map_err(OpenError::io(&part))?;
         for suffix in ["-wal", "-shm"] {
             // A log of the replaced store must not be taken for one of the new.
@@ -152,6 +154,14 @@ fn copy(source: &Connection, part: &Path, mut progress: impl FnMut(BackupProgres
     Ok(())
 }
 
+/// Copies the bytes of a file, and not its mode.
+fn take_over(file: &Path, part: &Path) -> Result<(), OpenError> {
+    let mut from = File::open(file).map_err(OpenError::io(file))?;
+    let mut into = make_private(part).map_err(OpenError::io(part))?;
+    std::io::copy(&mut from, &mut into).map_err(OpenError::io(part))?;
+    Ok(())
+}
+
 fn prove(file: &Path, part: &Path) -> Result<(), OpenError> {
     let corrupt = |reason: String| OpenError::Corrupt { path: file.to_owned(), reason };
     let conn = Connection::open(part)?;
@@ -186,6 +196,14 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+/// Makes a file for its owner alone, since a store holds what signs tokens. The logs that the database keeps beside it
+/// get the same mode. One that an end without notice has left behind is taken over.
+fn make_private(path: &Path) -> std::io::Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
 }
 
 fn sync(path: &Path) -> std::io::Result<()> {

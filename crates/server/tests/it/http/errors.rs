@@ -208,6 +208,10 @@ async fn queries_are_checked() {
     ] {
         api.get(&format!("{path}?{query}")).by(api.user("u")).send().await.invalid(field);
     }
+    for cursor in ["zz", "", "dlv_", "dlv_zz", "dlv_00000000000g", "dlv_0000000000010123456789", "dlv_000000000001-"] {
+        let path = format!("/v1/webhooks/hook_1/deliveries?cursor={cursor}");
+        api.get(&path).by(&api.secret_key).send().await.invalid("cursor");
+    }
     api.get(&format!("{messages}?limit=200&after=0&unknown=1&unknown=2")).by(api.user("u")).send().await.ok(200);
     api.get("/v1/conversations/a%20b").by(api.user("u")).send().await.problem(404, "not_found");
     api.get("/v1/conversations/%ff").by(api.user("u")).send().await.problem(404, "not_found");

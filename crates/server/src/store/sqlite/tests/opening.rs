@@ -1,5 +1,7 @@
 //! Opening, closing, copies.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -181,6 +183,31 @@ async fn a_copy_of_a_live_store_is_of_one_moment() {
     assert_eq!(events.len() as u64, copied_head);
     let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 3, "nothing beside the copy is left behind: {left:?}");
+}
+
+#[tokio::test]
+async fn a_copy_is_its_owners_alone() {
+    let dir = Dir::new();
+    let store = furnished(&dir, 5).await;
+    let (copy, part) = (dir.path().join("copy"), dir.path().join("copy.part"));
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    // What another attempt left behind.
+    std::fs::write(&part, "").unwrap();
+    std::fs::set_permissions(&part, Permissions::from_mode(0o644)).unwrap();
+    let mut modes = Vec::new();
+    backup(store.dir(), &copy, |_| {
+        let entries = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        let written = entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("copy"));
+        modes.extend(written.map(|path| mode(&path)));
+    })
+    .unwrap();
+    assert!(!modes.is_empty() && modes.iter().all(|mode| *mode == 0o600), "while it is written: {modes:?}");
+    assert_eq!(mode(&copy), 0o600);
+
+    std::fs::set_permissions(&copy, Permissions::from_mode(0o644)).unwrap();
+    let restored = dir.path().join("restored");
+    restore(&copy, &restored, false).unwrap();
+    assert_eq!((mode(&restored), mode(&restored.join("store.db"))), (0o700, 0o600));
 }
 
 #[tokio::test]

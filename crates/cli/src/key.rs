@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
 use cossistant_protocol::fields::Text;
@@ -68,7 +68,7 @@ struct Create {
     /// What it is for: `public` lets visitors in, `secret` speaks for the organization, the others prove tokens
     #[arg(long, value_parser = PossibleValuesParser::new(["public", "secret", "jwt_hs256", "jwt_public"]).map(key_type))]
     r#type: KeyType,
-    /// Of a public key, required, and of no other: whose visitors it lets in
+    /// Of a public key, required: whose visitors it lets in
     #[arg(long, value_name = "ID", required_if_eq("type", "public"))]
     website: Option<WebsiteId>,
     /// Of a jwt_public key, required: the file of the public key, as PEM
@@ -118,7 +118,6 @@ impl Key {
 
 impl Create {
     fn run(self) -> Result<(), Failure> {
-        self.check().map_err(Failure::Usage)?;
         let public_key = match &self.public_key {
             Some(path) => {
                 let pem = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -134,12 +133,6 @@ impl Create {
             algorithm: self.algorithm,
         };
         show(&self.server.post("/v1/keys", &body)?, self.json)
-    }
-
-    fn check(&self) -> anyhow::Result<()> {
-        let is_of_website = self.r#type == KeyType::Public || self.website.is_none();
-        ensure!(is_of_website, "--website is for a key of type public; the others are for the whole organization");
-        Ok(())
     }
 }
 

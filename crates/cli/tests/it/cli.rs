@@ -89,11 +89,8 @@ async fn token_prints_one_that_the_server_takes() {
 
 #[tokio::test]
 async fn wrong_usage_exits_with_2() {
-    let key = "key create --url http://127.0.0.1:1 --token ak_x --organization o --type secret --website w";
-    let key: Vec<&str> = key.split(' ').collect();
     for wrong in [
-        &key[..],
-        &["frobnicate"],
+        &["frobnicate"][..],
         &["token", "--type", "robot", "--sub", "x", "--website", "w", "--dev"],
         &["token", "--frobnicate"],
         &["chat"],

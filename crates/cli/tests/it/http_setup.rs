@@ -181,8 +181,6 @@ async fn an_organization_is_set_up_from_nothing() {
             json!({"organizationId": org.org, "type": "jwt_public", "publicKey": "no pem", "algorithm": "RS256"}),
         ),
         ("/v1/keys", json!({"organizationId": org.org, "type": "jwt_hs256", "algorithm": "RS256"})),
-        ("/v1/keys", json!({"organizationId": org.org, "type": "secret", "websiteId": org.website})),
-        ("/v1/keys", json!({"organizationId": org.org, "type": "jwt_hs256", "websiteId": org.website})),
         ("/v1/websites", json!({"organizationId": org.org, "name": "x", "allowedDomains": ["https://not a host/"]})),
     ] {
         let bad = org.http.post(path, body).bearer(&org.admin_key).send().await;

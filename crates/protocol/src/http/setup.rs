@@ -153,7 +153,7 @@ pub struct CreateKey {
     pub organization_id: OrganizationId,
     /// What it is for.
     pub r#type: KeyType,
-    /// Of a `public` key, required: whose visitors it lets in. The others are for the whole organization and have none.
+    /// Of a `public` key, required: whose visitors it lets in. Keys of other types are for the whole organization.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub website_id: Option<WebsiteId>,
     /// Of a `jwt_public` key, required: the key as PEM.

@@ -206,11 +206,6 @@ impl Chat {
         create: CreateKey,
     ) -> Result<(KeyMaterial, Option<String>), ChatError> {
         let required = |path: &str| ChatError::invalid(Invalid::new(path, "is required for a key of this type"));
-        // Whoever names a website may believe that the key reaches no further.
-        if create.r#type != KeyType::Public && create.website_id.is_some() {
-            let reason = "must be left out: a key of this type is for the whole organization";
-            return Err(ChatError::invalid(Invalid::new("websiteId", reason)));
-        }
         match create.r#type {
             KeyType::Public => {
                 let website = create.website_id.ok_or_else(|| required("websiteId"))?;

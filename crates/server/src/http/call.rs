@@ -18,7 +18,7 @@ use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use url::Url;
+use url::{ParseError, Url};
 
 use super::{ClientAddr, Failure, State, limit_key, now};
 use crate::auth::{HttpPrincipal, Principal, turns_a_line};
@@ -148,13 +148,14 @@ pub(crate) fn origin(headers: &HeaderMap) -> Option<&str> {
     Some(first.to_str().ok().filter(|_| origins.next().is_none()).unwrap_or("null"))
 }
 
-/// The address of a page as the team is shown it: one of the web, written as browsers write it. What a visitor tells
-/// instead is no page.
+/// The address of a page as the team is shown it: one of the web, or a part of one. What a visitor tells instead is no
+/// page.
 pub(crate) fn page_address(told: &str) -> Option<String> {
-    let begins = |scheme: &str| told.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-    let is_plain = told.len() <= MAX_PAGE_BYTES && !told.contains(turns_a_line);
-    // The parser itself takes addresses without slashes, which are relative ones to a browser that is on a page.
-    let is_of_web = (begins("https://") || begins("http://")) && Url::parse(told).is_ok();
+    let is_plain = !told.is_empty() && told.len() <= MAX_PAGE_BYTES && !told.contains(turns_a_line);
+    let is_of_web = match Url::parse(told) {
+        Ok(url) => matches!(url.scheme(), "https" | "http"),
+        Err(error) => error == ParseError::RelativeUrlWithoutBase,
+    };
     (is_plain && is_of_web).then(|| told.to_owned())
 }
 
@@ -209,22 +210,21 @@ mod tests {
             "HTTPS://shop.example/",
             "https://shop.example/?back=%E2%80%AE%0D%0A%00&to=javascript:1",
             "https://[::1]/\u{fc}ber uns",
+            "/cart",
+            "cart?to=javascript:1",
             &long(2_048),
         ] {
             assert_eq!(page_address(told).as_deref(), Some(told));
         }
         for told in [
             "",
-            "/cart",
-            "//shop.example/",
-            "https:shop.example",
-            "https:/shop.example",
-            "https:\\\\shop.example",
             "https://",
             "https://a b/",
-            " https://shop.example/",
             "javascript:alert(1)",
-            "javascript://shop.example/%0aalert(1)",
+            " javascript:alert(1)",
+            "JavaScript://shop.example/%0aalert(1)",
+            "java\tscript:alert(1)",
+            "\u{1}javascript:alert(1)",
             "data:text/html,x",
             "file:///etc/passwd",
             "blob:https://shop.example/1",

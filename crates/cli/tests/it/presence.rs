@@ -191,19 +191,40 @@ async fn who_becomes_a_known_person_is_here_as_that_person() {
     let identity = stage.claims("visitor", &unique("customer")).sign();
     let (known, anonymous) = (admit(json!({"identityToken": identity})).await, admit(json!({})).await);
     let (person, before) = (text(&known, "visitorId"), text(&anonymous, "visitorId"));
-    let mut visitor = stage.join(text(&anonymous, "token"), "anonymous").await;
-    let conversation = unique("conv");
-    say(&mut visitor, &conversation, "hello").await;
+    let mut earlier = stage.join(text(&known, "token"), "the person, earlier").await;
+    let (older, conversation) = (unique("older"), unique("conv"));
+    say(&mut earlier, &older, "hello").await;
+    let mut holder = stage.user_in(&older).await;
+    presence(&mut watcher, "visitor_online", person).await;
+    earlier.close(1000).await;
+    presence(&mut watcher, "visitor_offline", person).await;
+    // Tabs on several threads.
+    let mut tabs = Vec::new();
+    for name in ["one", "two", "three", "four"] {
+        tabs.push(stage.join(text(&anonymous, "token"), name).await);
+    }
+    say(&mut tabs[0], &conversation, "hello").await;
     presence(&mut watcher, "visitor_online", before).await;
     admit(json!({"visitorToken": anonymous["token"], "identityToken": identity})).await;
-    visitor.expect_close(4010, "section 8, the old live connections close").await;
-    watcher.expect("visitor_identified").await;
+    for tab in &mut tabs {
+        tab.expect_close(4010, "section 8, the old live connections close").await;
+    }
+    for client in [&mut watcher, &mut holder] {
+        let told = client.recv_until("section 4, who it was", |message| message["previousVisitorId"] == before).await;
+        assert_eq!(
+            (&told["visitorId"], &told["conversationIds"]),
+            (&json!(person), &json!([conversation])),
+            "section 4, to whoever knows either of the two: {told}"
+        );
+    }
     // It is soon back as that person.
     let online = presence(&mut watcher, "visitor_online", person).await;
-    assert_eq!(online["conversationIds"], json!([conversation]), "section 4, of that person now: {online}");
+    let begun = Instant::now();
+    assert_eq!(online["conversationIds"], json!([conversation, older]), "section 4, of that person now: {online}");
     let confirmed = subscribe(&mut stage.user(&unique("u")).await, &conversation).await;
     assert_eq!(confirmed["online"], true, "section 6, as the events before said: {confirmed}");
     let offline = presence(&mut watcher, "visitor_offline", person).await;
-    assert_eq!(offline["conversationIds"], json!([conversation]), "section 7, it never came back: {offline}");
+    assert_eq!(offline["conversationIds"], online["conversationIds"], "section 7, it never came back: {offline}");
+    assert!(begun.elapsed() > GRACE / 2, "section 7, after the grace: {:?}", begun.elapsed());
     watcher.assert_none("section 4, nobody has the old name any more", presence_of(before)).await;
 }

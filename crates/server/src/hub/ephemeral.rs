@@ -293,6 +293,12 @@ impl Hub {
         }
     }
 
+    /// The conversations of a visitor, as far as somebody here listens to them.
+    fn conversations_of(&self, site: &SiteKey, visitor: &PersonId) -> impl Iterator<Item = &ConversationId> {
+        let at = self.sites.find(site).and_then(|slot| self.sites.get(slot));
+        at.and_then(|at| at.by_visitor.get(visitor)).into_iter().flatten()
+    }
+
     /// Tells the subscribers of a website and those of any of a visitor's conversations, each once.
     fn tell_about_visitor(
         &mut self,
@@ -328,11 +334,9 @@ impl Hub {
         conversations: &[ConversationId],
         frame: &Frame,
     ) {
-        if let Some(previous) = previous {
-            self.tell_about_visitor(site, previous, conversations, frame, "identified");
-        } else {
-            self.tell_about_visitor(site, visitor, conversations, frame, "identified");
-        }
+        // Whoever knows the person has the name anew, also who does not know the one that it was.
+        let of_both: Vec<ConversationId> = self.conversations_of(site, visitor).chain(conversations).cloned().collect();
+        self.tell_about_visitor(site, previous.unwrap_or(visitor), &of_both, frame, "identified");
         for id in conversations {
             self.note_visitor(site, id, visitor.clone());
         }
@@ -360,7 +364,7 @@ impl Hub {
         };
         match local {
             Some(Local::Here(indexes)) => indexes.clone(),
-            Some(Local::Grace(_)) | None => Few::None,
+            Some(Local::Grace(..)) | None => Few::None,
         }
     }
 
@@ -396,7 +400,7 @@ impl Hub {
         for key in people {
             let first = match self.locals.get(&key) {
                 Some(Local::Here(indexes)) => indexes.iter().next().copied(),
-                Some(Local::Grace(_)) | None => None,
+                Some(Local::Grace(..)) | None => None,
             };
             match first {
                 Some(index) => self.publish_presence(index, &key, true),
@@ -433,7 +437,7 @@ impl Hub {
         let Some(key) = self.local_key(index) else { return };
         match self.locals.get_mut(&key) {
             Some(Local::Here(indexes)) => indexes.push(index),
-            Some(local @ Local::Grace(_)) => *local = Local::Here(Few::One(index)),
+            Some(local @ Local::Grace(..)) => *local = Local::Here(Few::One(index)),
             None => self.put_local(&key, Local::Here(Few::One(index))),
         }
         // Told even if it was here already: a loss on another shard need then not be waited for.
@@ -510,7 +514,7 @@ impl Hub {
             self.publish_presence(index, &key, false);
         } else {
             let at_ms = now_ms + grace;
-            self.put_local(&key, Local::Grace(at_ms));
+            self.put_local(&key, Local::Grace(at_ms, Few::None));
             self.effects.push(Effect::GraceTimer { at_ms, key });
         }
     }
@@ -518,6 +522,8 @@ impl Hub {
     /// A visitor has become another one. Whoever was here is soon back as that one, who is here for as long as a lost
     /// person is; of the one before nothing more is told.
     pub(crate) fn hand_over(&mut self, site: &SiteKey, previous: &PersonId, visitor: &PersonId, now_ms: u64) {
+        let mut others = self.presence.shards_of(site, previous);
+        others.retain(|shard| *shard != self.config.shard);
         self.presence.set_told(site, previous, None);
         let key = |id: &PersonId| {
             let person = PersonKey { kind: UserType::Visitor, id: id.clone() };
@@ -531,9 +537,9 @@ impl Hub {
         let nameless = |key: &LocalKey| Arc::new(PersonInfo { key: key.2.clone(), name: None, avatar_url: None });
         self.push_presence(&before, nameless(&before), None, false);
         let grace = self.config.presence_grace_ms;
-        if grace > 0 && self.locals.get(&after).is_none() {
+        if grace > 0 && self.locals.get(&after).is_none() && !self.presence.is_visitor_here(site, visitor) {
             let at_ms = now_ms + grace;
-            self.put_local(&after, Local::Grace(at_ms));
+            self.put_local(&after, Local::Grace(at_ms, others));
             self.push_presence(&after, nameless(&after), None, true);
             self.effects.push(Effect::GraceTimer { at_ms, key: after });
         }
@@ -541,7 +547,7 @@ impl Hub {
 
     /// The grace of a lost person may be over.
     pub(crate) fn handle_grace(&mut self, key: &LocalKey, now_ms: u64) {
-        if matches!(self.locals.get(key), Some(Local::Grace(until)) if *until <= now_ms) {
+        if matches!(self.locals.get(key), Some(Local::Grace(until, _)) if *until <= now_ms) {
             self.drop_local(key);
             let person = Arc::new(PersonInfo { key: key.2.clone(), name: None, avatar_url: None });
             self.push_presence(key, person, None, false);
@@ -550,7 +556,15 @@ impl Hub {
 
     /// A person that was lost here is here again, on another shard: the loss need not be waited for.
     fn end_grace(&mut self, key: &LocalKey, shard: crate::bus::ShardId) {
-        if shard != self.config.shard && matches!(self.locals.get(key), Some(Local::Grace(_))) {
+        if shard == self.config.shard {
+            return;
+        }
+        if let Some(Local::Grace(_, others)) = self.locals.get_mut(key) {
+            let before = others.len();
+            others.retain(|other| *other != shard);
+            if others.len() < before {
+                return;
+            }
             self.drop_local(key);
             let person = Arc::new(PersonInfo { key: key.2.clone(), name: None, avatar_url: None });
             self.push_presence(key, person, None, false);

@@ -37,8 +37,9 @@ pub(crate) struct MemberEntry {
 pub(crate) enum Local {
     /// The slots of the connections.
     Here(Few<u32>),
-    /// All were lost; until then, in ms, the person counts as here.
-    Grace(u64),
+    /// All were lost; until then, in ms, the person counts as here. Of the shards in the list a word that it is here is
+    /// yet to come that is no news: there, too, it is only waited for.
+    Grace(u64, Few<ShardId>),
 }
 
 /// The people of this shard: visitors by their website, the team by its organization. Places are few and people many, so
@@ -170,6 +171,12 @@ impl Presence {
     /// Whether a visitor has a connection.
     pub(crate) fn is_visitor_here(&self, site: &SiteKey, visitor: &PersonId) -> bool {
         self.visitors.get(site).and_then(|visitors| visitors.get(visitor)).is_some_and(|entry| !entry.shards.is_empty())
+    }
+
+    /// The shards that have a connection of a visitor.
+    pub(crate) fn shards_of(&self, site: &SiteKey, visitor: &PersonId) -> Few<ShardId> {
+        let entry = self.visitors.get(site).and_then(|visitors| visitors.get(visitor));
+        entry.map_or(Few::None, |entry| entry.shards.clone())
     }
 
     /// Whether a visitor was last at another node, which sees to what is kept of it.

@@ -97,20 +97,23 @@ test("the first paint, and the inbox itself, are there at once, from the program
   await rows(desk).first().waitFor();
   const paints: number[] = [];
   const lists: number[] = [];
+  const empty: number[] = [];
+  const painted = () => desk.page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);
   for (let round = 0; round < 5; round += 1) {
-    await desk.page.reload();
+    // A page of one word of the same program: what no page can go below on this machine, at this moment.
+    await desk.page.goto(`${world.server.ready.url}/healthz`);
+    empty.push(await until("the word is painted", painted));
+    await desk.page.goto(`${world.server.ready.url}/inbox`);
     await rows(desk).first().waitFor();
-    const [paint = 0, list = 0] = await desk.page.evaluate(() => [
-      performance.getEntriesByName("first-contentful-paint")[0]?.startTime,
-      performance.now(),
-    ]);
-    paints.push(paint);
-    lists.push(list);
+    lists.push(await desk.page.evaluate(() => performance.now()));
+    paints.push((await painted()) ?? 0);
   }
   const median = (times: number[]): number => times.sort((a, b) => a - b)[2] ?? 0;
-  print("first contentful paint, median of 5", `${median(paints).toFixed(0)} ms`);
+  print("first contentful paint, median of 5", `${median(paints).toFixed(0)} ms; of a page of one word ${median(empty).toFixed(0)} ms`);
   print("conversations on the screen, median of 5", `${median(lists).toFixed(0)} ms`);
-  expect(median(paints)).toBeLessThan(1_000);
+  expect(median(paints)).toBeGreaterThan(0);
+  // A second, unless the machine takes long for anything.
+  expect(median(paints)).toBeLessThan(Math.max(1_000, 10 * median(empty)));
   await desk.page.context().close();
 });
 

@@ -114,37 +114,47 @@ test("a further page that a lost connection ended is asked for again", async () 
 test("rows are dimmed while those of another filter are asked for, and not while they are asked for again", async () => {
   const [desk, id, word] = [await world.desk({ person: "ada" }), unique("dimmed"), unique("quagga").replace(/\W/g, "")];
   await conversations(id, 1, word);
-  await desk.page.getByLabel("Search conversations").fill(word);
-  await until("it alone is found", async () => (await desk.page.locator("[data-conversation]").count()) === 1);
+  await desk.row(`${id}-0`).waitFor();
   const list = desk.page.getByTestId("list");
-  let isBroken = false;
+  const found = desk.page.waitForResponse(/search=/);
+  await desk.page.getByLabel("Search conversations").fill(word);
+  await found;
+  await until("what was found is shown", async () => (await list.getAttribute("aria-busy")) === "false");
   const opacity = () => list.locator(".rows").evaluate((rows) => getComputedStyle(rows).opacity);
+  let mode: "pass" | "hold" | "break" = "hold";
   const held: Route[] = [];
-  await desk.page.route(/search=/, (route) => (isBroken ? route.abort() : void held.push(route)));
-  const next = (name: string) => until(name, () => held.shift());
+  await desk.page.route(/search=/, (route) => {
+    if (mode === "hold") held.push(route);
+    else return mode === "pass" ? route.continue() : route.abort();
+  });
+  const release = async (): Promise<void> => {
+    mode = "pass";
+    // One that is asked for anew has been given up by the page.
+    await Promise.all(held.splice(0).map((route) => route.continue().catch(() => undefined)));
+  };
 
   await world.proxy.cut();
-  const again = await next("the rows are asked for again");
+  await until("the rows are asked for again", () => held.length > 0);
   expect(await list.getAttribute("aria-busy")).toBe("false");
   expect(await opacity()).toBe("1");
-  await again.continue();
+  await release();
 
+  mode = "hold";
   await desk.page.getByRole("button", { name: /^All/ }).click();
-  const other = await next("those of the other filter are asked for");
+  await until("those of the other filter are asked for", () => held.some((route) => !route.request().url().includes("status=")));
   await until("the rows are dimmed", async () => (await opacity()) === "0.6");
   expect(await list.getAttribute("aria-busy")).toBe("true");
-  await other.continue();
+  await release();
   await until("they are there", async () => (await opacity()) === "1");
   await desk.row(`${id}-0`).waitFor();
 
   // Rows of another filter are no answer.
-  isBroken = true;
+  mode = "break";
   await desk.page.getByRole("button", { name: /^Pending/ }).click();
   await desk.page.getByText("could not be loaded").waitFor();
   expect(await desk.row(`${id}-0`).count()).toBe(0);
-  isBroken = false;
+  mode = "pass";
   await desk.page.getByRole("button", { name: "Try again" }).click();
-  await (await next("they are asked for again")).continue();
   await desk.page.getByText("could not be loaded").waitFor({ state: "detached" });
   expect(await desk.row(`${id}-0`).count()).toBe(0);
   expect(desk.problems).toEqual([]);

@@ -404,10 +404,7 @@ impl Hub {
             };
             match first {
                 Some(index) => self.publish_presence(index, &key, true),
-                None if key.0.is_some() => {
-                    let person = Arc::new(PersonInfo { key: key.2.clone(), name: None, avatar_url: None });
-                    self.push_presence(&key, person, None, true);
-                }
+                None if key.0.is_some() => self.push_presence_of_lost(&key, true),
                 None => {}
             }
         }
@@ -496,6 +493,12 @@ impl Hub {
         self.effects.push(Effect::Publish(Notice::Presence { who, person, websites, shard, is_here }));
     }
 
+    /// The same of a person without a connection here, of whom nothing but the id is known.
+    fn push_presence_of_lost(&mut self, key: &LocalKey, is_here: bool) {
+        let person = Arc::new(PersonInfo { key: key.2.clone(), name: None, avatar_url: None });
+        self.push_presence(key, person, None, is_here);
+    }
+
     /// A connection ends.
     pub(super) fn leave(&mut self, index: u32, is_clean: bool, now_ms: u64) {
         let Some(key) = self.local_key(index) else { return };
@@ -534,13 +537,12 @@ impl Hub {
             return;
         }
         self.drop_local(&before);
-        let nameless = |key: &LocalKey| Arc::new(PersonInfo { key: key.2.clone(), name: None, avatar_url: None });
-        self.push_presence(&before, nameless(&before), None, false);
+        self.push_presence_of_lost(&before, false);
         let grace = self.config.presence_grace_ms;
         if grace > 0 && self.locals.get(&after).is_none() && !self.presence.is_visitor_here(site, visitor) {
             let at_ms = now_ms + grace;
             self.put_local(&after, Local::Grace(at_ms, others));
-            self.push_presence(&after, nameless(&after), None, true);
+            self.push_presence_of_lost(&after, true);
             self.effects.push(Effect::GraceTimer { at_ms, key: after });
         }
     }
@@ -549,8 +551,7 @@ impl Hub {
     pub(crate) fn handle_grace(&mut self, key: &LocalKey, now_ms: u64) {
         if matches!(self.locals.get(key), Some(Local::Grace(until, _)) if *until <= now_ms) {
             self.drop_local(key);
-            let person = Arc::new(PersonInfo { key: key.2.clone(), name: None, avatar_url: None });
-            self.push_presence(key, person, None, false);
+            self.push_presence_of_lost(key, false);
         }
     }
 
@@ -566,8 +567,7 @@ impl Hub {
                 return;
             }
             self.drop_local(key);
-            let person = Arc::new(PersonInfo { key: key.2.clone(), name: None, avatar_url: None });
-            self.push_presence(key, person, None, false);
+            self.push_presence_of_lost(key, false);
         }
     }
 
